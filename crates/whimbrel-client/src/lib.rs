@@ -1,0 +1,1 @@
+//! The Whimbrel client: builder, handles, driver, policies and shutdown.

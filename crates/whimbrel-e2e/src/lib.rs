@@ -1,0 +1,1 @@
+//! End-to-end tests of client and server over real sockets and files.

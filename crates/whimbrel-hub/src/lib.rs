@@ -1,0 +1,1 @@
+//! Server logic without HTTP: authorise, apply, sequence, dedupe and fan out.

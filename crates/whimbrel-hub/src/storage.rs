@@ -1,0 +1,63 @@
+use crate::{Keys, StorageError, WorkingSet};
+use async_trait::async_trait;
+use std::fmt::Debug;
+use whimbrel_model::{ChannelId, Cursor, Epoch, StreamId, UserId};
+use whimbrel_protocol::{HeadsPage, HistoryPage, Page};
+
+/// What the hub decides within a write transaction: a pure function from what was read to what is to be written.
+///
+/// It may run more than once when the transaction has to be repeated; the last run counts.
+pub type Decide<'a> = dyn FnMut(&mut WorkingSet) + Send + 'a;
+
+/// The server's database.
+///
+/// Writes are set-based: one call reads everything a group of operations needs, lets the hub decide, and writes the
+/// outcome, as one transaction. So a group costs a handful of statements and one commit, whatever its size.
+#[async_trait]
+pub trait Storage: Debug + Send + Sync + 'static {
+    /// Returns the history that this database holds. It never changes while the database is open.
+    fn epoch(&self) -> Epoch;
+
+    /// Reads `keys`, with the streams locked against other writers, calls `decide`, and commits what it changed.
+    ///
+    /// When it returns, the commit survives power loss. The call runs to its end even if its future is dropped.
+    ///
+    /// # Errors
+    /// Nothing was written; or, when the commit itself failed, it is unknown whether it was.
+    async fn transact(&self, keys: &Keys, decide: &mut Decide<'_>) -> Result<(), StorageError>;
+
+    /// Reads which streams of `user` moved since `token`, most recent first, the user's own stream before all.
+    ///
+    /// The page's `id` and `server_time` are the caller's to fill. A token that is not understood counts as absent.
+    async fn heads(&self, user: &UserId, token: Option<&str>, limit: usize) -> Result<HeadsPage, StorageError>;
+
+    /// Reads the next page of a stream for `user`, in one snapshot with the check that the user may see it.
+    ///
+    /// # Errors
+    /// [`StorageError::Denied`] when the user may not.
+    async fn page(
+        &self,
+        user: &UserId,
+        stream: &StreamId,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page, StorageError>;
+
+    /// Reads up to `limit` messages before the sequence `before`, in one snapshot with the check that the user may.
+    ///
+    /// # Errors
+    /// [`StorageError::Denied`] when the user may not.
+    async fn history(
+        &self,
+        user: &UserId,
+        cid: &ChannelId,
+        before: u64,
+        limit: usize,
+    ) -> Result<HistoryPage, StorageError>;
+
+    /// Reads the active members of a channel: who gets its events.
+    async fn members(&self, cid: &ChannelId) -> Result<Vec<UserId>, StorageError>;
+
+    /// Finishes what runs and releases every handle.
+    async fn close(&self);
+}

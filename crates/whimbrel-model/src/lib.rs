@@ -1,0 +1,63 @@
+//! Domain types of Whimbrel: what exists, what can be done to it, and which of two copies wins.
+//!
+//! This crate is shared by every device and the server. It does no I/O, reads no clock, draws no randomness and
+//! spawns nothing, so each rule in it is a plain function that a test can call.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | identities and their limits | [`ids`], [`limits`] |
+//! | rows that the server sequences | [`Channel`], [`Member`], [`Message`], [`Reaction`], [`Read`], [`Membership`], [`User`], [`Row`] |
+//! | every mutation | [`Op`], [`OpEnvelope`] |
+//! | what waits on the device | [`OutboxItem`] |
+//! | every local write | [`Delta`], [`Change`] |
+//! | what a store reads back | [`Loaded`], [`MessagePage`], [`ChannelSummary`] |
+//! | what the user sees: server rows ⊕ outbox | [`overlay`] |
+//! | who may do what | [`permission`] |
+//!
+//! ## Invariants
+//!
+//! - A row replaces another of the same [`RowKey`] iff its `ver` is greater ([`Row::supersedes`]). There is no other
+//!   merge of server rows.
+//! - An id is final from birth. No type here has a temporary id.
+//! - Nothing here orders by a clock: order is `seq`, then outbox position.
+
+mod channel;
+mod code;
+mod custom;
+mod delta;
+pub mod ids;
+mod invalid;
+pub mod limits;
+mod member;
+mod message;
+mod op;
+mod outbox;
+pub mod overlay;
+pub mod permission;
+mod ranges;
+mod reaction;
+mod read;
+mod row;
+mod snapshot;
+mod stream;
+mod time;
+mod user;
+
+pub use channel::Channel;
+pub use code::Code;
+pub use custom::Custom;
+pub use delta::{Account, Change, Delta};
+pub use ids::{ChannelId, DeviceId, MessageId, OpId, ReactionType, UserId};
+pub use invalid::Invalid;
+pub use member::{Member, MemberState, Membership, Role};
+pub use message::{Attachment, Message, MessageBody};
+pub use op::{Lane, Op, OpEnvelope};
+pub use outbox::{OutboxItem, OutboxStatus, Rejection};
+pub use ranges::{Range, RangeSet};
+pub use reaction::Reaction;
+pub use read::Read;
+pub use row::{Row, RowKey};
+pub use snapshot::{ChannelSummary, Loaded, MessagePage, MessageQuery, MessageScope};
+pub use stream::{Cursor, Epoch, Head, SnapshotWindow, StreamEvent, StreamId};
+pub use time::Timestamp;
+pub use user::User;

@@ -1,0 +1,59 @@
+//! Every bound of the model, with its reason. The server enforces them, the device checks them before it queues.
+
+/// Bytes of a user id, a channel type, a channel id or a reaction type. Room for any existing account scheme.
+pub const ID_BYTES: usize = 64;
+
+/// Characters of a message text. Stream's documented default, so that messages can move over.
+pub const TEXT_CHARS: usize = 5_000;
+
+/// Encoded bytes of custom data on one object. Stream's documented limit.
+pub const CUSTOM_BYTES: usize = 5 * 1024;
+
+/// Attachments of a message. Stream's documented limit.
+pub const ATTACHMENTS: usize = 30;
+
+/// Encoded bytes of a message's attachment metadata. Stream's documented limit.
+pub const ATTACHMENTS_BYTES: usize = 5 * 1024;
+
+/// Users mentioned in one message: more than anyone types, little enough to store in the row.
+pub const MENTIONS: usize = 100;
+
+/// Members added by one operation. Stream's documented limit; more takes more operations.
+pub const MEMBERS_PER_OP: usize = 100;
+
+/// Characters of a channel's or a user's display name.
+pub const NAME_CHARS: usize = 255;
+
+/// Bytes of an image or attachment address.
+pub const URL_BYTES: usize = 2_048;
+
+/// Bytes of one frame in either direction. A page is cut to fit; a larger frame is refused.
+pub const FRAME_BYTES: usize = 1024 * 1024;
+
+/// Operations in one `ops` frame or HTTP request: one group commit's worth.
+pub const OPS_PER_BATCH: usize = 50;
+
+/// Rows in one page of a stream or of history.
+pub const PAGE_ROWS: usize = 200;
+
+/// Missed changes of a stream beyond which the server answers with a snapshot: five pages.
+pub const SNAPSHOT_AFTER: u64 = 5 * PAGE_ROWS as u64;
+
+/// Newest messages in a snapshot: a screen and a half.
+pub const SNAPSHOT_MESSAGES: usize = 50;
+
+/// Heads in one page of the account's heads.
+pub const HEADS_PER_PAGE: usize = 500;
+
+/// Operations that may wait in one device's outbox. Far beyond what a person writes in a month offline; when it is
+/// full the call fails and nothing queued is dropped.
+pub const OUTBOX_ITEMS: usize = 10_000;
+
+/// Operations of one lane on their way at once. Enough to fill a round trip, few enough to send again.
+pub const LANE_IN_FLIGHT: usize = OPS_PER_BATCH;
+
+/// Operations of all lanes on their way at once: four full lanes.
+pub const IN_FLIGHT: usize = 4 * LANE_IN_FLIGHT;
+
+/// Days for which the server keeps the result of an operation whose row does not itself record it.
+pub const RESULT_RETENTION_DAYS: u32 = 30;

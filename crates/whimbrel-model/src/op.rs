@@ -1,0 +1,372 @@
+use crate::{
+    ChannelId, Custom, Invalid, MessageBody, MessageId, OpId, ReactionType, Timestamp, UserId, limits,
+    user::check_profile,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Every mutation there is. One outbox holds them, one server path applies them.
+///
+/// On the wire an object with one key that names the kind: `{"send_message": {…}}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Op {
+    /// Creates a channel; the maker becomes its owner.
+    CreateChannel {
+        /// The new channel's id.
+        cid: ChannelId,
+        /// Display name.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        name: String,
+        /// Address of a picture.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        image: String,
+        /// App-defined data.
+        #[serde(default, skip_serializing_if = "Custom::is_empty")]
+        custom: Custom,
+        /// Members besides the maker.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        members: Vec<UserId>,
+    },
+    /// Replaces the fields that are given, field by field; the last in server order wins.
+    UpdateChannel {
+        /// Which channel.
+        cid: ChannelId,
+        /// New display name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// New picture.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        image: Option<String>,
+        /// New app-defined data, as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        custom: Option<Custom>,
+    },
+    /// Adds members. Who is a member already stays as they are.
+    AddMembers {
+        /// To which channel.
+        cid: ChannelId,
+        /// Whom.
+        users: Vec<UserId>,
+    },
+    /// Removes members; oneself: leaves.
+    RemoveMembers {
+        /// From which channel.
+        cid: ChannelId,
+        /// Whom.
+        users: Vec<UserId>,
+    },
+    /// Sends a message.
+    SendMessage {
+        /// To which channel.
+        cid: ChannelId,
+        /// The new message's id.
+        id: MessageId,
+        /// What it says.
+        body: MessageBody,
+        /// The message that it replies to in a thread.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<MessageId>,
+        /// Whether a reply stands in the channel too.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        show_in_channel: bool,
+        /// The message that it quotes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        quoted: Option<MessageId>,
+    },
+    /// Replaces the body of an own message. The last in server order wins; on a deleted message nothing happens.
+    EditMessage {
+        /// In which channel.
+        cid: ChannelId,
+        /// Which message.
+        id: MessageId,
+        /// The new body.
+        body: MessageBody,
+        /// The revision that the author saw.
+        base_revision: u32,
+    },
+    /// Deletes a message for everyone. Terminal.
+    DeleteMessage {
+        /// In which channel.
+        cid: ChannelId,
+        /// Which message.
+        id: MessageId,
+    },
+    /// Adds an own reaction.
+    AddReaction {
+        /// In which channel.
+        cid: ChannelId,
+        /// To which message.
+        message: MessageId,
+        /// Which reaction.
+        kind: ReactionType,
+    },
+    /// Takes an own reaction back.
+    RemoveReaction {
+        /// In which channel.
+        cid: ChannelId,
+        /// From which message.
+        message: MessageId,
+        /// Which reaction.
+        kind: ReactionType,
+    },
+    /// Moves the own read position forward. A position behind the current one changes nothing.
+    MarkRead {
+        /// In which channel.
+        cid: ChannelId,
+        /// Generation of the register.
+        #[serde(default)]
+        epoch: u32,
+        /// The last message read.
+        seq: u64,
+    },
+    /// Replaces the fields of the own profile that are given.
+    UpdateUser {
+        /// New display name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// New picture.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        image: Option<String>,
+        /// New app-defined data, as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        custom: Option<Custom>,
+    },
+}
+
+/// A queue within the outbox: its operations reach the server in the order in which they were made.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// What concerns no channel.
+    Account,
+    /// What concerns one channel.
+    Channel(ChannelId),
+}
+
+/// An operation on its way: what is sent, stored and sent again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpEnvelope {
+    /// Its identity: the server acts on it at most once, and answers every repeat alike.
+    pub id: OpId,
+    /// What to do.
+    pub op: Op,
+    /// When it was made, by the author's clock.
+    pub composed_at: Timestamp,
+    /// The operation before it in its lane that this device has no answer for yet. The server refuses this one with
+    /// `out_of_order` until it has answered that one. Not part of the content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<OpId>,
+}
+
+impl OpEnvelope {
+    /// Returns the SHA-256 of the content: what must be equal in every repeat.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let content = serde_json::to_vec(&(self.composed_at, &self.op)).unwrap_or_default();
+        Sha256::digest(content).into()
+    }
+}
+
+impl Op {
+    /// Returns the channel that the operation concerns.
+    #[must_use]
+    pub fn cid(&self) -> Option<&ChannelId> {
+        match self {
+            Self::CreateChannel { cid, .. }
+            | Self::UpdateChannel { cid, .. }
+            | Self::AddMembers { cid, .. }
+            | Self::RemoveMembers { cid, .. }
+            | Self::SendMessage { cid, .. }
+            | Self::EditMessage { cid, .. }
+            | Self::DeleteMessage { cid, .. }
+            | Self::AddReaction { cid, .. }
+            | Self::RemoveReaction { cid, .. }
+            | Self::MarkRead { cid, .. } => Some(cid),
+            Self::UpdateUser { .. } => None,
+        }
+    }
+
+    /// Returns the lane that keeps its order.
+    #[must_use]
+    pub fn lane(&self) -> Lane {
+        self.cid().map_or(Lane::Account, |cid| Lane::Channel(cid.clone()))
+    }
+
+    /// Returns the message that the operation makes or changes.
+    #[must_use]
+    pub fn message(&self) -> Option<MessageId> {
+        match self {
+            Self::SendMessage { id, .. } | Self::EditMessage { id, .. } | Self::DeleteMessage { id, .. } => {
+                Some(*id)
+            }
+            Self::AddReaction { message, .. } | Self::RemoveReaction { message, .. } => Some(*message),
+            _ => None,
+        }
+    }
+
+    /// Returns the messages that must exist on the server before this operation can be accepted.
+    pub fn needs_messages(&self) -> impl Iterator<Item = MessageId> {
+        let needs = match self {
+            Self::SendMessage { parent, quoted, .. } => [*parent, *quoted],
+            Self::EditMessage { id, .. } | Self::DeleteMessage { id, .. } => [Some(*id), None],
+            Self::AddReaction { message, .. } | Self::RemoveReaction { message, .. } => {
+                [Some(*message), None]
+            }
+            _ => [None, None],
+        };
+        needs.into_iter().flatten()
+    }
+
+    /// Returns whether this operation can only be accepted after `earlier`, an operation made before it.
+    #[must_use]
+    pub fn depends_on(&self, earlier: &Self) -> bool {
+        match earlier {
+            Self::CreateChannel { cid, .. } => self.cid() == Some(cid),
+            Self::SendMessage { id, .. } => self.needs_messages().any(|needed| needed == *id),
+            _ => false,
+        }
+    }
+
+    /// Returns the operation's name, as on the wire.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::CreateChannel { .. } => "create_channel",
+            Self::UpdateChannel { .. } => "update_channel",
+            Self::AddMembers { .. } => "add_members",
+            Self::RemoveMembers { .. } => "remove_members",
+            Self::SendMessage { .. } => "send_message",
+            Self::EditMessage { .. } => "edit_message",
+            Self::DeleteMessage { .. } => "delete_message",
+            Self::AddReaction { .. } => "add_reaction",
+            Self::RemoveReaction { .. } => "remove_reaction",
+            Self::MarkRead { .. } => "mark_read",
+            Self::UpdateUser { .. } => "update_user",
+        }
+    }
+
+    /// Checks every id and limit that can be checked without looking at anything else.
+    ///
+    /// The device checks before it queues, the server checks again.
+    ///
+    /// # Errors
+    /// [`Invalid`], naming the field.
+    pub fn validate(&self) -> Result<(), Invalid> {
+        match self {
+            Self::CreateChannel {
+                name,
+                image,
+                custom,
+                members,
+                ..
+            } => {
+                check_profile(name, image, custom)?;
+                check_users(members, 0)
+            }
+            Self::UpdateChannel {
+                name, image, custom, ..
+            }
+            | Self::UpdateUser { name, image, custom } => check_profile(
+                name.as_deref().unwrap_or_default(),
+                image.as_deref().unwrap_or_default(),
+                custom.as_ref().unwrap_or(&Custom::default()),
+            ),
+            Self::AddMembers { users, .. } | Self::RemoveMembers { users, .. } => check_users(users, 1),
+            Self::SendMessage {
+                id,
+                body,
+                parent,
+                show_in_channel,
+                ..
+            } => {
+                id.validate()?;
+                if *show_in_channel && parent.is_none() {
+                    return Err(Invalid::new(
+                        "show_in_channel",
+                        "is only for a reply, which has a parent",
+                    ));
+                }
+                body.validate()
+            }
+            Self::EditMessage { body, .. } => body.validate(),
+            Self::DeleteMessage { .. }
+            | Self::AddReaction { .. }
+            | Self::RemoveReaction { .. }
+            | Self::MarkRead { .. } => Ok(()),
+        }
+    }
+}
+
+fn check_users(users: &[UserId], least: usize) -> Result<(), Invalid> {
+    if users.len() < least {
+        return Err(Invalid::new("users", "must not be empty"));
+    }
+    if users.len() > limits::MEMBERS_PER_OP {
+        return Err(Invalid::too_large(
+            "users",
+            users.len(),
+            limits::MEMBERS_PER_OP,
+            "users",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn envelope(text: &str) -> OpEnvelope {
+        let op = Op::SendMessage {
+            cid: ChannelId::new("messaging:general").unwrap(),
+            id: MessageId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001)),
+            body: text.into(),
+            parent: None,
+            show_in_channel: false,
+            quoted: None,
+        };
+        let id = OpId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0002));
+        OpEnvelope {
+            id,
+            op,
+            composed_at: Timestamp(1),
+            after: None,
+        }
+    }
+
+    #[test]
+    fn the_digest_covers_the_content_and_not_the_way() {
+        let first = envelope("hello");
+        let again = OpEnvelope {
+            after: Some(first.id),
+            ..first.clone()
+        };
+        assert_eq!(first.digest(), again.digest());
+        assert_ne!(first.digest(), envelope("hullo").digest());
+    }
+
+    #[test]
+    fn a_text_over_the_limit_is_refused_with_both_numbers() {
+        let long = "x".repeat(limits::TEXT_CHARS + 1);
+        let error = envelope(&long).op.validate().unwrap_err();
+        assert_eq!(error.code().as_str(), "too_large");
+        assert_eq!(error.to_string(), "text has 5001 characters, the limit is 5000");
+        assert!(envelope(&"é".repeat(limits::TEXT_CHARS)).op.validate().is_ok());
+    }
+
+    #[test]
+    fn an_operation_depends_on_what_made_its_target() {
+        let send = envelope("hello").op;
+        let create = Op::CreateChannel {
+            cid: ChannelId::new("messaging:general").unwrap(),
+            name: String::new(),
+            image: String::new(),
+            custom: Custom::default(),
+            members: Vec::new(),
+        };
+        assert!(send.depends_on(&create));
+        assert!(!create.depends_on(&send));
+        assert!(!send.depends_on(&send.clone()));
+    }
+}

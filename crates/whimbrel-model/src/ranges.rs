@@ -1,0 +1,184 @@
+use serde::{Deserialize, Serialize};
+
+/// A run of message sequences, both ends included, that the device has without a hole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Range {
+    /// First sequence.
+    pub lo: u64,
+    /// Last sequence.
+    pub hi: u64,
+    /// When the device jumped over changes: the version up to which the rows in here are right. They can be shown,
+    /// and are fetched again when they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_since: Option<u64>,
+}
+
+/// The runs of one channel that are on the device; what lies between them is a gap.
+///
+/// Sorted, disjoint; fresh runs that touch are one. A fresh run takes what it covers away from stale ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RangeSet(Vec<Range>);
+
+impl RangeSet {
+    /// Returns the runs, in ascending order.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Range] {
+        &self.0
+    }
+
+    /// Builds a set from stored runs. They may come in any order.
+    #[must_use]
+    pub fn from_stored(mut ranges: Vec<Range>) -> Self {
+        ranges.sort_by_key(|range| range.lo);
+        Self(ranges)
+    }
+
+    /// Adds the run `lo..=hi`, which the device now has and keeps up to date. An empty run changes nothing.
+    pub fn insert(&mut self, lo: u64, hi: u64) {
+        if lo == 0 || lo > hi {
+            return;
+        }
+        let (mut lo, mut hi) = (lo, hi);
+        let mut kept = Vec::with_capacity(self.0.len() + 1);
+        for range in self.0.drain(..) {
+            let apart = range.hi + 1 < lo || range.lo > hi + 1;
+            if range.stale_since.is_none() && !apart {
+                lo = lo.min(range.lo);
+                hi = hi.max(range.hi);
+            } else {
+                kept.push(range);
+            }
+        }
+        for range in kept {
+            if range.hi < lo || range.lo > hi {
+                self.0.push(range);
+                continue;
+            }
+            if range.lo < lo {
+                self.0.push(Range { hi: lo - 1, ..range });
+            }
+            if range.hi > hi {
+                self.0.push(Range { lo: hi + 1, ..range });
+            }
+        }
+        self.0.push(Range {
+            lo,
+            hi,
+            stale_since: None,
+        });
+        self.0.sort_by_key(|range| range.lo);
+    }
+
+    /// Marks every run as right only up to version `ver`: the device jumped over what came after.
+    pub fn mark_stale(&mut self, ver: u64) {
+        for range in &mut self.0 {
+            range.stale_since.get_or_insert(ver);
+        }
+    }
+
+    /// Returns whether every sequence of `lo..=hi` is on the device, stale or not. An empty run is.
+    #[must_use]
+    pub fn covers(&self, lo: u64, hi: u64) -> bool {
+        let mut next = lo;
+        for range in &self.0 {
+            if next > hi {
+                break;
+            }
+            if range.lo <= next && next <= range.hi {
+                next = range.hi + 1;
+            }
+        }
+        next > hi
+    }
+
+    /// Returns whether every sequence of `lo..=hi` is on the device and kept up to date.
+    #[must_use]
+    pub fn is_fresh(&self, lo: u64, hi: u64) -> bool {
+        lo > hi
+            || self
+                .0
+                .iter()
+                .any(|range| range.stale_since.is_none() && range.lo <= lo && hi <= range.hi)
+    }
+
+    /// Returns the first sequence of the fresh run that holds or directly precedes `seq`, or `seq + 1` if none does.
+    #[must_use]
+    pub fn fresh_start(&self, seq: u64) -> u64 {
+        self.0
+            .iter()
+            .filter(|range| range.stale_since.is_none())
+            .find(|range| range.lo <= seq && seq <= range.hi)
+            .map_or(seq + 1, |range| range.lo)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn runs_that_touch_become_one() {
+        let mut set = RangeSet::default();
+        set.insert(10, 20);
+        set.insert(1, 5);
+        assert!(!set.covers(1, 20));
+        set.insert(6, 9);
+        assert_eq!(
+            set.as_slice(),
+            [Range {
+                lo: 1,
+                hi: 20,
+                stale_since: None
+            }]
+        );
+    }
+
+    #[test]
+    fn a_stale_run_can_be_shown_and_is_not_fresh() {
+        let mut set = RangeSet::default();
+        set.insert(1, 10);
+        set.mark_stale(7);
+        set.insert(41, 90);
+        assert!(set.covers(1, 10) && !set.is_fresh(1, 10));
+        assert!(!set.covers(1, 41));
+        set.insert(1, 40);
+        assert_eq!(
+            set.as_slice(),
+            [Range {
+                lo: 1,
+                hi: 90,
+                stale_since: None
+            }]
+        );
+    }
+
+    #[test]
+    fn a_partly_refetched_stale_run_keeps_its_rest() {
+        let mut set = RangeSet::default();
+        set.insert(1, 10);
+        set.mark_stale(7);
+        set.insert(6, 20);
+        assert!(set.covers(1, 20));
+        assert!(set.is_fresh(6, 20) && !set.is_fresh(5, 6));
+    }
+
+    proptest! {
+        #[test]
+        fn coverage_is_the_union(runs in proptest::collection::vec((1_u64..40, 0_u64..8), 0..12)) {
+            let mut set = RangeSet::default();
+            let mut model = std::collections::BTreeSet::new();
+            for (lo, len) in runs {
+                set.insert(lo, lo + len);
+                model.extend(lo..=lo + len);
+            }
+            for lo in 1..50 {
+                for hi in lo..50 {
+                    prop_assert_eq!(set.covers(lo, hi), (lo..=hi).all(|seq| model.contains(&seq)));
+                }
+            }
+            prop_assert!(set.as_slice().windows(2).all(|pair| pair[0].hi + 1 < pair[1].lo));
+        }
+    }
+}

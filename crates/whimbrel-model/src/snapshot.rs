@@ -1,0 +1,82 @@
+use crate::{
+    Account, Channel, ChannelId, Cursor, Head, Membership, Message, MessageId, OutboxItem, RangeSet,
+    Reaction, Read, StreamId,
+};
+use std::collections::BTreeMap;
+
+/// What the engine needs at start: everything but the rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Who the database belongs to. Absent in a new one.
+    pub account: Option<Account>,
+    /// How far each followed stream is on disk.
+    pub cursors: BTreeMap<StreamId, Cursor>,
+    /// The newest known position of each followed stream.
+    pub heads: BTreeMap<StreamId, Head>,
+    /// The runs of messages that are on disk.
+    pub ranges: BTreeMap<ChannelId, RangeSet>,
+    /// The token up to which the account's heads are known.
+    pub heads_token: Option<String>,
+    /// The outbox, by position.
+    pub outbox: Vec<OutboxItem>,
+}
+
+/// A window of messages, newest first in what it selects, oldest first in what it returns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageQuery {
+    /// In which channel.
+    pub cid: ChannelId,
+    /// In its timeline, or in one thread.
+    pub scope: MessageScope,
+    /// Only messages before this sequence. Absent: from the newest.
+    pub before: Option<u64>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// Where messages stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MessageScope {
+    /// In the channel's timeline: no thread-only replies.
+    Channel,
+    /// In the thread of this message: its replies, without itself.
+    Thread(MessageId),
+}
+
+/// The answer to a [`MessageQuery`].
+///
+/// Rows of a history that the server no longer has (`ver` 0, see `Change::Rebase`) are not in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MessagePage {
+    /// The messages, tombstones included, by ascending `seq`.
+    pub messages: Vec<Message>,
+    /// The reactions to them, removed ones excluded.
+    pub reactions: Vec<Reaction>,
+    /// Replies on this device to each of them, deleted ones excluded; only where there are any.
+    pub replies: BTreeMap<MessageId, u32>,
+    /// Whether the device holds older ones in that scope.
+    pub has_more: bool,
+    /// The runs of the channel that are on the device: what lies between them is a gap.
+    pub ranges: RangeSet,
+}
+
+/// A row of the channel list: server rows only, the outbox is laid over it later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelSummary {
+    /// Which channel.
+    pub cid: ChannelId,
+    /// The channel's own row. Absent while only the membership has arrived.
+    pub channel: Option<Channel>,
+    /// The own membership.
+    pub membership: Option<Membership>,
+    /// The newest message of the timeline, tombstones included.
+    pub last_message: Option<Message>,
+    /// The own read position.
+    pub read: Option<Read>,
+    /// Messages on this device past the read position that count as unread.
+    pub unread: u64,
+    /// Active members on this device.
+    pub members: u64,
+    /// The newest known message sequence.
+    pub head_seq: u64,
+}

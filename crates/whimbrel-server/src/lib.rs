@@ -1,0 +1,1 @@
+//! The Whimbrel reference server: axum, JWT, embedded SQLite.

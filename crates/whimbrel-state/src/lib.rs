@@ -1,0 +1,1 @@
+//! Observable chat state: timelines, channel lists and status, reduced from deltas.

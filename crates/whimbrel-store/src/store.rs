@@ -1,0 +1,49 @@
+use crate::StoreError;
+use async_trait::async_trait;
+use std::fmt::Debug;
+use whimbrel_model::{
+    ChannelId, ChannelSummary, Delta, Loaded, Member, Message, MessageId, MessagePage, MessageQuery, Read,
+    User, UserId,
+};
+
+/// One account's database on one device.
+///
+/// Calls may run at the same time; `apply` calls are made one after the other. Every call runs to its end even if its
+/// future is dropped, so a dropped `apply` has happened or has not, as a whole.
+#[async_trait]
+pub trait Store: Debug + Send + Sync + 'static {
+    /// Reads what the engine needs at start.
+    async fn load(&self) -> Result<Loaded, StoreError>;
+
+    /// Commits `delta` as a whole, durable against power loss when it returns.
+    ///
+    /// # Errors
+    /// Nothing of the delta was written, unless the error is [`StoreError::Engine`] from the commit itself, after which
+    /// the caller has to [`load`](Self::load) to learn the outcome.
+    async fn apply(&self, delta: &Delta) -> Result<(), StoreError>;
+
+    /// Reads the channel list: channels with an active membership, by newest message first (then by cid), those
+    /// without a message last; `limit` rows after skipping `offset`.
+    async fn channels(&self, offset: usize, limit: usize) -> Result<Vec<ChannelSummary>, StoreError>;
+
+    /// Reads one channel's row of the list, whether the account is in it or not.
+    async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError>;
+
+    /// Reads the members of a channel, gone ones included, by user id.
+    async fn members(&self, cid: &ChannelId) -> Result<Vec<Member>, StoreError>;
+
+    /// Reads the read positions in a channel, by user id.
+    async fn reads(&self, cid: &ChannelId) -> Result<Vec<Read>, StoreError>;
+
+    /// Reads a window of messages.
+    async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError>;
+
+    /// Reads one message.
+    async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError>;
+
+    /// Reads the profiles that are known of `users`.
+    async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError>;
+
+    /// Finishes what runs and releases every handle. Later calls fail with [`StoreError::Closed`].
+    async fn close(&self);
+}

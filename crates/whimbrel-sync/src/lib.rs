@@ -1,0 +1,1 @@
+//! The sans-IO sync engine: session, outbox, catch-up, gaps, cursors and backoff.

@@ -1,0 +1,1 @@
+//! Test support for apps and backends: in-process server, scripted network, conformance suites.

@@ -1,0 +1,1 @@
+//! WebSocket transport: tokio-tungstenite over rustls.

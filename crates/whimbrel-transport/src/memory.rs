@@ -1,0 +1,1 @@
+//! A connection within one process.

@@ -1,0 +1,43 @@
+use crate::TransportError;
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::fmt::Debug;
+
+/// Opens connections to one server.
+#[async_trait]
+pub trait Connector: Debug + Send + Sync + 'static {
+    /// Connects, within the transport's own deadline. Dropping the future gives up.
+    async fn connect(&self) -> Result<Connection, TransportError>;
+}
+
+/// An open connection: two halves that are used from two tasks. Dropping either ends it.
+#[derive(Debug)]
+pub struct Connection {
+    /// The half that sends.
+    pub sink: Box<dyn FrameSink>,
+    /// The half that receives.
+    pub stream: Box<dyn FrameStream>,
+}
+
+/// The sending half of a [`Connection`].
+#[async_trait]
+pub trait FrameSink: Debug + Send + 'static {
+    /// Sends `frames` in order, with as few system calls as the transport can, and returns when the operating system
+    /// has them. A deadline bounds it: a peer that does not read is an error, not a wait.
+    ///
+    /// When it returns an error, or is dropped, any prefix of the frames may have left; the connection is over.
+    async fn send(&mut self, frames: Vec<Bytes>) -> Result<(), TransportError>;
+
+    /// Says goodbye and closes. It is a courtesy: errors are not reported.
+    async fn close(&mut self);
+}
+
+/// The receiving half of a [`Connection`].
+#[async_trait]
+pub trait FrameStream: Debug + Send + 'static {
+    /// Waits for the next frame. Safe to drop: no frame is lost.
+    ///
+    /// # Errors
+    /// Always final: why the connection ended.
+    async fn next(&mut self) -> Result<Bytes, TransportError>;
+}

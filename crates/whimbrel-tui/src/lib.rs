@@ -1,0 +1,1 @@
+//! A terminal chat client for Whimbrel.

@@ -1,0 +1,1 @@
+//! Offline-first chat for Rust.
