@@ -1,1 +1,45 @@
-//! The sans-IO sync engine: session, outbox, catch-up, gaps, cursors and backoff.
+//! The sync engine: what to write, what to send, when to connect. Sans-IO.
+//!
+//! [`Engine`] owns the outbox, the cursors and the session. Inputs go in, [`Effects`] come out: a [`Delta`] to commit,
+//! then frames to send, then something to do with the link. It never awaits, reads a clock, draws randomness or
+//! spawns; time and randomness come in with [`Env`]. So a test or a simulator is the whole world around it.
+//!
+//! ```text
+//!            command, frame, timer                    1. commit the delta
+//!  driver ────────────────────────▶ Engine ─────────▶ 2. reduce it into state
+//!            + Env {now, entropy}            Effects  3. send the frames, connect or close
+//! ```
+//!
+//! [`Delta`]: whimbrel_model::Delta
+//!
+//! ## Invariants
+//!
+//! - A driver commits the delta before it carries out the rest. If the commit fails it drops the engine and loads a
+//!   new one: start-up and recovery are one path.
+//! - C3: an operation is marked attempted in the delta that comes before its first frame; from then on its id and
+//!   content do not change.
+//! - C4: an outbox item leaves in the delta that brings the rows that its answer carried, or because the user said so.
+//! - C5: a lane's operations are sent in the order in which they were made.
+//! - C6, C7: a cursor moves only with the rows that it covers, and only from where it is.
+//! - Nothing here compares wall-clock times (C17).
+
+mod backoff;
+mod catch_up;
+mod config;
+mod effects;
+mod engine;
+mod env;
+mod error;
+mod history;
+mod lane;
+mod outbox;
+mod session;
+mod streams;
+
+pub use config::EngineConfig;
+pub use effects::{Effects, LinkAction, Notice};
+pub use engine::{Engine, Input};
+pub use env::{Entropy, Env, IdSource};
+pub use error::CommandError;
+pub use history::HistoryError;
+pub use session::Status;

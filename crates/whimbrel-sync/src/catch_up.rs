@@ -1,0 +1,124 @@
+//! Learning what moved, and pulling it: the account's heads, then a page at a time of each stream that is behind.
+
+use crate::{
+    Effects, Engine, Env, HistoryError, Notice, backoff, engine::Request, session::Phase, streams::Applied,
+};
+use whimbrel_model::{Change, Code, Delta, Epoch, StreamId};
+use whimbrel_protocol::{ClientFrame, Failed, Heads, HeadsPage, Page, Sync};
+
+/// Writes a heads token with the history that it belongs to: another history starts from nothing.
+pub(crate) fn format_token(epoch: Epoch, token: &str) -> String {
+    format!("{}/{token}", epoch.0)
+}
+
+pub(crate) fn parse_token(stored: &str) -> Option<(Epoch, String)> {
+    let (epoch, token) = stored.split_once('/')?;
+    Some((Epoch(epoch.parse().ok()?), token.to_owned()))
+}
+
+impl Engine {
+    /// Asks which streams moved. This is the heartbeat too: its answer repairs any live step that was lost.
+    pub(crate) fn ask_heads(&mut self, effects: &mut Effects, env: &mut Env<'_>) {
+        let Phase::Online(online) = &mut self.phase else {
+            return;
+        };
+        // Up to a fifth earlier, so that devices that connected together do not beat together.
+        online.next_heartbeat = env.mono + online.heartbeat_ms - env.jitter(online.heartbeat_ms / 5);
+        if online.asking_heads.is_some() {
+            return;
+        }
+        let id = self.requests.add(Request::Heads, env.mono);
+        online.asking_heads = Some(id);
+        let current = self
+            .heads_token
+            .as_ref()
+            .filter(|(epoch, _)| *epoch == self.epoch);
+        let since = current.map(|(_, token)| token.clone());
+        effects.frames.push(ClientFrame::Heads(Heads { id, since }));
+    }
+
+    pub(crate) fn heads(&mut self, page: HeadsPage, effects: &mut Effects, env: &mut Env<'_>) {
+        let Some(Request::Heads) = self.requests.take(page.id) else {
+            return;
+        };
+        let Phase::Online(online) = &mut self.phase else {
+            return;
+        };
+        online.asking_heads = None;
+        online.heads_known |= !page.more;
+        for moved in page.heads {
+            self.streams
+                .raise_head(&moved.stream, moved.head, &mut effects.delta);
+        }
+        // The token is committed with the heads that it covers, as a cursor is with its rows.
+        if self
+            .heads_token
+            .as_ref()
+            .is_none_or(|(_, token)| *token != page.token)
+        {
+            effects
+                .delta
+                .push(Change::HeadsToken(format_token(self.epoch, &page.token)));
+            self.heads_token = Some((self.epoch, page.token));
+        }
+        if page.more {
+            self.ask_heads(effects, env);
+        }
+    }
+
+    /// Asks for pages of what is behind, a few streams at a time.
+    pub(crate) fn pull(&mut self, effects: &mut Effects, env: &Env<'_>) {
+        while self.streams.pulling() < self.config.pulls {
+            let Some((stream, cursor)) = self.streams.next_pull(env.mono) else {
+                break;
+            };
+            let id = self.requests.add(Request::Page(stream.clone()), env.mono);
+            self.streams.pull_sent(stream.clone(), id);
+            effects
+                .frames
+                .push(ClientFrame::Sync(Sync { id, stream, cursor }));
+        }
+    }
+
+    pub(crate) fn page(&mut self, page: Page, effects: &mut Effects) {
+        let Some(Request::Page(_)) = self.requests.take(page.id) else {
+            return;
+        };
+        let stream = page.stream.clone();
+        let applied = self.streams.page(page, &mut effects.delta);
+        if let (Applied::Jumped, StreamId::Channel(cid)) = (applied, stream) {
+            effects.notices.push(Notice::Discontinuity(cid));
+        }
+    }
+
+    pub(crate) fn failed(&mut self, failed: Failed, effects: &mut Effects, env: &mut Env<'_>) {
+        match self.requests.take(failed.id) {
+            Some(Request::Page(stream)) => self.page_failed(&stream, &failed, &mut effects.delta, env),
+            Some(Request::History) => {
+                let error = HistoryError::Refused {
+                    code: failed.code,
+                    message: failed.message,
+                };
+                effects.notices.push(Notice::History(failed.id, Err(error)));
+            }
+            Some(Request::Heads) => {
+                if let Phase::Online(online) = &mut self.phase {
+                    online.asking_heads = None;
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn page_failed(&mut self, stream: &StreamId, failed: &Failed, delta: &mut Delta, env: &mut Env<'_>) {
+        if matches!(failed.code, Code::ChannelNotFound | Code::NotMember) {
+            self.streams.unfollow(stream, delta);
+            return;
+        }
+        let wait = match failed.retry_after_ms {
+            Some(asked) => backoff::spread(asked, env),
+            None => backoff::full_jitter(&self.config, 5, env),
+        };
+        self.streams.pull_failed(stream, env.mono + wait);
+    }
+}

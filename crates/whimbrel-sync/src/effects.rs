@@ -1,0 +1,54 @@
+use crate::HistoryError;
+use whimbrel_model::{ChannelId, Code, Delta, OpId, Rejection};
+use whimbrel_protocol::ClientFrame;
+
+/// What one input leads to, to be carried out in the order of the fields.
+#[derive(Debug, Default)]
+#[must_use = "effects that are not carried out are lost"]
+pub struct Effects {
+    /// First: commit this. If that fails, drop the engine and this.
+    pub delta: Delta,
+    /// Then: send these, in order.
+    pub frames: Vec<ClientFrame>,
+    /// Then: do this with the link.
+    pub link: Option<LinkAction>,
+    /// Then: tell whoever waits.
+    pub notices: Vec<Notice>,
+}
+
+/// What to do with the link to the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkAction {
+    /// Get a token and connect; answer with `Input::Connected` or `Input::ConnectFailed`. There is no link now.
+    Connect {
+        /// Whether the last token was refused, so that a kept one is not good enough.
+        refresh_token: bool,
+    },
+    /// Give up connecting, or close the link. No answer is wanted.
+    Close {
+        /// Why.
+        code: Code,
+    },
+}
+
+/// News for whoever waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// An operation is decided.
+    Settled(OpId, Result<(), Rejection>),
+    /// A request for older messages is answered, or will not be.
+    History(u64, Result<(), HistoryError>),
+    /// The channel's feed was interrupted: rows were skipped, or belong to another history. What is shown of it has to
+    /// be read again.
+    Discontinuity(ChannelId),
+}
+
+impl Effects {
+    /// Appends the effects of a later input. Committing them as one is as good as one after the other, and faster.
+    pub fn merge(&mut self, later: Self) {
+        self.delta.extend(later.delta);
+        self.frames.extend(later.frames);
+        self.link = later.link.or(self.link.take());
+        self.notices.extend(later.notices);
+    }
+}

@@ -1,0 +1,377 @@
+use crate::{
+    CommandError, Effects, EngineConfig, Env, HistoryError, IdSource, LinkAction, Notice, Status,
+    outbox::Outbox, session::Phase, streams::Streams,
+};
+use std::collections::BTreeMap;
+use whimbrel_model::{
+    Account, Change, ChannelId, Code, DeviceId, Epoch, Loaded, Op, OpId, Rejection, StreamId, UserId,
+};
+use whimbrel_protocol::{ClientFrame, OpResult, Ops, Outcome, ServerFrame, Token};
+
+/// The engine. See the crate's documentation.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) config: EngineConfig,
+    pub(crate) account: Account,
+    ids: IdSource,
+    pub(crate) phase: Phase,
+    /// Failures to get live in a row.
+    pub(crate) failures: u32,
+    /// Whether the last token was refused.
+    pub(crate) refresh_token: bool,
+    pub(crate) outbox: Outbox,
+    pub(crate) streams: Streams,
+    pub(crate) heads_token: Option<(Epoch, String)>,
+    pub(crate) epoch: Epoch,
+    pub(crate) requests: Requests,
+}
+
+/// What was asked on this connection and has no answer yet.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    last_id: u64,
+    pub(crate) sent: BTreeMap<u64, (u64, Request)>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Request {
+    Heads,
+    Page(StreamId),
+    History,
+}
+
+/// What happens to the engine from outside.
+#[derive(Debug)]
+pub enum Input {
+    /// Be connected from now on; after [`Status::NeedsAuth`] or [`Status::Failed`]: try again.
+    GoOnline,
+    /// Be disconnected from now on, until told otherwise.
+    GoOffline,
+    /// A link is up; this is the token to say hello with.
+    Connected(Token),
+    /// A link could not be made, or a token could not be had.
+    ConnectFailed {
+        /// Why.
+        code: Code,
+    },
+    /// There is no token to be had: the account is signed out.
+    NoToken {
+        /// What the token provider said.
+        message: String,
+    },
+    /// A frame came.
+    Frame(ServerFrame),
+    /// The link ended by itself.
+    Closed {
+        /// Why.
+        code: Code,
+    },
+    /// The moment of [`Engine::next_wake`] has come. Harmless at any other time.
+    Timer,
+}
+
+impl Requests {
+    pub(crate) fn add(&mut self, request: Request, now: u64) -> u64 {
+        self.last_id += 1;
+        self.sent.insert(self.last_id, (now, request));
+        self.last_id
+    }
+
+    pub(crate) fn take(&mut self, id: u64) -> Option<Request> {
+        self.sent.remove(&id).map(|(_, request)| request)
+    }
+
+    pub(crate) fn oldest(&self) -> Option<u64> {
+        self.sent.values().map(|(at, _)| *at).min()
+    }
+}
+
+impl Engine {
+    /// Builds an engine from what a store holds. `user` is who opens it; a new database becomes theirs.
+    ///
+    /// The engine starts offline. The effects hold a delta only for a new database.
+    ///
+    /// # Errors
+    /// [`CommandError::WrongAccount`] when the database belongs to another user.
+    pub fn load(
+        loaded: Loaded,
+        user: &UserId,
+        config: EngineConfig,
+        env: &mut Env<'_>,
+    ) -> Result<(Self, Effects), CommandError> {
+        let mut ids = IdSource::default();
+        let mut effects = Effects::default();
+        let account = match loaded.account {
+            Some(account) if account.user == *user => account,
+            Some(account) => {
+                return Err(CommandError::WrongAccount {
+                    owner: account.user,
+                    asked: user.clone(),
+                });
+            }
+            None => {
+                let account = Account {
+                    user: user.clone(),
+                    device: DeviceId(ids.next(env)),
+                };
+                effects.delta.push(Change::Account(account.clone()));
+                account
+            }
+        };
+        let engine = Self {
+            config,
+            ids,
+            phase: Phase::Offline,
+            failures: 0,
+            refresh_token: false,
+            outbox: Outbox::load(loaded.outbox),
+            streams: Streams::load(account.user.clone(), loaded.cursors, loaded.heads, loaded.ranges),
+            heads_token: loaded
+                .heads_token
+                .as_deref()
+                .and_then(crate::catch_up::parse_token),
+            epoch: Epoch::default(),
+            requests: Requests::default(),
+            account,
+        };
+        Ok((engine, effects))
+    }
+
+    /// Returns who the database belongs to.
+    #[must_use]
+    pub const fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Makes an id for a new object, unique for ever.
+    pub fn new_id(&mut self, env: &mut Env<'_>) -> uuid::Uuid {
+        self.ids.next(env)
+    }
+
+    /// Queues an operation. Once the effects' delta is committed it will reach the server, whatever happens.
+    ///
+    /// # Errors
+    /// [`CommandError::Invalid`], [`CommandError::OutboxFull`]; nothing was queued.
+    pub fn enqueue(&mut self, op: Op, env: &mut Env<'_>) -> Result<(OpId, Effects), CommandError> {
+        let id = OpId(self.ids.next(env));
+        self.outbox.enqueue(id, op, &self.account.user, env)?;
+        Ok((id, self.finish(Effects::default(), env)))
+    }
+
+    /// Removes a rejected operation, or one that was never sent, with its content.
+    ///
+    /// # Errors
+    /// [`CommandError::NotInOutbox`], [`CommandError::Attempted`].
+    pub fn discard(&mut self, id: OpId, env: &mut Env<'_>) -> Result<Effects, CommandError> {
+        let mut effects = Effects::default();
+        self.outbox.discard(id, env.mono, &mut effects.notices)?;
+        Ok(self.finish(effects, env))
+    }
+
+    /// Queues a rejected operation again, under a new id, at the end.
+    ///
+    /// # Errors
+    /// [`CommandError::NotInOutbox`], [`CommandError::NotRejected`], [`CommandError::OutboxFull`].
+    pub fn repeat(&mut self, id: OpId, env: &mut Env<'_>) -> Result<(OpId, Effects), CommandError> {
+        let new_id = OpId(self.ids.next(env));
+        self.outbox.repeat(id, new_id, env)?;
+        Ok((new_id, self.finish(Effects::default(), env)))
+    }
+
+    /// Asks the server for messages before the sequence `before`. Returns the number that names the answer in
+    /// [`Notice::History`].
+    ///
+    /// # Errors
+    /// [`HistoryError::NotConnected`] when there is no live connection.
+    pub fn fetch_history(
+        &mut self,
+        cid: ChannelId,
+        before: u64,
+        limit: u32,
+        env: &Env<'_>,
+    ) -> Result<(u64, Effects), HistoryError> {
+        if !matches!(self.phase, Phase::Online(_)) {
+            return Err(HistoryError::NotConnected);
+        }
+        let id = self.requests.add(Request::History, env.mono);
+        let frame = ClientFrame::History(whimbrel_protocol::History {
+            id,
+            cid,
+            before,
+            limit,
+        });
+        Ok((
+            id,
+            Effects {
+                frames: vec![frame],
+                ..Effects::default()
+            },
+        ))
+    }
+
+    /// Says whether a channel is on the screen: those are caught up first.
+    pub fn set_visible(&mut self, cid: &ChannelId, visible: bool) {
+        self.streams.set_visible(cid, visible);
+    }
+
+    /// Returns where the engine is on its way to being up to date.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match &self.phase {
+            Phase::Offline => Status::Offline,
+            Phase::Waiting { until, reason } => Status::BackingOff {
+                until: *until,
+                reason: reason.clone(),
+            },
+            Phase::Connecting { .. } => Status::Connecting,
+            Phase::Greeting { .. } => Status::Authenticating,
+            Phase::Online(online) if online.heads_known && self.streams.behind() == 0 => Status::Live,
+            Phase::Online(_) => Status::CatchingUp {
+                behind: self.streams.behind(),
+            },
+            Phase::NeedsAuth { message } => Status::NeedsAuth {
+                message: message.clone(),
+            },
+            Phase::Failed { message } => Status::Failed {
+                message: message.clone(),
+            },
+        }
+    }
+
+    /// Returns the moment, on the monotonic clock, at which the engine wants [`Input::Timer`].
+    #[must_use]
+    pub fn next_wake(&self, now: u64) -> Option<u64> {
+        match &self.phase {
+            Phase::Waiting { until, .. } => Some(*until),
+            Phase::Connecting { since } => Some(since + self.config.connect_ms),
+            Phase::Greeting { since } => Some(since + self.config.answer_ms),
+            Phase::Online(online) => {
+                let silent = online.last_heard + online.heartbeat_ms * 5 / 2;
+                let unanswered = self.oldest_unanswered().map(|at| at + self.config.answer_ms);
+                let retries = [self.outbox.next_retry(now), self.streams.next_retry(now)];
+                let others = retries.into_iter().flatten().chain(unanswered);
+                others.chain([online.next_heartbeat, silent]).min()
+            }
+            Phase::Offline | Phase::NeedsAuth { .. } | Phase::Failed { .. } => None,
+        }
+    }
+
+    /// Takes one input. The effects must be carried out, in order, before the next one's.
+    pub fn handle(&mut self, input: Input, env: &mut Env<'_>) -> Effects {
+        let mut effects = Effects::default();
+        match input {
+            Input::GoOnline => self.go_online(&mut effects, env),
+            Input::GoOffline => {
+                let code = Code::Other("offline".to_owned());
+                self.lose_connection(&code, &mut effects);
+                if !matches!(self.phase, Phase::Offline | Phase::Waiting { .. }) {
+                    effects.link = Some(LinkAction::Close { code });
+                }
+                self.phase = Phase::Offline;
+            }
+            Input::Connected(token) => self.greet(token, &mut effects, env),
+            Input::ConnectFailed { code } => {
+                if matches!(self.phase, Phase::Connecting { .. }) {
+                    self.back_off(code, None, env);
+                }
+            }
+            Input::NoToken { message } => {
+                if matches!(self.phase, Phase::Connecting { .. }) {
+                    self.phase = Phase::NeedsAuth { message };
+                }
+            }
+            Input::Frame(frame) => self.frame(frame, &mut effects, env),
+            Input::Closed { code } => {
+                if matches!(self.phase, Phase::Greeting { .. } | Phase::Online(_)) {
+                    self.lose_connection(&code, &mut effects);
+                    self.back_off(code, None, env);
+                }
+            }
+            Input::Timer => self.timer(&mut effects, env),
+        }
+        self.finish(effects, env)
+    }
+
+    fn frame(&mut self, frame: ServerFrame, effects: &mut Effects, env: &mut Env<'_>) {
+        if let ServerFrame::Bye(bye) = frame {
+            return self.bye(bye, effects, env);
+        }
+        match (&mut self.phase, frame) {
+            (Phase::Greeting { .. }, ServerFrame::Ready(ready)) => self.ready(&ready, effects, env),
+            (Phase::Online(online), frame) => {
+                online.last_heard = env.mono;
+                self.live_frame(frame, effects, env);
+            }
+            // A frame of a connection that was given up.
+            _ => {}
+        }
+    }
+
+    fn live_frame(&mut self, frame: ServerFrame, effects: &mut Effects, env: &mut Env<'_>) {
+        match frame {
+            ServerFrame::Results(results) => {
+                for result in results.results {
+                    self.result(result, effects, env);
+                }
+            }
+            ServerFrame::Event(step) => self.streams.event(step, &mut effects.delta),
+            ServerFrame::Heads(page) => self.heads(page, effects, env),
+            ServerFrame::Page(page) => self.page(page, effects),
+            ServerFrame::History(page) => {
+                if let Some(Request::History) = self.requests.take(page.id) {
+                    self.streams.history(&page, &mut effects.delta);
+                    effects.notices.push(Notice::History(page.id, Ok(())));
+                }
+            }
+            ServerFrame::Failed(failed) => self.failed(failed, effects, env),
+            ServerFrame::Ready(_) | ServerFrame::Bye(_) => {}
+        }
+    }
+
+    fn result(&mut self, result: OpResult, effects: &mut Effects, env: &mut Env<'_>) {
+        let OpResult { id, outcome } = result;
+        match outcome {
+            Outcome::Accepted { steps } => {
+                for step in steps {
+                    self.streams.answer(step, &mut effects.delta);
+                }
+                if self.outbox.accept(id, env.mono) {
+                    effects.notices.push(Notice::Settled(id, Ok(())));
+                }
+            }
+            Outcome::Rejected { code, message } => {
+                let rejection = Rejection {
+                    code,
+                    message,
+                    parent: None,
+                };
+                self.outbox.reject(id, rejection, env.mono, &mut effects.notices);
+            }
+            Outcome::Retry {
+                code, retry_after_ms, ..
+            } => {
+                self.outbox
+                    .retry_later(id, code, retry_after_ms, &self.config, env);
+            }
+        }
+    }
+
+    /// Sends what can be sent now, asks for what is missing, and writes down what changed.
+    fn finish(&mut self, mut effects: Effects, env: &mut Env<'_>) -> Effects {
+        if matches!(self.phase, Phase::Online(_)) {
+            for ops in self
+                .outbox
+                .take_sendable(env.mono)
+                .chunks(whimbrel_model::limits::OPS_PER_BATCH)
+            {
+                effects.frames.push(ClientFrame::Ops(Ops { ops: ops.to_vec() }));
+            }
+            self.pull(&mut effects, env);
+            if self.status() == Status::Live {
+                self.failures = 0;
+            }
+        }
+        self.outbox.flush(&mut effects.delta);
+        effects
+    }
+}

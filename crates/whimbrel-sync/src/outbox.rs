@@ -1,0 +1,314 @@
+//! The durable queue of everything that the server has not decided.
+
+use crate::{CommandError, EngineConfig, Env, Notice, backoff, lane::LaneQueue};
+use std::collections::{BTreeMap, BTreeSet};
+use whimbrel_model::{
+    Change, Code, Delta, Lane, Op, OpEnvelope, OpId, OutboxItem, OutboxStatus, Rejection, UserId, limits,
+};
+
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    items: BTreeMap<u64, OutboxItem>,
+    positions: BTreeMap<OpId, u64>,
+    lanes: BTreeMap<Lane, LaneQueue>,
+    /// The position of the next item: never one that was used in this run.
+    next_pos: u64,
+    in_flight: usize,
+    /// Items whose stored copy is not what is here.
+    dirty: BTreeSet<u64>,
+    removed: Vec<OpId>,
+}
+
+impl Outbox {
+    /// Takes over what the store holds. Whatever was on its way is unknown now, and goes out again with its id.
+    pub(crate) fn load(items: Vec<OutboxItem>) -> Self {
+        let mut outbox = Self::default();
+        for item in items {
+            outbox.insert(item);
+        }
+        outbox
+    }
+
+    fn insert(&mut self, item: OutboxItem) {
+        self.next_pos = self.next_pos.max(item.pos + 1);
+        self.positions.insert(item.id, item.pos);
+        if item.status == OutboxStatus::Queued {
+            self.lanes
+                .entry(item.op.lane())
+                .or_default()
+                .push(item.pos, item.id);
+        }
+        self.items.insert(item.pos, item);
+    }
+
+    /// Writes down what changed since the last call.
+    pub(crate) fn flush(&mut self, delta: &mut Delta) {
+        for pos in std::mem::take(&mut self.dirty) {
+            if let Some(item) = self.items.get(&pos) {
+                delta.push(Change::Outbox(item.clone()));
+            }
+        }
+        for id in self.removed.drain(..) {
+            delta.push(Change::OutboxRemoved(id));
+        }
+    }
+
+    pub(crate) fn enqueue(
+        &mut self,
+        id: OpId,
+        op: Op,
+        user: &UserId,
+        env: &Env<'_>,
+    ) -> Result<(), CommandError> {
+        op.validate()?;
+        if self.items.len() >= limits::OUTBOX_ITEMS {
+            return Err(CommandError::OutboxFull);
+        }
+        let pos = self.next_pos.max(1);
+        self.insert(OutboxItem {
+            pos,
+            id,
+            op,
+            user: user.clone(),
+            composed_at: env.wall,
+            attempted: false,
+            failures: 0,
+            last_error: None,
+            status: OutboxStatus::Queued,
+        });
+        self.dirty.insert(pos);
+        Ok(())
+    }
+
+    /// Takes what may be sent now, marked as attempted.
+    pub(crate) fn take_sendable(&mut self, now: u64) -> Vec<OpEnvelope> {
+        let mut envelopes = Vec::new();
+        for lane in self.lanes.values_mut() {
+            while lane.has_unsent()
+                && lane.retry_at <= now
+                && lane.in_flight() < limits::LANE_IN_FLIGHT
+                && self.in_flight < limits::IN_FLIGHT
+            {
+                let Some((pos, after)) = lane.send_next(now) else {
+                    break;
+                };
+                let Some(item) = self.items.get_mut(&pos) else {
+                    continue;
+                };
+                self.in_flight += 1;
+                if !item.attempted {
+                    item.attempted = true;
+                    self.dirty.insert(pos);
+                }
+                envelopes.push(item.envelope(after));
+            }
+        }
+        envelopes
+    }
+
+    /// Drops an accepted operation. Returns whether it was here.
+    pub(crate) fn accept(&mut self, id: OpId, now: u64) -> bool {
+        let Some(pos) = self.positions.get(&id).copied() else {
+            return false;
+        };
+        self.leave_lane(pos, now);
+        self.forget(pos);
+        true
+    }
+
+    /// Parks a rejected operation with its content, and those that need it and were never sent.
+    pub(crate) fn reject(&mut self, id: OpId, rejection: Rejection, now: u64, notices: &mut Vec<Notice>) {
+        let Some(pos) = self.positions.get(&id).copied() else {
+            return;
+        };
+        self.park(pos, rejection, now, notices);
+        self.reject_dependents(pos, now, notices);
+    }
+
+    fn reject_dependents(&mut self, parent: u64, now: u64, notices: &mut Vec<Notice>) {
+        let Some(op) = self.items.get(&parent).map(|item| item.op.clone()) else {
+            return;
+        };
+        let Some(root) = self.items.get(&parent).map(|item| item.id) else {
+            return;
+        };
+        let Some(lane) = self.lanes.get(&op.lane()) else {
+            return;
+        };
+        let dependents: Vec<u64> = lane
+            .after(parent)
+            .filter(|pos| {
+                self.items
+                    .get(pos)
+                    .is_some_and(|item| !item.attempted && item.op.depends_on(&op))
+            })
+            .collect();
+        for pos in dependents {
+            let message = format!("it needs the {} that was not accepted", op.name());
+            let rejection = Rejection {
+                code: Code::ParentRejected,
+                message,
+                parent: Some(root),
+            };
+            self.park(pos, rejection, now, notices);
+            self.reject_dependents(pos, now, notices);
+        }
+    }
+
+    fn park(&mut self, pos: u64, rejection: Rejection, now: u64, notices: &mut Vec<Notice>) {
+        self.leave_lane(pos, now);
+        let Some(item) = self.items.get_mut(&pos) else {
+            return;
+        };
+        if item.rejection().is_some() {
+            return;
+        }
+        notices.push(Notice::Settled(item.id, Err(rejection.clone())));
+        item.last_error = Some(rejection.code.clone());
+        item.status = OutboxStatus::Rejected(rejection);
+        self.dirty.insert(pos);
+    }
+
+    /// Puts an undecided operation, and what comes after it in its lane, back for later.
+    pub(crate) fn retry_later(
+        &mut self,
+        id: OpId,
+        code: Code,
+        retry_after_ms: Option<u64>,
+        config: &EngineConfig,
+        env: &mut Env<'_>,
+    ) {
+        let Some(pos) = self.positions.get(&id).copied() else {
+            return;
+        };
+        let Some(item) = self.items.get_mut(&pos) else {
+            return;
+        };
+        let Some(lane) = self.lanes.get_mut(&item.op.lane()) else {
+            return;
+        };
+        let before = lane.in_flight();
+        // Out of order says that the one before was not seen: everything goes again from the first.
+        let was_in_flight = if code == Code::OutOfOrder {
+            !lane.rewind().is_empty()
+        } else {
+            lane.rewind_to(pos)
+        };
+        self.in_flight -= before - lane.in_flight();
+        if !was_in_flight {
+            return;
+        }
+        lane.failures += 1;
+        let wait = match retry_after_ms {
+            Some(asked) => backoff::spread(asked, env),
+            None => backoff::full_jitter(config, lane.failures, env),
+        };
+        lane.retry_at = env.mono + wait;
+        item.last_error = Some(code);
+        item.failures += 1;
+        self.dirty.insert(pos);
+    }
+
+    /// Everything on its way has an unknown outcome now.
+    pub(crate) fn connection_lost(&mut self, code: &Code) {
+        for lane in self.lanes.values_mut() {
+            lane.retry_at = 0;
+            for pos in lane.rewind() {
+                if let Some(item) = self.items.get_mut(&pos) {
+                    item.failures += 1;
+                    item.last_error = Some(code.clone());
+                    self.dirty.insert(pos);
+                }
+            }
+        }
+        self.in_flight = 0;
+    }
+
+    /// Removes an operation because the user says so.
+    pub(crate) fn discard(
+        &mut self,
+        id: OpId,
+        now: u64,
+        notices: &mut Vec<Notice>,
+    ) -> Result<(), CommandError> {
+        let item = self.find(id)?;
+        if item.attempted && item.rejection().is_none() {
+            return Err(CommandError::Attempted(id));
+        }
+        let pos = item.pos;
+        let waited = item.rejection().is_none();
+        if waited {
+            let message = "it was discarded before it was sent".to_owned();
+            let rejection = Rejection {
+                code: Code::Other("discarded".to_owned()),
+                message,
+                parent: None,
+            };
+            self.park(pos, rejection, now, notices);
+            self.reject_dependents(pos, now, notices);
+        }
+        self.forget(pos);
+        Ok(())
+    }
+
+    /// Puts a rejected operation at the end of the outbox again, as a new one: the old id has its answer for ever.
+    pub(crate) fn repeat(&mut self, id: OpId, new_id: OpId, env: &Env<'_>) -> Result<(), CommandError> {
+        let item = self.find(id)?;
+        if item.rejection().is_none() {
+            return Err(CommandError::NotRejected(id));
+        }
+        let (pos, op, user) = (item.pos, item.op.clone(), item.user.clone());
+        self.forget(pos);
+        self.enqueue(new_id, op, &user, env)
+    }
+
+    fn find(&self, id: OpId) -> Result<&OutboxItem, CommandError> {
+        self.positions
+            .get(&id)
+            .and_then(|pos| self.items.get(pos))
+            .ok_or(CommandError::NotInOutbox(id))
+    }
+
+    fn forget(&mut self, pos: u64) {
+        if let Some(item) = self.items.remove(&pos) {
+            self.positions.remove(&item.id);
+            self.dirty.remove(&pos);
+            self.removed.push(item.id);
+        }
+    }
+
+    fn leave_lane(&mut self, pos: u64, now: u64) {
+        let Some(key) = self.items.get(&pos).map(|item| item.op.lane()) else {
+            return;
+        };
+        let Some(lane) = self.lanes.get_mut(&key) else {
+            return;
+        };
+        let before = lane.in_flight();
+        lane.remove(pos, now);
+        self.in_flight -= before - lane.in_flight();
+        lane.failures = 0;
+        if lane.is_empty() {
+            self.lanes.remove(&key);
+        }
+    }
+
+    /// Returns the moment of the next thing to do by itself: a lane to try again, while connected.
+    pub(crate) fn next_retry(&self, now: u64) -> Option<u64> {
+        self.lanes
+            .values()
+            .filter(|lane| lane.has_unsent())
+            .map(|lane| lane.retry_at)
+            .filter(|at| *at > now)
+            .min()
+    }
+
+    /// Returns when the oldest operation left that is still on its way.
+    pub(crate) fn oldest_sent(&self) -> Option<u64> {
+        self.lanes
+            .values()
+            .filter(|lane| lane.in_flight() > 0)
+            .map(|lane| lane.sent_at)
+            .min()
+    }
+}

@@ -1,0 +1,405 @@
+//! What is followed, how far it is on disk, and how far it goes: the cursor rule.
+
+use std::collections::{BTreeMap, BTreeSet};
+use whimbrel_model::{
+    Change, ChannelId, Cursor, Delta, Epoch, Head, MemberState, RangeSet, Row, StreamEvent, StreamId, UserId,
+};
+use whimbrel_protocol::{HistoryPage, Page};
+
+/// Live steps of one stream that are kept while a page of it is on its way. More only cost another page.
+const EARLY_STEPS: usize = 64;
+
+#[derive(Debug, Default)]
+struct Stream {
+    cursor: Option<Cursor>,
+    head: Head,
+    early: Vec<StreamEvent>,
+}
+
+/// What a page did.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Applied {
+    /// It was not what was asked for.
+    Ignored,
+    /// It moved the cursor.
+    Followed,
+    /// It moved the cursor over changes that are not on the device.
+    Jumped,
+}
+
+#[derive(Debug)]
+pub(crate) struct Streams {
+    me: UserId,
+    epoch: Option<Epoch>,
+    streams: BTreeMap<StreamId, Stream>,
+    ranges: BTreeMap<ChannelId, RangeSet>,
+    /// Streams that have to be pulled.
+    behind: BTreeSet<StreamId>,
+    /// The requests that ask for their next pages.
+    pulling: BTreeMap<StreamId, u64>,
+    /// Streams that are not asked for before a moment.
+    cooling: BTreeMap<StreamId, u64>,
+    /// Channels that are on the screen: they are pulled first.
+    visible: BTreeSet<StreamId>,
+}
+
+impl Streams {
+    pub(crate) fn load(
+        me: UserId,
+        cursors: BTreeMap<StreamId, Cursor>,
+        heads: BTreeMap<StreamId, Head>,
+        ranges: BTreeMap<ChannelId, RangeSet>,
+    ) -> Self {
+        let mut streams: BTreeMap<StreamId, Stream> = BTreeMap::new();
+        streams.entry(StreamId::User(me.clone())).or_default();
+        for (id, head) in heads {
+            streams.entry(id).or_default().head = head;
+        }
+        for (id, cursor) in cursors {
+            let stream = streams.entry(id).or_default();
+            stream.head = stream.head.max(Head {
+                ver: cursor.ver,
+                seq: cursor.seq,
+            });
+            stream.cursor = Some(cursor);
+        }
+        Self {
+            me,
+            epoch: None,
+            streams,
+            ranges,
+            behind: BTreeSet::new(),
+            visible: BTreeSet::new(),
+        }
+    }
+
+    /// Takes the server's history of this connection, and finds what has to be pulled.
+    pub(crate) fn connected(&mut self, epoch: Epoch) {
+        self.epoch = Some(epoch);
+        self.cooling.clear();
+        let ids: Vec<StreamId> = self.streams.keys().cloned().collect();
+        for id in ids {
+            self.judge(&id);
+        }
+    }
+
+    /// Forgets what was asked for on a connection that is gone.
+    pub(crate) fn disconnected(&mut self) {
+        for id in std::mem::take(&mut self.pulling).into_keys() {
+            if let Some(stream) = self.streams.get_mut(&id) {
+                stream.early.clear();
+            }
+        }
+    }
+
+    pub(crate) fn set_visible(&mut self, cid: &ChannelId, visible: bool) {
+        let id = StreamId::Channel(cid.clone());
+        if visible {
+            self.visible.insert(id);
+        } else {
+            self.visible.remove(&id);
+        }
+    }
+
+    /// Returns how many streams have to be pulled.
+    pub(crate) fn behind(&self) -> usize {
+        self.behind.len()
+    }
+
+    /// Returns the next stream to pull and how far it is known, what is on the screen first.
+    pub(crate) fn next_pull(&self, now: u64) -> Option<(StreamId, Option<Cursor>)> {
+        let ready = |id: &&StreamId| {
+            !self.pulling.contains_key(*id) && self.cooling.get(*id).is_none_or(|until| *until <= now)
+        };
+        let first = self.visible.intersection(&self.behind).find(ready);
+        let id = first.or_else(|| self.behind.iter().find(ready))?;
+        Some((id.clone(), self.streams.get(id)?.cursor))
+    }
+
+    /// Notes that a page is on its way.
+    pub(crate) fn pull_sent(&mut self, id: StreamId, request: u64) {
+        self.cooling.remove(&id);
+        self.pulling.insert(id, request);
+    }
+
+    /// Returns how many pages are on their way.
+    pub(crate) fn pulling(&self) -> usize {
+        self.pulling.len()
+    }
+
+    /// Returns the next moment at which a stream may be asked for again.
+    pub(crate) fn next_retry(&self, now: u64) -> Option<u64> {
+        self.cooling.values().copied().filter(|at| *at > now).min()
+    }
+
+    /// Learns how far a stream goes.
+    pub(crate) fn raise_head(&mut self, id: &StreamId, head: Head, delta: &mut Delta) {
+        if matches!(id, StreamId::User(user) if *user != self.me) {
+            return;
+        }
+        let stream = self.streams.entry(id.clone()).or_default();
+        let raised = stream.head.max(head);
+        if raised != stream.head {
+            stream.head = raised;
+            delta.push(Change::Head(id.clone(), raised));
+        }
+        self.judge(id);
+    }
+
+    /// Takes a live step: applies it if it begins at the cursor, else remembers that there is something to pull.
+    pub(crate) fn event(&mut self, step: StreamEvent, delta: &mut Delta) {
+        let id = step.stream.clone();
+        if self
+            .streams
+            .get(&id)
+            .is_some_and(|stream| stream.pulling.is_some())
+        {
+            let head = Head {
+                ver: step.to,
+                seq: step.seq,
+            };
+            if let Some(stream) = self.streams.get_mut(&id)
+                && stream.early.len() < EARLY_STEPS
+            {
+                stream.early.push(step);
+            }
+            self.raise_head(&id, head, delta);
+        } else if self.begins_at_cursor(&step) {
+            self.put_rows(&step.rows, delta);
+            self.advance(&step, delta);
+        } else if self.cursor_ver(&id).is_none_or(|ver| step.to > ver) {
+            self.raise_head(
+                &id,
+                Head {
+                    ver: step.to,
+                    seq: step.seq,
+                },
+                delta,
+            );
+        }
+    }
+
+    /// Takes a step that an answer to an own operation carried: its rows are put wherever the cursor is.
+    pub(crate) fn answer(&mut self, step: StreamEvent, delta: &mut Delta) {
+        self.put_rows(&step.rows, delta);
+        if step.to > step.from && self.begins_at_cursor(&step) {
+            self.advance(&step, delta);
+        } else {
+            self.raise_head(
+                &step.stream,
+                Head {
+                    ver: step.to,
+                    seq: step.seq,
+                },
+                delta,
+            );
+        }
+    }
+
+    /// Takes a page that was asked for.
+    pub(crate) fn page(&mut self, page: Page, delta: &mut Delta) -> Applied {
+        let Some(stream) = self.streams.get_mut(&page.stream) else {
+            return Applied::Ignored;
+        };
+        if stream.pulling != Some(page.id) {
+            return Applied::Ignored;
+        }
+        stream.pulling = None;
+        let old = stream.cursor;
+        let follows = old.is_some_and(|cursor| cursor.ver == page.from && cursor.epoch == page.to.epoch);
+        if !page.reset && !follows {
+            self.judge(&page.stream);
+            return Applied::Ignored;
+        }
+        if page.reset {
+            self.begin_snapshot(&page, old, delta);
+        }
+        self.put_rows(&page.rows, delta);
+        if !page.more {
+            self.cover(&page, old, delta);
+        }
+        delta.push(Change::Cursor(page.stream.clone(), page.to));
+        if let Some(stream) = self.streams.get_mut(&page.stream) {
+            stream.cursor = Some(page.to);
+        }
+        self.raise_head(&page.stream, page.head, delta);
+        if !page.more {
+            self.take_early(&page.stream, delta);
+        }
+        if page.reset && old.is_some() {
+            Applied::Jumped
+        } else {
+            Applied::Followed
+        }
+    }
+
+    /// Notes that a request for a page was refused for now.
+    pub(crate) fn pull_failed(&mut self, id: &StreamId, retry_at: u64) {
+        self.pulling.remove(id);
+        self.cooling.insert(id.clone(), retry_at);
+    }
+
+    /// Stops following a stream that the account may not see any more. Its rows stay.
+    pub(crate) fn unfollow(&mut self, id: &StreamId, delta: &mut Delta) {
+        self.behind.remove(id);
+        let Some(stream) = self.streams.remove(id) else {
+            return;
+        };
+        if let (StreamId::Channel(cid), Some(cursor)) = (id, stream.cursor) {
+            self.mark_stale(cid, cursor.ver, delta);
+        }
+        delta.push(Change::Unfollow(id.clone()));
+    }
+
+    /// Takes a page of older messages.
+    pub(crate) fn history(&mut self, page: &HistoryPage, delta: &mut Delta) {
+        self.put_rows(&page.rows, delta);
+        self.add_range(&page.cid, page.lo, page.hi, delta);
+    }
+
+    fn begin_snapshot(&mut self, page: &Page, old: Option<Cursor>, delta: &mut Delta) {
+        let other_history = old.is_some_and(|cursor| cursor.epoch != page.to.epoch);
+        if other_history {
+            delta.push(Change::Rebase(page.stream.clone()));
+            if let Some(stream) = self.streams.get_mut(&page.stream) {
+                stream.head = Head::default();
+            }
+        }
+        if let (StreamId::Channel(cid), Some(cursor)) = (&page.stream, old) {
+            self.mark_stale(&cid.clone(), if other_history { 0 } else { cursor.ver }, delta);
+        }
+    }
+
+    /// Notes which messages are on the device once a chain of pages is complete.
+    fn cover(&mut self, page: &Page, old: Option<Cursor>, delta: &mut Delta) {
+        let StreamId::Channel(cid) = &page.stream else {
+            return;
+        };
+        let first_row = || {
+            let seqs = page.rows.iter().filter_map(|row| match row {
+                Row::Message(message) => Some(message.seq),
+                _ => None,
+            });
+            seqs.min().unwrap_or(page.head.seq + 1)
+        };
+        let lo = match old {
+            _ if page.reset => first_row(),
+            Some(Cursor {
+                window: Some(window), ..
+            }) => window.lo,
+            Some(cursor) => cursor.seq + 1,
+            None => first_row(),
+        };
+        self.add_range(&cid.clone(), lo, page.to.seq, delta);
+    }
+
+    /// Applies the live steps that came while the page was on its way.
+    fn take_early(&mut self, id: &StreamId, delta: &mut Delta) {
+        let early = self
+            .streams
+            .get_mut(id)
+            .map(|stream| std::mem::take(&mut stream.early))
+            .unwrap_or_default();
+        for step in early {
+            if self.begins_at_cursor(&step) {
+                self.put_rows(&step.rows, delta);
+                self.advance(&step, delta);
+            }
+        }
+    }
+
+    fn cursor_ver(&self, id: &StreamId) -> Option<u64> {
+        self.streams
+            .get(id)
+            .and_then(|stream| stream.cursor)
+            .map(|cursor| cursor.ver)
+    }
+
+    /// The cursor rule. A stream that is not known at all begins at 0.
+    fn begins_at_cursor(&self, step: &StreamEvent) -> bool {
+        let Some(epoch) = self.epoch else { return false };
+        match self.streams.get(&step.stream).and_then(|stream| stream.cursor) {
+            Some(cursor) => cursor.epoch == epoch && cursor.window.is_none() && cursor.ver == step.from,
+            None => step.from == 0,
+        }
+    }
+
+    fn advance(&mut self, step: &StreamEvent, delta: &mut Delta) {
+        let Some(epoch) = self.epoch else { return };
+        let stream = self.streams.entry(step.stream.clone()).or_default();
+        let covered = stream.cursor.map_or(0, |cursor| cursor.seq);
+        let cursor = Cursor {
+            epoch,
+            ver: step.to,
+            seq: step.seq,
+            window: None,
+        };
+        stream.cursor = Some(cursor);
+        delta.push(Change::Cursor(step.stream.clone(), cursor));
+        if let StreamId::Channel(cid) = &step.stream {
+            self.add_range(cid, covered + 1, step.seq, delta);
+        }
+        self.raise_head(
+            &step.stream,
+            Head {
+                ver: step.to,
+                seq: step.seq,
+            },
+            delta,
+        );
+    }
+
+    fn put_rows(&mut self, rows: &[Row], delta: &mut Delta) {
+        for row in rows {
+            delta.push(Change::Row(row.clone()));
+            let Row::Membership(membership) = row else {
+                continue;
+            };
+            let id = StreamId::Channel(membership.cid.clone());
+            match membership.state {
+                MemberState::Active => {
+                    self.streams.entry(id.clone()).or_default();
+                    self.judge(&id);
+                }
+                MemberState::Gone => self.unfollow(&id, delta),
+            }
+        }
+    }
+
+    /// Decides whether a stream has to be pulled.
+    fn judge(&mut self, id: &StreamId) {
+        let Some(stream) = self.streams.get(id) else {
+            return;
+        };
+        let behind = match stream.cursor {
+            None => true,
+            Some(cursor) => {
+                cursor.window.is_some()
+                    || stream.head.ver > cursor.ver
+                    || self.epoch.is_some_and(|epoch| epoch != cursor.epoch)
+            }
+        };
+        if behind {
+            self.behind.insert(id.clone());
+        } else {
+            self.behind.remove(id);
+        }
+    }
+
+    fn add_range(&mut self, cid: &ChannelId, lo: u64, hi: u64, delta: &mut Delta) {
+        if lo == 0 || lo > hi {
+            return;
+        }
+        let ranges = self.ranges.entry(cid.clone()).or_default();
+        ranges.insert(lo, hi);
+        delta.push(Change::Ranges(cid.clone(), ranges.clone()));
+    }
+
+    fn mark_stale(&mut self, cid: &ChannelId, ver: u64, delta: &mut Delta) {
+        let Some(ranges) = self.ranges.get_mut(cid) else {
+            return;
+        };
+        ranges.mark_stale(ver);
+        delta.push(Change::Ranges(cid.clone(), ranges.clone()));
+    }
+}
