@@ -69,6 +69,8 @@ impl Streams {
             streams,
             ranges,
             behind: BTreeSet::new(),
+            pulling: BTreeMap::new(),
+            cooling: BTreeMap::new(),
             visible: BTreeSet::new(),
         }
     }
@@ -149,11 +151,7 @@ impl Streams {
     /// Takes a live step: applies it if it begins at the cursor, else remembers that there is something to pull.
     pub(crate) fn event(&mut self, step: StreamEvent, delta: &mut Delta) {
         let id = step.stream.clone();
-        if self
-            .streams
-            .get(&id)
-            .is_some_and(|stream| stream.pulling.is_some())
-        {
+        if self.pulling.contains_key(&id) {
             let head = Head {
                 ver: step.to,
                 seq: step.seq,
@@ -198,14 +196,13 @@ impl Streams {
 
     /// Takes a page that was asked for.
     pub(crate) fn page(&mut self, page: Page, delta: &mut Delta) -> Applied {
-        let Some(stream) = self.streams.get_mut(&page.stream) else {
-            return Applied::Ignored;
-        };
-        if stream.pulling != Some(page.id) {
+        if self.pulling.get(&page.stream) != Some(&page.id) {
             return Applied::Ignored;
         }
-        stream.pulling = None;
-        let old = stream.cursor;
+        self.pulling.remove(&page.stream);
+        let Some(old) = self.streams.get(&page.stream).map(|stream| stream.cursor) else {
+            return Applied::Ignored;
+        };
         let follows = old.is_some_and(|cursor| cursor.ver == page.from && cursor.epoch == page.to.epoch);
         if !page.reset && !follows {
             self.judge(&page.stream);
