@@ -1,0 +1,3 @@
+//! The benches that `cargo xtask bench` runs.
+
+fn main() {}
