@@ -1,1 +1,55 @@
 //! Server logic without HTTP: authorise, apply, sequence, dedupe and fan out.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | what a database has to do | [`Storage`], and the helpers that it feeds: [`PagePlan`], [`HistoryPlan`], [`HeadsPlan`] |
+//! | the decision on operations, as a pure function | [`apply`] on a [`WorkingSet`] |
+//! | the same within one transaction, without a task | [`apply_group`] |
+//! | the running server: connections, the writer, fan-out | [`Hub`], [`Session`], [`Outbound`] |
+//! | the seams to the outside | [`Authenticate`], [`Clock`], [`Storage`] |
+//!
+//! To add a database: implement [`Storage`], and run `storage_conformance!` of `whimbrel-testkit` on it.
+//!
+//! ## Invariants
+//!
+//! - An operation acts at most once: its answer, or the message that it made, is stored in the transaction of its
+//!   effect, under (user, op id).
+//! - Nothing is answered as accepted or rejected before the transaction that decided it is durable.
+//! - `ver` of a stream and `seq` of a channel are dense from 1, and are given out within that transaction.
+//! - The decision reads no clock, draws no randomness and does no I/O: the same rows and requests give the same rows.
+//! - Every connection gets the events of one stream in `ver` order, each at most once. A connection that falls behind
+//!   is closed with `slow_consumer`; no frame is left out of the middle.
+//! - Who is not an active member after a step gets no event of it.
+//! - There is no HTTP, no SQL and no socket here.
+
+mod apply;
+mod authenticate;
+mod clock;
+mod error;
+mod feed;
+mod heads;
+mod hub;
+mod keys;
+mod memory;
+mod outbound;
+mod records;
+mod registry;
+mod session;
+mod storage;
+mod working_set;
+mod writer;
+
+pub use apply::{Applied, apply, apply_group};
+pub use authenticate::{AuthError, Authenticate, Identity};
+pub use clock::{Clock, SystemClock};
+pub use error::StorageError;
+pub use feed::{HistoryPlan, PagePlan};
+pub use heads::HeadsPlan;
+pub use hub::{Hub, HubConfig};
+pub use keys::{Keys, Request};
+pub use memory::MemoryStorage;
+pub use outbound::Outbound;
+pub use records::{Answer, ChannelRecord, Digest, MessageRecord, Records, ResultRecord};
+pub use session::Session;
+pub use storage::{Decide, Storage};
+pub use working_set::WorkingSet;

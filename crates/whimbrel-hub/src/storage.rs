@@ -1,12 +1,13 @@
 use crate::{Keys, StorageError, WorkingSet};
 use async_trait::async_trait;
 use std::fmt::Debug;
-use whimbrel_model::{ChannelId, Cursor, Epoch, StreamId, UserId};
+use whimbrel_model::{ChannelId, Cursor, Epoch, StreamId, Timestamp, UserId};
 use whimbrel_protocol::{HeadsPage, HistoryPage, Page};
 
 /// What the hub decides within a write transaction: a pure function from what was read to what is to be written.
 ///
-/// It may run more than once when the transaction has to be repeated; the last run counts.
+/// It may run more than once when the transaction has to be repeated, each time on a fresh [`WorkingSet`]; the last
+/// run counts.
 pub type Decide<'a> = dyn FnMut(&mut WorkingSet) + Send + 'a;
 
 /// The server's database.
@@ -18,20 +19,29 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// Returns the history that this database holds. It never changes while the database is open.
     fn epoch(&self) -> Epoch;
 
-    /// Reads `keys`, with the streams locked against other writers, calls `decide`, and commits what it changed.
+    /// Reads `keys` into a [`WorkingSet::new`], with the streams locked against other writers, calls `decide`, and
+    /// commits its [`WorkingSet::into_writes`].
     ///
-    /// When it returns, the commit survives power loss. The call runs to its end even if its future is dropped.
+    /// When it returns, the commit survives power loss. The hub calls it from its writer task only, one call at a
+    /// time, and never drops the future midway.
     ///
     /// # Errors
     /// Nothing was written; or, when the commit itself failed, it is unknown whether it was.
     async fn transact(&self, keys: &Keys, decide: &mut Decide<'_>) -> Result<(), StorageError>;
 
-    /// Reads which streams of `user` moved since `token`, most recent first, the user's own stream before all.
+    /// Reads which streams of `user` (the own one, and those of channels with an active membership) moved since
+    /// `token`, most recent first, the user's own stream before all. See [`HeadsPlan`](crate::HeadsPlan).
     ///
     /// The page's `id` and `server_time` are the caller's to fill. A token that is not understood counts as absent.
-    async fn heads(&self, user: &UserId, token: Option<&str>, limit: usize) -> Result<HeadsPage, StorageError>;
+    async fn heads(
+        &self,
+        user: &UserId,
+        token: Option<&str>,
+        limit: usize,
+    ) -> Result<HeadsPage, StorageError>;
 
-    /// Reads the next page of a stream for `user`, in one snapshot with the check that the user may see it.
+    /// Reads the next page of a stream for `user`, in one snapshot with the check that the user may see it. See
+    /// [`PagePlan`](crate::PagePlan). The page's `id` is the caller's to fill.
     ///
     /// # Errors
     /// [`StorageError::Denied`] when the user may not.
@@ -44,6 +54,7 @@ pub trait Storage: Debug + Send + Sync + 'static {
     ) -> Result<Page, StorageError>;
 
     /// Reads up to `limit` messages before the sequence `before`, in one snapshot with the check that the user may.
+    /// See [`HistoryPlan`](crate::HistoryPlan). The page's `id` is the caller's to fill.
     ///
     /// # Errors
     /// [`StorageError::Denied`] when the user may not.
@@ -55,9 +66,12 @@ pub trait Storage: Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<HistoryPage, StorageError>;
 
-    /// Reads the active members of a channel: who gets its events.
+    /// Reads the active members of a channel: who gets its events. Of a channel that does not exist: none.
     async fn members(&self, cid: &ChannelId) -> Result<Vec<UserId>, StorageError>;
 
-    /// Finishes what runs and releases every handle.
+    /// Forgets stored results that were decided before `before`, and returns how many. What rows record stays.
+    async fn prune_results(&self, before: Timestamp) -> Result<u64, StorageError>;
+
+    /// Finishes what runs and releases every handle. Later calls fail with [`StorageError::Closed`].
     async fn close(&self);
 }

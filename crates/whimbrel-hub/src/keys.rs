@@ -1,0 +1,86 @@
+use std::collections::BTreeSet;
+use whimbrel_model::{ChannelId, MessageId, Op, OpEnvelope, OpId, ReactionType, StreamId, UserId};
+
+/// One operation of one user, as it reaches the hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Who asks.
+    pub user: UserId,
+    /// For what.
+    pub op: OpEnvelope,
+}
+
+/// Everything that deciding a group of operations may look at: what a storage has to read, in sorted order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// Streams whose head is read, and which are locked in this order against other writers.
+    pub streams: BTreeSet<StreamId>,
+    /// Channel rows.
+    pub channels: BTreeSet<ChannelId>,
+    /// Member rows, and the membership rows of the same (cid, user).
+    pub members: BTreeSet<(ChannelId, UserId)>,
+    /// Message rows, whatever their channel.
+    pub messages: BTreeSet<MessageId>,
+    /// Reaction rows.
+    pub reactions: BTreeSet<(MessageId, UserId, ReactionType)>,
+    /// Read positions.
+    pub reads: BTreeSet<(ChannelId, UserId)>,
+    /// Profiles.
+    pub users: BTreeSet<UserId>,
+    /// Result rows, and the message rows whose (author, op id) it is.
+    pub results: BTreeSet<(UserId, OpId)>,
+}
+
+impl Keys {
+    /// Returns what deciding `requests` may look at.
+    #[must_use]
+    pub fn of(requests: &[Request]) -> Self {
+        let mut keys = Self::default();
+        for request in requests {
+            keys.add(request);
+        }
+        keys
+    }
+
+    fn add(&mut self, Request { user, op }: &Request) {
+        self.results.insert((user.clone(), op.id));
+        self.results
+            .extend(op.after.map(|earlier| (user.clone(), earlier)));
+        if let Some(cid) = op.op.cid() {
+            self.streams.insert(StreamId::Channel(cid.clone()));
+            self.channels.insert(cid.clone());
+            self.members.insert((cid.clone(), user.clone()));
+        }
+        self.messages.extend(op.op.message());
+        self.messages.extend(op.op.needs_messages());
+        match &op.op {
+            Op::CreateChannel { cid, members, .. } => {
+                self.add_users(cid, members);
+                self.add_users(cid, std::slice::from_ref(user));
+            }
+            Op::AddMembers { cid, users } | Op::RemoveMembers { cid, users } => self.add_users(cid, users),
+            Op::AddReaction { message, kind, .. } | Op::RemoveReaction { message, kind, .. } => {
+                self.reactions.insert((*message, user.clone(), kind.clone()));
+            }
+            Op::MarkRead { cid, .. } => {
+                self.reads.insert((cid.clone(), user.clone()));
+            }
+            Op::UpdateUser { .. } => {
+                self.streams.insert(StreamId::User(user.clone()));
+                self.users.insert(user.clone());
+            }
+            Op::UpdateChannel { .. }
+            | Op::SendMessage { .. }
+            | Op::EditMessage { .. }
+            | Op::DeleteMessage { .. } => {}
+        }
+    }
+
+    fn add_users(&mut self, cid: &ChannelId, users: &[UserId]) {
+        for user in users {
+            self.streams.insert(StreamId::User(user.clone()));
+            self.members.insert((cid.clone(), user.clone()));
+            self.users.insert(user.clone());
+        }
+    }
+}

@@ -1,0 +1,273 @@
+use crate::{ChannelRecord, Digest, Keys, MessageRecord, Records, ResultRecord, StorageError};
+use std::collections::{BTreeMap, BTreeSet};
+use whimbrel_model::{
+    ChannelId, Head, MemberState, Message, MessageId, OpId, Reaction, Row, RowKey, StreamId, Timestamp, User,
+    UserId,
+};
+use whimbrel_protocol::StreamHead;
+
+/// The rows, and the indexes that reading needs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tables {
+    rows: BTreeMap<RowKey, Row>,
+    streams: BTreeMap<StreamId, Stream>,
+    /// Digest of the creating operation.
+    created: BTreeMap<ChannelId, Digest>,
+    /// The sending operation.
+    sent: BTreeMap<MessageId, (OpId, Digest)>,
+    by_op: BTreeMap<(UserId, OpId), MessageId>,
+    by_seq: BTreeMap<(ChannelId, u64), MessageId>,
+    reactions: BTreeMap<MessageId, BTreeSet<RowKey>>,
+    /// Every user who was ever in, and every channel of a user.
+    members: BTreeMap<ChannelId, BTreeSet<UserId>>,
+    memberships: BTreeMap<UserId, BTreeSet<ChannelId>>,
+    results: BTreeMap<(UserId, OpId), ResultRecord>,
+    activity: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Stream {
+    head: Head,
+    activity: u64,
+    by_ver: BTreeMap<u64, RowKey>,
+}
+
+impl Tables {
+    /// Returns the rows of `keys` that exist.
+    pub(super) fn read(&self, keys: &Keys) -> Records {
+        let mut found = Records {
+            heads: keys
+                .streams
+                .iter()
+                .map(|stream| (stream.clone(), self.head(stream)))
+                .collect(),
+            ..Records::default()
+        };
+        let wanted = (keys.channels.iter().cloned().map(RowKey::Channel))
+            .chain(
+                keys.members
+                    .iter()
+                    .map(|(cid, user)| RowKey::Member(cid.clone(), user.clone())),
+            )
+            .chain(
+                keys.members
+                    .iter()
+                    .map(|(cid, user)| RowKey::Membership(cid.clone(), user.clone())),
+            )
+            .chain(keys.messages.iter().copied().map(RowKey::Message))
+            .chain(
+                keys.results
+                    .iter()
+                    .filter_map(|key| self.by_op.get(key))
+                    .copied()
+                    .map(RowKey::Message),
+            )
+            .chain(
+                keys.reactions
+                    .iter()
+                    .cloned()
+                    .map(|(id, user, kind)| RowKey::Reaction(id, user, kind)),
+            )
+            .chain(
+                keys.reads
+                    .iter()
+                    .map(|(cid, user)| RowKey::Read(cid.clone(), user.clone())),
+            )
+            .chain(keys.users.iter().cloned().map(RowKey::User));
+        for key in wanted {
+            match self.rows.get(&key).cloned() {
+                Some(Row::Channel(channel)) => {
+                    let digest = self.created.get(&channel.cid).copied().unwrap_or_default();
+                    found.channels.push(ChannelRecord { channel, digest });
+                }
+                Some(Row::Message(message)) => {
+                    if let Some(&(op, digest)) = self.sent.get(&message.id) {
+                        found.messages.push(MessageRecord { message, op, digest });
+                    }
+                }
+                Some(Row::Member(row)) => found.members.push(row),
+                Some(Row::Membership(row)) => found.memberships.push(row),
+                Some(Row::Reaction(row)) => found.reactions.push(row),
+                Some(Row::Read(row)) => found.reads.push(row),
+                Some(Row::User(row)) => found.users.push(row),
+                None => {}
+            }
+        }
+        found.results = keys
+            .results
+            .iter()
+            .filter_map(|key| self.results.get(key))
+            .cloned()
+            .collect();
+        found
+    }
+
+    pub(super) fn write(&mut self, writes: Records) {
+        for record in writes.channels {
+            self.created.insert(record.channel.cid.clone(), record.digest);
+            self.put(Row::Channel(record.channel));
+        }
+        for row in writes.members {
+            self.members
+                .entry(row.cid.clone())
+                .or_default()
+                .insert(row.user.clone());
+            self.put(Row::Member(row));
+        }
+        for row in writes.memberships {
+            self.memberships
+                .entry(row.user.clone())
+                .or_default()
+                .insert(row.cid.clone());
+            self.put(Row::Membership(row));
+        }
+        for MessageRecord { message, op, digest } in writes.messages {
+            self.sent.insert(message.id, (op, digest));
+            self.by_op.insert((message.author.clone(), op), message.id);
+            self.by_seq.insert((message.cid.clone(), message.seq), message.id);
+            self.put(Row::Message(message));
+        }
+        for row in writes.reactions {
+            let row = Row::Reaction(row);
+            if let RowKey::Reaction(id, ..) = row.key() {
+                self.reactions.entry(id).or_default().insert(row.key());
+            }
+            self.put(row);
+        }
+        writes.reads.into_iter().for_each(|row| self.put(Row::Read(row)));
+        writes.users.into_iter().for_each(|row| self.put(Row::User(row)));
+        for row in writes.results {
+            self.results.insert((row.user.clone(), row.op), row);
+        }
+        for (stream, head) in writes.heads {
+            self.activity += 1;
+            let stream = self.streams.entry(stream).or_default();
+            stream.head = head;
+            stream.activity = self.activity;
+        }
+    }
+
+    fn put(&mut self, row: Row) {
+        let (key, ver) = (row.key(), row.ver());
+        let stream = self.streams.entry(row.stream()).or_default();
+        if let Some(old) = self.rows.insert(key.clone(), row) {
+            stream.by_ver.remove(&old.ver());
+        }
+        stream.by_ver.insert(ver, key);
+    }
+
+    pub(super) const fn activity(&self) -> u64 {
+        self.activity
+    }
+
+    pub(super) fn head(&self, stream: &StreamId) -> Head {
+        self.streams
+            .get(stream)
+            .map_or_else(Head::default, |stream| stream.head)
+    }
+
+    pub(super) fn stream_head(&self, id: &StreamId) -> Option<(StreamHead, u64)> {
+        let stream = self.streams.get(id)?;
+        let head = StreamHead {
+            stream: id.clone(),
+            head: stream.head,
+        };
+        Some((head, stream.activity))
+    }
+
+    /// Iterates over the channels that the user is in.
+    pub(super) fn channels_of(&self, user: &UserId) -> impl Iterator<Item = &ChannelId> {
+        let channels = self.memberships.get(user).into_iter().flatten();
+        channels.filter(|cid| self.state(cid, user) == Some(MemberState::Active))
+    }
+
+    pub(super) fn active_members(&self, cid: &ChannelId) -> Vec<UserId> {
+        let members = self.members.get(cid).into_iter().flatten();
+        members
+            .filter(|user| self.state(cid, user) == Some(MemberState::Active))
+            .cloned()
+            .collect()
+    }
+
+    fn state(&self, cid: &ChannelId, user: &UserId) -> Option<MemberState> {
+        match self.rows.get(&RowKey::Member(cid.clone(), user.clone())) {
+            Some(Row::Member(row)) => Some(row.state),
+            _ => None,
+        }
+    }
+
+    pub(super) fn check_may_see(&self, user: &UserId, stream: &StreamId) -> Result<(), StorageError> {
+        match stream {
+            StreamId::User(owner) if owner == user => Ok(()),
+            StreamId::User(_) => Err(StorageError::forbidden(stream)),
+            StreamId::Channel(cid) => match self.state(cid, user) {
+                Some(MemberState::Active) => Ok(()),
+                Some(MemberState::Gone) => Err(StorageError::not_member(cid)),
+                None => Err(StorageError::channel_not_found(cid)),
+            },
+        }
+    }
+
+    pub(super) fn rows_after(&self, stream: &StreamId, ver: u64) -> impl Iterator<Item = &Row> {
+        let stream = self.streams.get(stream);
+        let keys = stream
+            .into_iter()
+            .flat_map(move |stream| stream.by_ver.range(ver + 1..));
+        keys.filter_map(|(_, key)| self.rows.get(key))
+    }
+
+    /// Returns the sequence of the message that a row is, or is a reaction to.
+    pub(super) fn message_seq(&self, row: &Row) -> Option<u64> {
+        match row {
+            Row::Message(row) => Some(row.seq),
+            Row::Reaction(row) => match self.rows.get(&RowKey::Message(row.message)) {
+                Some(Row::Message(message)) => Some(message.seq),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    pub(super) fn profiles(&self, rows: &[Row]) -> Vec<User> {
+        let users = rows.iter().filter_map(|row| match row {
+            Row::Member(row) => Some(row.user.clone()),
+            _ => None,
+        });
+        users
+            .filter_map(|user| match self.rows.get(&RowKey::User(user)) {
+                Some(Row::User(row)) => Some(row.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub(super) fn messages(&self, cid: &ChannelId, lo: u64, hi: u64) -> Vec<Message> {
+        if lo > hi {
+            return Vec::new();
+        }
+        let ids = self.by_seq.range((cid.clone(), lo)..=(cid.clone(), hi));
+        ids.filter_map(|(_, id)| match self.rows.get(&RowKey::Message(*id)) {
+            Some(Row::Message(row)) => Some(row.clone()),
+            _ => None,
+        })
+        .collect()
+    }
+
+    pub(super) fn reactions(&self, messages: &[Message]) -> Vec<Reaction> {
+        let keys = messages
+            .iter()
+            .filter_map(|row| self.reactions.get(&row.id))
+            .flatten();
+        keys.filter_map(|key| match self.rows.get(key) {
+            Some(Row::Reaction(row)) => Some(row.clone()),
+            _ => None,
+        })
+        .collect()
+    }
+
+    pub(super) fn prune_results(&mut self, before: Timestamp) -> u64 {
+        let count = self.results.len();
+        self.results.retain(|_, row| row.at >= before);
+        (count - self.results.len()) as u64
+    }
+}

@@ -1,0 +1,153 @@
+use crate::{
+    Identity,
+    outbound::{Mailbox, bye},
+};
+use bytes::Bytes;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+use whimbrel_model::{Code, Timestamp, UserId};
+use whimbrel_protocol::Bye;
+
+/// One live connection, as the hub knows it.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) identity: Identity,
+    pub(crate) mailbox: Arc<Mailbox>,
+    last_heard: Mutex<Instant>,
+}
+
+impl Connection {
+    pub(crate) fn new(identity: Identity, mailbox: Arc<Mailbox>) -> Arc<Self> {
+        Arc::new(Self {
+            identity,
+            mailbox,
+            last_heard: Mutex::new(Instant::now()),
+        })
+    }
+
+    /// Notes that a frame arrived.
+    pub(crate) fn heard(&self) {
+        *self.last_heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Ends the connection if it was silent for longer than `silence`, or its token has expired.
+    fn check(&self, silence: Duration, now: Timestamp) {
+        let last = *self.last_heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.identity.has_expired(now) {
+            self.mailbox.close(token_expired());
+        } else if last.elapsed() > silence {
+            let message = format!("nothing was heard for {} ms", silence.as_millis());
+            self.mailbox.close(bye(Code::HeartbeatLost, message));
+        }
+    }
+}
+
+pub(crate) fn token_expired() -> Bye {
+    bye(
+        Code::TokenExpired,
+        "the token has expired: get a new one and reconnect",
+    )
+}
+
+/// The live connections, by user.
+#[derive(Debug, Default)]
+pub(crate) struct Registry(Mutex<Live>);
+
+#[derive(Debug, Default)]
+struct Live {
+    by_user: HashMap<UserId, Vec<Arc<Connection>>>,
+    draining: Option<Duration>,
+}
+
+impl Registry {
+    /// Adds a connection: from now on it gets events.
+    ///
+    /// # Errors
+    /// The [`Bye`] to refuse it with: too many of that user, or the server is stopping.
+    pub(crate) fn add(&self, connection: &Arc<Connection>, limit: usize) -> Result<(), Bye> {
+        let mut live = self.lock();
+        if let Some(within) = live.draining {
+            return Err(stopping(within));
+        }
+        let of_user = live.by_user.entry(connection.identity.user.clone()).or_default();
+        if of_user.len() >= limit {
+            let message = format!("the user has {limit} connections already: close one");
+            return Err(bye(Code::RateLimited, message));
+        }
+        of_user.push(connection.clone());
+        Ok(())
+    }
+
+    /// Removes a connection.
+    pub(crate) fn remove(&self, connection: &Arc<Connection>) {
+        let mut live = self.lock();
+        if let Some(of_user) = live.by_user.get_mut(&connection.identity.user) {
+            of_user.retain(|other| !Arc::ptr_eq(other, connection));
+            if of_user.is_empty() {
+                live.by_user.remove(&connection.identity.user);
+            }
+        }
+    }
+
+    /// Queues a frame, encoded at the first connection that wants it, for all connections of `users` but `except`.
+    pub(crate) fn send<'a>(
+        &self,
+        users: impl IntoIterator<Item = &'a UserId>,
+        except: Option<&Arc<Connection>>,
+        frame: impl FnOnce() -> Option<Bytes>,
+    ) {
+        let live = self.lock();
+        let mut targets = users
+            .into_iter()
+            .filter_map(|user| live.by_user.get(user))
+            .flatten()
+            .filter(|connection| !except.is_some_and(|except| Arc::ptr_eq(except, connection)))
+            .peekable();
+        if targets.peek().is_none() {
+            return;
+        }
+        let Some(bytes) = frame() else { return };
+        for connection in targets {
+            connection.mailbox.push(bytes.clone());
+        }
+    }
+
+    /// Ends connections that were silent for too long or whose token has expired.
+    pub(crate) fn sweep(&self, silence: Duration, now: Timestamp) {
+        for connection in self.lock().by_user.values().flatten() {
+            connection.check(silence, now);
+        }
+    }
+
+    /// Ends all connections, and refuses new ones. They are told to come back after `within`, spread evenly over as
+    /// long again, so that they do not all come at once.
+    pub(crate) fn drain(&self, within: Duration) {
+        let mut live = self.lock();
+        live.draining = Some(within);
+        let count = live.by_user.values().map(Vec::len).sum::<usize>().max(1);
+        for (place, connection) in live.by_user.values().flatten().enumerate() {
+            let later = within.mul_f64(place as f64 / count as f64);
+            connection.mailbox.close(stopping(within + later));
+        }
+    }
+
+    /// Returns how many connections are live.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().by_user.values().map(Vec::len).sum()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Live> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn stopping(retry_after: Duration) -> Bye {
+    Bye {
+        retry_after_ms: Some(u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX)),
+        ..bye(Code::ServerStopping, "the server is stopping: reconnect later")
+    }
+}

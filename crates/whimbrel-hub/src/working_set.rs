@@ -1,0 +1,242 @@
+use crate::{ChannelRecord, MessageRecord, Records, ResultRecord};
+use std::collections::{BTreeMap, BTreeSet};
+use whimbrel_model::{
+    ChannelId, Head, Member, Membership, MessageId, OpId, Reaction, ReactionType, Read, Row, RowKey,
+    StreamId, User, UserId,
+};
+
+type Place = (ChannelId, UserId);
+type ReactionKey = (MessageId, UserId, ReactionType);
+
+/// The copy of the stored rows that one transaction works on: what was read, and what has changed since.
+///
+/// A storage makes one with [`WorkingSet::new`] from the rows of its [`Keys`](crate::Keys) that exist, hands it to the
+/// decision, and writes what [`WorkingSet::into_writes`] returns.
+#[derive(Clone, Debug, Default)]
+pub struct WorkingSet {
+    heads: BTreeMap<StreamId, Head>,
+    channels: BTreeMap<ChannelId, ChannelRecord>,
+    members: BTreeMap<Place, Member>,
+    memberships: BTreeMap<Place, Membership>,
+    messages: BTreeMap<MessageId, MessageRecord>,
+    by_op: BTreeMap<(UserId, OpId), MessageId>,
+    reactions: BTreeMap<ReactionKey, Reaction>,
+    reads: BTreeMap<Place, Read>,
+    users: BTreeMap<UserId, User>,
+    results: BTreeMap<(UserId, OpId), ResultRecord>,
+    changed: Changed,
+}
+
+/// What differs from what was read.
+#[derive(Clone, Debug, Default)]
+struct Changed {
+    rows: BTreeSet<RowKey>,
+    results: BTreeSet<(UserId, OpId)>,
+    streams: BTreeSet<StreamId>,
+}
+
+impl WorkingSet {
+    /// Creates the copy from what is stored.
+    #[must_use]
+    pub fn new(stored: Records) -> Self {
+        let mut set = Self {
+            heads: stored.heads.into_iter().collect(),
+            ..Self::default()
+        };
+        for row in stored.channels {
+            set.channels.insert(row.channel.cid.clone(), row);
+        }
+        for row in stored.members {
+            set.members.insert((row.cid.clone(), row.user.clone()), row);
+        }
+        for row in stored.memberships {
+            set.memberships.insert((row.cid.clone(), row.user.clone()), row);
+        }
+        for row in stored.messages {
+            set.insert_message(row);
+        }
+        for row in stored.reactions {
+            set.reactions
+                .insert((row.message, row.user.clone(), row.kind.clone()), row);
+        }
+        for row in stored.reads {
+            set.reads.insert((row.cid.clone(), row.user.clone()), row);
+        }
+        for row in stored.users {
+            set.users.insert(row.id.clone(), row);
+        }
+        for row in stored.results {
+            set.results.insert((row.user.clone(), row.op), row);
+        }
+        set
+    }
+
+    /// Returns what has changed: each row once, in its last state, sorted by key.
+    #[must_use]
+    pub fn into_writes(self) -> Records {
+        let mut writes = Records::default();
+        for stream in &self.changed.streams {
+            writes.heads.push((stream.clone(), self.head(stream)));
+        }
+        for key in &self.changed.rows {
+            match key {
+                RowKey::Channel(cid) => writes.channels.extend(self.channels.get(cid).cloned()),
+                RowKey::Member(cid, user) => writes.members.extend(self.member(cid, user).cloned()),
+                RowKey::Message(id) => writes.messages.extend(self.message(*id).cloned()),
+                RowKey::Reaction(id, user, kind) => {
+                    writes.reactions.extend(self.reaction(*id, user, kind).cloned());
+                }
+                RowKey::Read(cid, user) => writes.reads.extend(self.read(cid, user).cloned()),
+                RowKey::Membership(cid, user) => {
+                    writes.memberships.extend(self.membership(cid, user).cloned());
+                }
+                RowKey::User(user) => writes.users.extend(self.user(user).cloned()),
+            }
+        }
+        for key in &self.changed.results {
+            writes.results.extend(self.results.get(key).cloned());
+        }
+        writes
+    }
+
+    /// Returns the newest position of a stream.
+    #[must_use]
+    pub fn head(&self, stream: &StreamId) -> Head {
+        self.heads.get(stream).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn channel(&self, cid: &ChannelId) -> Option<&ChannelRecord> {
+        self.channels.get(cid)
+    }
+
+    pub(crate) fn member(&self, cid: &ChannelId, user: &UserId) -> Option<&Member> {
+        self.members.get(&(cid.clone(), user.clone()))
+    }
+
+    pub(crate) fn membership(&self, cid: &ChannelId, user: &UserId) -> Option<&Membership> {
+        self.memberships.get(&(cid.clone(), user.clone()))
+    }
+
+    pub(crate) fn message(&self, id: MessageId) -> Option<&MessageRecord> {
+        self.messages.get(&id)
+    }
+
+    pub(crate) fn message_of_op(&self, user: &UserId, op: OpId) -> Option<&MessageRecord> {
+        let id = self.by_op.get(&(user.clone(), op))?;
+        self.messages.get(id)
+    }
+
+    pub(crate) fn reaction(&self, id: MessageId, user: &UserId, kind: &ReactionType) -> Option<&Reaction> {
+        self.reactions.get(&(id, user.clone(), kind.clone()))
+    }
+
+    pub(crate) fn read(&self, cid: &ChannelId, user: &UserId) -> Option<&Read> {
+        self.reads.get(&(cid.clone(), user.clone()))
+    }
+
+    pub(crate) fn user(&self, user: &UserId) -> Option<&User> {
+        self.users.get(user)
+    }
+
+    pub(crate) fn result(&self, user: &UserId, op: OpId) -> Option<&ResultRecord> {
+        self.results.get(&(user.clone(), op))
+    }
+
+    /// Gives out the next version of a stream.
+    pub(crate) fn next_ver(&mut self, stream: &StreamId) -> u64 {
+        self.changed.streams.insert(stream.clone());
+        let head = self.heads.entry(stream.clone()).or_default();
+        head.ver += 1;
+        head.ver
+    }
+
+    /// Gives out the next message sequence of a channel.
+    pub(crate) fn next_seq(&mut self, stream: &StreamId) -> u64 {
+        let head = self.heads.entry(stream.clone()).or_default();
+        head.seq += 1;
+        head.seq
+    }
+
+    pub(crate) fn put_channel(&mut self, record: ChannelRecord) {
+        let cid = record.channel.cid.clone();
+        self.changed.rows.insert(RowKey::Channel(cid.clone()));
+        self.channels.insert(cid, record);
+    }
+
+    pub(crate) fn put_message(&mut self, record: MessageRecord) {
+        self.changed.rows.insert(RowKey::Message(record.message.id));
+        self.insert_message(record);
+    }
+
+    pub(crate) fn put_result(&mut self, record: ResultRecord) {
+        let key = (record.user.clone(), record.op);
+        self.changed.results.insert(key.clone());
+        self.results.insert(key, record);
+    }
+
+    /// Puts a row that is stored as it is: any but a channel or a message, which have a record of their own.
+    pub(crate) fn put_plain(&mut self, row: PlainRow) {
+        match row {
+            PlainRow::Member(row) => {
+                let place = (row.cid.clone(), row.user.clone());
+                self.changed
+                    .rows
+                    .insert(RowKey::Member(place.0.clone(), place.1.clone()));
+                self.members.insert(place, row);
+            }
+            PlainRow::Membership(row) => {
+                let place = (row.cid.clone(), row.user.clone());
+                self.changed
+                    .rows
+                    .insert(RowKey::Membership(place.0.clone(), place.1.clone()));
+                self.memberships.insert(place, row);
+            }
+            PlainRow::Reaction(row) => {
+                let key = (row.message, row.user.clone(), row.kind.clone());
+                self.changed
+                    .rows
+                    .insert(RowKey::Reaction(key.0, key.1.clone(), key.2.clone()));
+                self.reactions.insert(key, row);
+            }
+            PlainRow::Read(row) => {
+                let place = (row.cid.clone(), row.user.clone());
+                self.changed
+                    .rows
+                    .insert(RowKey::Read(place.0.clone(), place.1.clone()));
+                self.reads.insert(place, row);
+            }
+            PlainRow::User(row) => {
+                self.changed.rows.insert(RowKey::User(row.id.clone()));
+                self.users.insert(row.id.clone(), row);
+            }
+        }
+    }
+
+    fn insert_message(&mut self, record: MessageRecord) {
+        let id = record.message.id;
+        self.by_op.insert((record.message.author.clone(), record.op), id);
+        self.messages.insert(id, record);
+    }
+}
+
+/// A row that is stored as it is.
+#[derive(Clone, Debug)]
+pub(crate) enum PlainRow {
+    Member(Member),
+    Membership(Membership),
+    Reaction(Reaction),
+    Read(Read),
+    User(User),
+}
+
+impl From<PlainRow> for Row {
+    fn from(row: PlainRow) -> Self {
+        match row {
+            PlainRow::Member(row) => Self::Member(row),
+            PlainRow::Membership(row) => Self::Membership(row),
+            PlainRow::Reaction(row) => Self::Reaction(row),
+            PlainRow::Read(row) => Self::Read(row),
+            PlainRow::User(row) => Self::User(row),
+        }
+    }
+}
