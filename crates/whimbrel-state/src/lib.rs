@@ -1,1 +1,49 @@
-//! Observable chat state: timelines, channel lists and status, reduced from deltas.
+//! What the screen shows, as observable values and lists, reduced from [`Delta`](whimbrel_model::Delta)s.
+//!
+//! The driver commits a delta, then gives the same delta to [`State::reduce`]. Everything here is synchronous: no
+//! tasks, no I/O, no clock. A list is a snapshot ([`Items`]) and a stream of what changed since ([`Diffs`]).
+//!
+//! | to find | look in |
+//! |---|---|
+//! | the one entry point | [`State`] |
+//! | the messages of a channel or a thread | [`Timeline`], [`TimelineItem`], [`OlderEdge`] |
+//! | the channel list | [`ChannelList`], [`ChannelItem`] |
+//! | the connection | [`SyncState`] |
+//! | what waits to be sent | [`State::outbox`], [`OutboxSummary`] |
+//! | names of people | [`State::user`] |
+//!
+//! ## How a driver uses it
+//!
+//! 1. `store.apply(&delta)`, then `let stale = state.reduce(&delta)`.
+//! 2. For each channel in [`Stale::channels`]: `store.channel(cid)` into [`State::put_channel`].
+//! 3. For each query in [`Stale::messages`]: `store.messages(&query)` into [`State::put_messages`].
+//!
+//! ## Invariants
+//!
+//! - Server rows and the outbox are kept apart; what is shown is `overlay` of the two, computed again for what a delta
+//!   touches and for nothing else (C8).
+//! - What is read from the store is given to the state with no delta committed in between, so it is never older than
+//!   what the state has seen. One driver does both.
+//! - A message has one row, under one id, from the moment it is sent (C1). Accepted rows are ordered by `seq`, the rest
+//!   come after them by outbox position.
+//! - All diffs of one cause arrive as one batch, and applied in order they rebuild exactly the list (C18).
+//! - A row tells whether a gap lies before it (C14); [`OlderEdge`] tells what lies before the first.
+//! - A timeline or list that nobody holds is forgotten, and costs nothing.
+//! - Locks are held for one delta at most, never across an await.
+
+mod channel_list;
+mod list;
+mod outbox;
+mod state;
+mod status;
+mod timeline;
+mod users;
+
+pub use channel_list::{ChannelItem, ChannelList};
+pub use eyeball::Subscriber;
+pub use eyeball_im::VectorDiff;
+pub use list::{Diffs, Items};
+pub use outbox::OutboxSummary;
+pub use state::{Stale, State};
+pub use status::SyncState;
+pub use timeline::{OlderEdge, Timeline, TimelineItem};

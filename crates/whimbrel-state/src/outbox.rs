@@ -1,0 +1,158 @@
+use crate::list::{Diffs, Items, Sorted};
+use eyeball::SharedObservable;
+use std::{
+    collections::{BTreeSet, HashMap},
+    hash::Hash,
+    sync::Arc,
+};
+use whimbrel_model::{Change, ChannelId, Delta, MessageId, OpId, OutboxItem};
+
+/// How much waits in the outbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutboxSummary {
+    /// Operations that go out when they can.
+    pub queued: usize,
+    /// Operations that the server decided against, kept until the user discards or repeats them.
+    pub rejected: usize,
+}
+
+/// The outbox as state: by position, with what is looked up in it.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    list: Sorted<u64, OutboxItem>,
+    positions: HashMap<OpId, u64>,
+    index: Index,
+    summary: SharedObservable<OutboxSummary>,
+}
+
+/// The positions of operations, by what they are looked up with.
+#[derive(Debug, Default)]
+struct Index {
+    /// By the message that they make or change.
+    messages: HashMap<MessageId, BTreeSet<u64>>,
+    /// By the channel that they concern; those that concern none under nothing.
+    channels: HashMap<Option<ChannelId>, BTreeSet<u64>>,
+}
+
+impl Outbox {
+    pub(crate) fn new(items: Vec<OutboxItem>) -> Self {
+        let mut outbox = Self::default();
+        let changes = items.into_iter().map(Change::Outbox).collect();
+        outbox.reduce(&Delta { changes });
+        outbox
+    }
+
+    /// Takes in the outbox changes of a delta. Returns the operations that it touches, as they were and as they are.
+    pub(crate) fn reduce(&mut self, delta: &Delta) -> Vec<Arc<OutboxItem>> {
+        let mut touched = Vec::new();
+        let mut summary = self.summary.get();
+        let mut edit = self.list.edit();
+        for change in &delta.changes {
+            let (id, item) = match change {
+                Change::Outbox(item) => (item.id, Some(item)),
+                Change::OutboxRemoved(id) => (*id, None),
+                _ => continue,
+            };
+            let old = self.positions.remove(&id);
+            if let Some(before) = old.and_then(|old| edit.get(&old)) {
+                *summary.count_of(before) -= 1;
+                self.index.remove(before);
+                touched.push(Arc::clone(before));
+            }
+            edit.place(old.as_ref(), item.map(|item| (item.pos, item.clone())));
+            if let Some(item) = item {
+                *summary.count_of(item) += 1;
+                self.positions.insert(id, item.pos);
+                self.index.add(item);
+                touched.push(Arc::new(item.clone()));
+            }
+        }
+        edit.commit();
+        self.summary.set_if_not_eq(summary);
+        touched
+    }
+
+    /// Iterates over the operations whose [`Op::message`](whimbrel_model::Op::message) is `id`, in outbox order.
+    pub(crate) fn about(&self, id: MessageId) -> impl Iterator<Item = &OutboxItem> + Clone {
+        self.at(self.index.messages.get(&id))
+    }
+
+    /// Iterates over the operations that concern `cid`, or no channel, in outbox order.
+    pub(crate) fn of(&self, cid: Option<&ChannelId>) -> impl Iterator<Item = &OutboxItem> + Clone {
+        self.at(self.index.channels.get(&cid.cloned()))
+    }
+
+    /// Iterates over those that were not rejected.
+    pub(crate) fn queued(&self, cid: Option<&ChannelId>) -> impl Iterator<Item = &OutboxItem> + Clone {
+        self.of(cid).filter(|item| item.rejection().is_none())
+    }
+
+    /// Iterates over the channels that operations concern.
+    pub(crate) fn channels(&self) -> impl Iterator<Item = &ChannelId> {
+        self.index.channels.keys().flatten()
+    }
+
+    pub(crate) fn items(&self) -> Items<OutboxItem> {
+        self.list.items()
+    }
+
+    pub(crate) fn subscribe(&self) -> (Items<OutboxItem>, Diffs<OutboxItem>) {
+        self.list.subscribe(None)
+    }
+
+    pub(crate) fn summary(&self) -> &SharedObservable<OutboxSummary> {
+        &self.summary
+    }
+
+    fn at<'a>(
+        &'a self,
+        positions: Option<&'a BTreeSet<u64>>,
+    ) -> impl Iterator<Item = &'a OutboxItem> + Clone {
+        let items = positions.into_iter().flatten();
+        items.filter_map(|pos| self.list.get(pos)).map(|item| &**item)
+    }
+}
+
+impl OutboxSummary {
+    fn count_of(&mut self, item: &OutboxItem) -> &mut usize {
+        match item.rejection() {
+            Some(_) => &mut self.rejected,
+            None => &mut self.queued,
+        }
+    }
+}
+
+impl Index {
+    fn add(&mut self, item: &OutboxItem) {
+        if let Some(message) = item.op.message() {
+            self.messages.entry(message).or_default().insert(item.pos);
+        }
+        self.channels
+            .entry(item.op.cid().cloned())
+            .or_default()
+            .insert(item.pos);
+    }
+
+    fn remove(&mut self, item: &OutboxItem) {
+        if let Some(message) = item.op.message() {
+            remove(&mut self.messages, &message, item.pos);
+        }
+        remove(&mut self.channels, &item.op.cid().cloned(), item.pos);
+    }
+}
+
+fn remove<K: Eq + Hash>(positions: &mut HashMap<K, BTreeSet<u64>>, key: &K, pos: u64) {
+    if let Some(set) = positions.get_mut(key) {
+        set.remove(&pos);
+        if set.is_empty() {
+            positions.remove(key);
+        }
+    }
+}
+
+/// Lays a field of a queued update over what is stored: absent fields stay.
+pub(crate) fn replace<T: Clone>(field: &mut T, new: Option<&T>) {
+    if let Some(new) = new {
+        field.clone_from(new);
+    }
+}

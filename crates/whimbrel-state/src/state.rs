@@ -1,0 +1,295 @@
+use crate::{
+    ChannelList, Diffs, Items, OutboxSummary, SyncState, Timeline, channel_list, outbox::Outbox, timeline,
+    users::Users,
+};
+use eyeball::{SharedObservable, Subscriber};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+use whimbrel_model::{
+    Change, ChannelId, ChannelSummary, Delta, MessagePage, MessageQuery, MessageScope, OutboxItem, Row,
+    StreamId, User, UserId,
+};
+
+/// What has to be read again from the store after a delta, because the delta alone does not say it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "what is not read again stays as it was on the screen"]
+pub struct Stale {
+    /// Rows of the channel list, for [`State::put_channel`].
+    pub channels: Vec<ChannelId>,
+    /// Messages of open timelines, for [`State::put_messages`]. At most one query for each.
+    pub messages: Vec<MessageQuery>,
+}
+
+/// Everything observable of one account on one device. Cloning it gives another handle to the same state.
+///
+/// Every method returns at once. What reads the store in between is for the driver, see the crate's documentation.
+#[derive(Clone)]
+pub struct State(Arc<Shared>);
+
+struct Shared {
+    me: UserId,
+    inner: Mutex<Inner>,
+    status: SharedObservable<SyncState>,
+    /// Counts the changes of profiles.
+    users: SharedObservable<u64>,
+    outbox: SharedObservable<OutboxSummary>,
+}
+
+/// Locked before a timeline or the list, never after.
+#[derive(Default)]
+struct Inner {
+    outbox: Outbox,
+    users: Users,
+    timelines: HashMap<(ChannelId, MessageScope), Weak<timeline::Shared>>,
+    channels: Weak<channel_list::Shared>,
+}
+
+impl State {
+    /// Creates the state of `me`, with what its store holds in the outbox.
+    #[must_use]
+    pub fn new(me: UserId, outbox: Vec<OutboxItem>) -> Self {
+        let outbox = Outbox::new(outbox);
+        Self(Arc::new(Shared {
+            me,
+            status: SharedObservable::default(),
+            users: SharedObservable::default(),
+            outbox: outbox.summary().clone(),
+            inner: Mutex::new(Inner {
+                outbox,
+                ..Inner::default()
+            }),
+        }))
+    }
+
+    /// Returns the account.
+    #[must_use]
+    pub fn me(&self) -> &UserId {
+        &self.0.me
+    }
+
+    /// Takes in a delta that was committed to the store. Deltas come in the order of their commits.
+    pub fn reduce(&self, delta: &Delta) -> Stale {
+        let mut inner = lock(&self.0.inner);
+        let ops = inner.outbox.reduce(delta);
+        let mut stale = Stale::default();
+        for timeline in inner.timelines() {
+            let query = timeline.change(|window| window.reduce(delta, &ops, &inner.outbox));
+            stale.messages.extend(query);
+        }
+        if let Some(list) = inner.channels() {
+            stale.channels = reduce_channels(&list, &self.0.me, delta, &ops, &inner.outbox);
+        }
+        if inner.users.reduce(delta) {
+            self.0.users.update(|changes| *changes += 1);
+        }
+        stale
+    }
+
+    /// Opens the timeline of a channel or a thread with its newest page, or returns the one that is open already.
+    #[must_use = "a timeline that nobody holds is forgotten"]
+    pub fn open_timeline(&self, cid: ChannelId, scope: MessageScope, page: MessagePage) -> Timeline {
+        let mut inner = lock(&self.0.inner);
+        let key = (cid, scope);
+        if let Some(open) = inner.timeline(&key) {
+            return open;
+        }
+        let timeline = Timeline::new(key.0.clone(), scope, self.0.me.clone(), page, &inner.outbox);
+        inner.timelines.insert(key, Arc::downgrade(&timeline.0));
+        timeline
+    }
+
+    /// Returns the timeline, if it is open.
+    #[must_use]
+    pub fn timeline(&self, cid: &ChannelId, scope: MessageScope) -> Option<Timeline> {
+        lock(&self.0.inner).timeline(&(cid.clone(), scope))
+    }
+
+    /// Adds older messages to an open timeline: the page that answers [`Timeline::older`]. From then on the timeline
+    /// keeps as many messages as it has now.
+    pub fn extend_timeline(&self, cid: &ChannelId, scope: MessageScope, older: MessagePage) {
+        let inner = lock(&self.0.inner);
+        if let Some(timeline) = inner.timeline(&(cid.clone(), scope)) {
+            timeline.change(|window| window.extend(older, &inner.outbox));
+        }
+    }
+
+    /// Puts messages that were read again: `page` answers `query`, one of [`Stale::messages`].
+    pub fn put_messages(&self, query: &MessageQuery, page: MessagePage) {
+        let inner = lock(&self.0.inner);
+        if let Some(timeline) = inner.timeline(&(query.cid.clone(), query.scope)) {
+            timeline.change(|window| window.put(page, &inner.outbox));
+        }
+    }
+
+    /// Opens the channel list with the first rows in the store's order, or returns the one that is open already.
+    ///
+    /// Also returns the channels with something in the outbox whose rows are not among them, to be read for
+    /// [`State::put_channel`].
+    #[must_use = "a list that nobody holds is forgotten"]
+    pub fn open_channels(&self, rows: Vec<ChannelSummary>, has_more: bool) -> (ChannelList, Vec<ChannelId>) {
+        let mut inner = lock(&self.0.inner);
+        if let Some(open) = inner.channels() {
+            return (open, Vec::new());
+        }
+        let list = ChannelList::new(self.0.me.clone());
+        list.extend(rows, has_more, &inner.outbox);
+        inner.channels = Arc::downgrade(&list.0);
+        let missing = inner.outbox.channels().filter(|cid| !list.holds(cid));
+        let missing = missing.cloned().collect();
+        (list, missing)
+    }
+
+    /// Returns the channel list, if it is open.
+    #[must_use]
+    pub fn channels(&self) -> Option<ChannelList> {
+        lock(&self.0.inner).channels()
+    }
+
+    /// Adds the next rows in the store's order, read from [`ChannelList::offset`].
+    pub fn extend_channels(&self, rows: Vec<ChannelSummary>, has_more: bool) {
+        let inner = lock(&self.0.inner);
+        if let Some(list) = inner.channels() {
+            list.extend(rows, has_more, &inner.outbox);
+        }
+    }
+
+    /// Puts a row of the channel list that was read again.
+    pub fn put_channel(&self, row: ChannelSummary) {
+        let inner = lock(&self.0.inner);
+        if let Some(list) = inner.channels() {
+            list.put(row, &inner.outbox);
+        }
+    }
+
+    /// Returns the outbox, by position.
+    #[must_use]
+    pub fn outbox(&self) -> Items<OutboxItem> {
+        lock(&self.0.inner).outbox.items()
+    }
+
+    /// Returns the outbox, and what changes in it from now on. The stream ends with the state.
+    #[must_use]
+    pub fn subscribe_outbox(&self) -> (Items<OutboxItem>, Diffs<OutboxItem>) {
+        lock(&self.0.inner).outbox.subscribe()
+    }
+
+    /// Returns how much waits in the outbox.
+    #[must_use]
+    pub fn outbox_summary(&self) -> OutboxSummary {
+        self.0.outbox.get()
+    }
+
+    /// Returns a reader of [`State::outbox_summary`].
+    pub fn subscribe_outbox_summary(&self) -> Subscriber<OutboxSummary> {
+        self.0.outbox.subscribe()
+    }
+
+    /// Sets how the account is connected.
+    pub fn set_status(&self, status: SyncState) {
+        self.0.status.set_if_not_eq(status);
+    }
+
+    /// Returns how the account is connected.
+    #[must_use]
+    pub fn status(&self) -> SyncState {
+        self.0.status.get()
+    }
+
+    /// Returns a reader of [`State::status`]. It sees the latest state, not each one on the way.
+    pub fn subscribe_status(&self) -> Subscriber<SyncState> {
+        self.0.status.subscribe()
+    }
+
+    /// Puts profiles that were read from the store.
+    pub fn put_users(&self, users: Vec<User>) {
+        let mut inner = lock(&self.0.inner);
+        let mut changed = false;
+        for user in users {
+            changed |= inner.users.put(user);
+        }
+        if changed {
+            self.0.users.update(|changes| *changes += 1);
+        }
+    }
+
+    /// Returns a profile, if it was loaded or has come in, with a waiting change of the own one laid over it.
+    #[must_use]
+    pub fn user(&self, id: &UserId) -> Option<Arc<User>> {
+        let inner = lock(&self.0.inner);
+        inner.users.get(id, &inner.outbox)
+    }
+
+    /// Returns a reader of a number that grows whenever a profile changes: a reason to ask for names again.
+    pub fn subscribe_users(&self) -> Subscriber<u64> {
+        self.0.users.subscribe()
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("me", &self.0.me)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn timeline(&self, key: &(ChannelId, MessageScope)) -> Option<Timeline> {
+        self.timelines.get(key)?.upgrade().map(Timeline)
+    }
+
+    /// Returns the open timelines, and forgets those that nobody holds any more.
+    fn timelines(&mut self) -> Vec<Timeline> {
+        self.timelines.retain(|_, timeline| timeline.strong_count() > 0);
+        self.timelines
+            .values()
+            .filter_map(Weak::upgrade)
+            .map(Timeline)
+            .collect()
+    }
+
+    fn channels(&self) -> Option<ChannelList> {
+        self.channels.upgrade().map(ChannelList)
+    }
+}
+
+/// Returns the channels whose rows have to be read again. Those of which only the outbox changed are computed at once;
+/// the others not before their row was read, so that what was accepted does not vanish in between.
+fn reduce_channels(
+    list: &ChannelList,
+    me: &UserId,
+    delta: &Delta,
+    ops: &[Arc<OutboxItem>],
+    outbox: &Outbox,
+) -> Vec<ChannelId> {
+    let mut stale = BTreeSet::new();
+    for change in &delta.changes {
+        match change {
+            Change::Row(Row::Reaction(_) | Row::User(_)) => {}
+            Change::Row(Row::Read(read)) if read.user != *me => {}
+            Change::Row(row) => stale.extend(row.cid().cloned()),
+            Change::Rebase(StreamId::Channel(cid)) => {
+                stale.insert(cid.clone());
+            }
+            Change::Rebase(StreamId::User(user)) if user == me => stale.extend(list.held()),
+            _ => {}
+        }
+    }
+    let touched: BTreeSet<_> = ops.iter().filter_map(|item| item.op.cid()).collect();
+    let touched: Vec<_> = touched
+        .into_iter()
+        .filter(|cid| !stale.contains(*cid))
+        .cloned()
+        .collect();
+    stale.extend(touched.iter().filter(|cid| !list.holds(cid)).cloned());
+    list.touch(touched, outbox);
+    stale.into_iter().collect()
+}
+
+/// Locks what no panic leaves half done: a poisoned lock is as good as any other.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

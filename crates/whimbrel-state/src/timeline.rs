@@ -1,0 +1,149 @@
+mod gaps;
+mod window;
+
+use crate::{
+    list::{Diffs, Items},
+    outbox::Outbox,
+    state::lock,
+};
+use eyeball::{SharedObservable, Subscriber};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
+use whimbrel_model::{
+    ChannelId, MessageId, MessagePage, MessageQuery, MessageScope, UserId,
+    overlay::{MessageView, ReactionGroup},
+};
+pub(crate) use window::Window;
+
+/// One row of a timeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimelineItem {
+    /// The message, with what waits in the outbox laid over it. A deleted one stays as a tombstone.
+    pub view: MessageView,
+    /// The reactions to it, own waiting ones included, by kind.
+    pub reactions: Vec<ReactionGroup>,
+    /// Accepted replies to it that are on this device, deleted ones excluded.
+    pub replies: u32,
+    /// Whether messages are missing between the accepted row above and this one. What lies before the first row is told
+    /// by [`Timeline::edge`].
+    pub gap_before: bool,
+}
+
+impl TimelineItem {
+    /// Returns the message's id: the identity of the row, for ever.
+    #[must_use]
+    pub fn id(&self) -> MessageId {
+        self.view.message.id
+    }
+}
+
+/// What lies before the oldest row of a timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OlderEdge {
+    /// Nothing: it is the beginning, or nothing of the channel is on this device yet.
+    Start,
+    /// Older rows, on this device: load them.
+    OnDisk,
+    /// A gap: what is older has to be fetched from the server.
+    OnServer,
+}
+
+/// The newest messages of a channel or of a thread, kept up to date while a handle or a [`Diffs`] of it lives.
+///
+/// Accepted messages by `seq`, then waiting and rejected ones by outbox position. Cloning it gives another handle to the
+/// same list.
+#[derive(Clone)]
+pub struct Timeline(pub(crate) Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub(crate) cid: ChannelId,
+    pub(crate) scope: MessageScope,
+    pub(crate) window: Mutex<Window>,
+    pub(crate) edge: SharedObservable<OlderEdge>,
+}
+
+impl Timeline {
+    /// Returns the channel.
+    #[must_use]
+    pub fn cid(&self) -> &ChannelId {
+        &self.0.cid
+    }
+
+    /// Returns whether it is the channel's timeline or a thread.
+    #[must_use]
+    pub fn scope(&self) -> MessageScope {
+        self.0.scope
+    }
+
+    /// Returns the rows as they are now.
+    #[must_use]
+    pub fn items(&self) -> Items<TimelineItem> {
+        lock(&self.0.window).items()
+    }
+
+    /// Returns the rows as they are now, and what changes from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> (Items<TimelineItem>, Diffs<TimelineItem>) {
+        let keep = Arc::clone(&self.0);
+        lock(&self.0.window).subscribe(keep)
+    }
+
+    /// Returns what lies before the oldest row.
+    #[must_use]
+    pub fn edge(&self) -> OlderEdge {
+        self.0.edge.get()
+    }
+
+    /// Returns a reader of [`Timeline::edge`]. Its changes come after the diffs of the same cause.
+    pub fn subscribe_edge(&self) -> Subscriber<OlderEdge> {
+        self.0.edge.subscribe()
+    }
+
+    /// Returns what to read from the store for [`State::extend_timeline`](crate::State::extend_timeline): up to `limit`
+    /// messages before the oldest accepted row.
+    #[must_use]
+    pub fn older(&self, limit: usize) -> MessageQuery {
+        MessageQuery {
+            cid: self.0.cid.clone(),
+            scope: self.0.scope,
+            before: lock(&self.0.window).oldest(),
+            limit,
+        }
+    }
+
+    pub(crate) fn new(
+        cid: ChannelId,
+        scope: MessageScope,
+        me: UserId,
+        page: MessagePage,
+        outbox: &Outbox,
+    ) -> Self {
+        let mut window = Window::new(cid.clone(), scope, me);
+        window.open(page, outbox);
+        Self(Arc::new(Shared {
+            cid,
+            scope,
+            edge: SharedObservable::new(window.edge()),
+            window: Mutex::new(window),
+        }))
+    }
+
+    /// Changes the window, then tells of the edge.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Window) -> T) -> T {
+        let mut window = lock(&self.0.window);
+        let result = change(&mut window);
+        self.0.edge.set_if_not_eq(window.edge());
+        result
+    }
+}
+
+impl fmt::Debug for Timeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timeline")
+            .field("cid", &self.0.cid)
+            .field("scope", &self.0.scope)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,358 @@
+//! The rows of one timeline: stored rows by id, and the list that is computed from them and the outbox.
+
+use super::gaps::{gap_before, mark_gap, mark_gaps};
+use crate::{
+    OlderEdge, TimelineItem,
+    list::{Diffs, Items, Sorted},
+    outbox::Outbox,
+};
+use std::{any::Any, collections::HashMap, sync::Arc};
+use whimbrel_model::{
+    Change, ChannelId, Delta, Message, MessageId, MessagePage, MessageQuery, MessageScope, Op, OutboxItem,
+    RangeSet, Reaction, Row, StreamId, UserId, overlay,
+};
+
+/// Accepted rows that a timeline keeps in memory by itself: some twenty screens. What the user loads beyond is kept too.
+const TARGET: usize = 500;
+
+/// Accepted rows over the target before the oldest are dropped: one page, so that it happens once a page.
+const SLACK: usize = whimbrel_model::limits::PAGE_ROWS;
+
+/// Where a row stands: accepted ones by `seq`, then the others by outbox position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    Accepted(u64),
+    Waiting(u64),
+}
+
+/// What is known of one message of the window.
+#[derive(Debug, Default)]
+struct Entry {
+    stored: Option<Message>,
+    /// The server's rows, tombstones included.
+    reactions: Vec<Reaction>,
+    replies: u32,
+    /// Where it stands in the list. Absent: it is not shown.
+    place: Option<Place>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Window {
+    cid: ChannelId,
+    scope: MessageScope,
+    me: UserId,
+    entries: HashMap<MessageId, Entry>,
+    /// Entries with a stored row.
+    stored: usize,
+    /// The lowest `seq` that is taken in: lower ones are on disk only. 0: all of the scope are here.
+    low: u64,
+    target: usize,
+    ranges: RangeSet,
+    list: Sorted<Place, TimelineItem>,
+}
+
+/// What one cause touches in a window.
+#[derive(Default)]
+struct Touched {
+    /// Messages to compute again.
+    messages: Vec<MessageId>,
+    /// Sequences of messages of which a delta does not say everything.
+    incomplete: Option<(u64, u64)>,
+}
+
+impl Touched {
+    fn is_incomplete(&mut self, seq: u64) {
+        let (lo, hi) = self.incomplete.unwrap_or((seq, seq));
+        self.incomplete = Some((lo.min(seq), hi.max(seq)));
+    }
+}
+
+impl Window {
+    pub(crate) fn new(cid: ChannelId, scope: MessageScope, me: UserId) -> Self {
+        Self {
+            cid,
+            scope,
+            me,
+            entries: HashMap::new(),
+            stored: 0,
+            low: 0,
+            target: TARGET,
+            ranges: RangeSet::default(),
+            list: Sorted::default(),
+        }
+    }
+
+    pub(crate) fn items(&self) -> Items<TimelineItem> {
+        self.list.items()
+    }
+
+    pub(crate) fn subscribe(
+        &self,
+        keep: Arc<dyn Any + Send + Sync>,
+    ) -> (Items<TimelineItem>, Diffs<TimelineItem>) {
+        self.list.subscribe(Some(keep))
+    }
+
+    /// Returns the `seq` of the oldest accepted row.
+    pub(crate) fn oldest(&self) -> Option<u64> {
+        match self.list.keys().front() {
+            Some(Place::Accepted(seq)) => Some(*seq),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn edge(&self) -> OlderEdge {
+        if self.low > 0 {
+            return OlderEdge::OnDisk;
+        }
+        let newest = self.ranges.as_slice().last().map_or(0, |range| range.hi);
+        let before = self.oldest().map_or(newest, |oldest| oldest - 1);
+        if self.ranges.covers(1, before) {
+            OlderEdge::Start
+        } else {
+            OlderEdge::OnServer
+        }
+    }
+
+    /// Shows the newest page of the store, and what waits in the outbox.
+    pub(crate) fn open(&mut self, page: MessagePage, outbox: &Outbox) {
+        let waiting = outbox.of(Some(&self.cid)).filter_map(|item| item.op.message());
+        self.take_older(page, waiting.collect(), outbox);
+    }
+
+    /// Adds the page that comes before the oldest row.
+    pub(crate) fn extend(&mut self, page: MessagePage, outbox: &Outbox) {
+        self.take_older(page, Vec::new(), outbox);
+    }
+
+    /// Replaces what is known of the page's messages by what the store says.
+    pub(crate) fn put(&mut self, page: MessagePage, outbox: &Outbox) {
+        let before = self.ranges.clone();
+        let touched = self.take_page(page);
+        self.settle(touched, &before, outbox);
+    }
+
+    /// Takes in a delta; `ops` are the outbox items that it touches. Returns what has to be read again from the store.
+    pub(crate) fn reduce(
+        &mut self,
+        delta: &Delta,
+        ops: &[Arc<OutboxItem>],
+        outbox: &Outbox,
+    ) -> Option<MessageQuery> {
+        let before = self.ranges.clone();
+        let mut touched = Touched::default();
+        // A full window leaves older rows on disk.
+        let mut full_from = self.oldest().filter(|_| self.stored >= self.target);
+        for change in &delta.changes {
+            match change {
+                Change::Row(Row::Message(row)) if row.cid == self.cid => {
+                    if let Some(oldest) = full_from
+                        && self.low == 0
+                        && row.seq < oldest
+                        && self.admits(row)
+                    {
+                        self.low = oldest;
+                    }
+                    self.take_message(row, &mut touched);
+                }
+                Change::Row(Row::Reaction(row)) if row.cid == self.cid => {
+                    self.take_reaction(row, &mut touched);
+                }
+                Change::Ranges(cid, ranges) if *cid == self.cid => self.ranges.clone_from(ranges),
+                Change::Rebase(StreamId::Channel(cid)) if *cid == self.cid => {
+                    full_from = None;
+                    touched.messages.extend(self.entries.keys());
+                    self.forget();
+                }
+                _ => {}
+            }
+        }
+        let ours = ops.iter().filter(|item| item.op.cid() == Some(&self.cid));
+        touched.messages.extend(ours.filter_map(|item| item.op.message()));
+        self.settle(touched.messages, &before, outbox);
+        touched.incomplete.and_then(|(lo, hi)| self.query(lo, hi))
+    }
+
+    fn take_older(&mut self, page: MessagePage, mut touched: Vec<MessageId>, outbox: &Outbox) {
+        let before = self.ranges.clone();
+        match page.messages.first() {
+            _ if !page.has_more => self.low = 0,
+            Some(oldest) => self.low = oldest.seq,
+            None => {}
+        }
+        touched.extend(self.take_page(page));
+        self.target = self.target.max(self.stored);
+        self.settle(touched, &before, outbox);
+    }
+
+    /// Takes in what the store says, and returns the messages to compute again.
+    fn take_page(&mut self, page: MessagePage) -> Vec<MessageId> {
+        let mut reactions: HashMap<MessageId, Vec<Reaction>> = HashMap::new();
+        for row in page.reactions {
+            reactions.entry(row.message).or_default().push(row);
+        }
+        let mut touched = Vec::with_capacity(page.messages.len());
+        for message in page.messages {
+            if !self.admits(&message) {
+                continue;
+            }
+            let id = message.id;
+            let entry = self.entries.entry(id).or_default();
+            self.stored += usize::from(entry.stored.is_none());
+            entry.stored = Some(message);
+            entry.reactions = reactions.remove(&id).unwrap_or_default();
+            entry.replies = page.replies.get(&id).copied().unwrap_or_default();
+            touched.push(id);
+        }
+        self.ranges = page.ranges;
+        touched
+    }
+
+    fn take_message(&mut self, row: &Message, touched: &mut Touched) {
+        let parent = row.parent.and_then(|parent| self.entries.get(&parent));
+        if let Some(parent) = parent.and_then(|parent| parent.stored.as_ref()) {
+            // Only the store can tell whether it counted this reply before.
+            touched.is_incomplete(parent.seq);
+        }
+        if !self.admits(row) {
+            return;
+        }
+        let entry = self.entries.entry(row.id).or_default();
+        match &entry.stored {
+            Some(known) if row.ver <= known.ver => return,
+            Some(_) => {}
+            None => {
+                // Reactions and replies to it may have come before it.
+                touched.is_incomplete(row.seq);
+                self.stored += 1;
+            }
+        }
+        entry.stored = Some(row.clone());
+        touched.messages.push(row.id);
+    }
+
+    fn take_reaction(&mut self, row: &Reaction, touched: &mut Touched) {
+        let Some(entry) = self.entries.get_mut(&row.message) else {
+            return;
+        };
+        let Some(message) = &entry.stored else { return };
+        let mut known = entry.reactions.iter_mut();
+        match known.find(|known| known.user == row.user && known.kind == row.kind) {
+            Some(known) if row.ver <= known.ver => return,
+            Some(known) => known.clone_from(row),
+            None => {
+                // The store may hold a newer one that was removed: pages leave those out.
+                touched.is_incomplete(message.seq);
+                entry.reactions.push(row.clone());
+            }
+        }
+        touched.messages.push(row.message);
+    }
+
+    /// Forgets the rows of a history that the server no longer has. What waits in the outbox stays.
+    fn forget(&mut self) {
+        for entry in self.entries.values_mut() {
+            entry.stored = None;
+            entry.reactions.clear();
+            entry.replies = 0;
+        }
+        self.stored = 0;
+        self.low = 0;
+    }
+
+    /// Returns whether a stored row belongs in the window.
+    fn admits(&self, row: &Message) -> bool {
+        row.seq >= self.low.max(1) && stands_in(self.scope, &self.cid, row)
+    }
+
+    /// Returns the query for the rows of `lo..=hi`.
+    fn query(&self, lo: u64, hi: u64) -> Option<MessageQuery> {
+        let from = self.list.lower_bound(&Place::Accepted(lo));
+        let to = self.list.lower_bound(&Place::Accepted(hi + 1));
+        (from < to).then(|| MessageQuery {
+            cid: self.cid.clone(),
+            scope: self.scope,
+            before: Some(hi + 1),
+            limit: to - from,
+        })
+    }
+
+    /// Computes the touched messages again and shows the result as one batch. `before` are the ranges as they were.
+    fn settle(&mut self, touched: Vec<MessageId>, before: &RangeSet, outbox: &Outbox) {
+        let mut batch = self.list.edit();
+        let mut moved = Vec::new();
+        for id in touched {
+            let entry = self.entries.entry(id).or_default();
+            let shown = show(entry, outbox.about(id), &self.me)
+                .filter(|(_, item)| stands_in(self.scope, &self.cid, &item.view.message))
+                .map(|(place, mut item)| {
+                    item.gap_before = gap_before(&batch, &self.ranges, place);
+                    (place, item)
+                });
+            let (old, new) = (entry.place, shown.as_ref().map(|(place, _)| *place));
+            batch.place(old.as_ref(), shown);
+            entry.place = new;
+            if old != new {
+                moved.extend(old.into_iter().chain(new));
+            }
+            if new.is_none() && entry.stored.is_none() {
+                self.entries.remove(&id);
+            }
+        }
+        for place in moved {
+            let index = batch.lower_bound(&place);
+            let itself = batch.at(index).is_some_and(|(found, _)| *found == place);
+            mark_gap(&mut batch, &self.ranges, index + usize::from(itself));
+        }
+        if *before != self.ranges {
+            mark_gaps(&mut batch, before, &self.ranges);
+        }
+        if self.stored > self.target + SLACK {
+            while self.stored > self.target
+                && let Some(item) = batch.pop_front()
+            {
+                self.entries.remove(&item.id());
+                self.stored -= 1;
+            }
+            if let Some((Place::Accepted(seq), _)) = batch.at(0) {
+                self.low = *seq;
+                mark_gap(&mut batch, &self.ranges, 0);
+            }
+        }
+        batch.commit();
+    }
+}
+
+/// Returns whether `message` stands in that timeline.
+fn stands_in(scope: MessageScope, cid: &ChannelId, message: &Message) -> bool {
+    message.cid == *cid
+        && match scope {
+            MessageScope::Channel => message.is_in_channel(),
+            MessageScope::Thread(parent) => message.parent == Some(parent),
+        }
+}
+
+/// Computes how a message looks and where it stands, but for the gap before it.
+fn show<'a>(
+    entry: &'a Entry,
+    ops: impl Iterator<Item = &'a OutboxItem> + Clone,
+    me: &UserId,
+) -> Option<(Place, TimelineItem)> {
+    let view = overlay::message(entry.stored.as_ref(), ops.clone())?;
+    let place = match view.message.seq {
+        0 => {
+            let sent = ops
+                .clone()
+                .find(|item| matches!(item.op, Op::SendMessage { .. }))?;
+            Place::Waiting(sent.pos)
+        }
+        seq => Place::Accepted(seq),
+    };
+    let item = TimelineItem {
+        view,
+        reactions: overlay::reactions(&entry.reactions, ops, me),
+        replies: entry.replies,
+        gap_before: false,
+    };
+    Some((place, item))
+}
