@@ -34,8 +34,11 @@ impl PagePlan {
     pub fn new(stream: &StreamId, epoch: Epoch, head: Head, cursor: Option<Cursor>, limit: usize) -> Self {
         let windowed = matches!(stream, StreamId::Channel(_));
         let known = cursor.filter(|cursor| {
-            let window = cursor.window.map_or(0, |window| window.ver);
-            cursor.epoch == epoch && cursor.ver <= head.ver && cursor.seq <= head.seq && window <= head.ver
+            let sound = |window: SnapshotWindow| window.ver <= head.ver && window.lo <= head.seq + 1;
+            cursor.epoch == epoch
+                && cursor.ver <= head.ver
+                && cursor.seq <= head.seq
+                && cursor.window.is_none_or(sound)
         });
         let followed = known.filter(|cursor| {
             let since = cursor.window.map_or(cursor.ver, |window| window.ver);
@@ -226,7 +229,7 @@ impl HistoryPlan {
 }
 
 /// Returns how many bytes a value takes in a frame.
-pub(crate) fn encoded_len(value: &impl Serialize) -> usize {
+fn encoded_len(value: &impl Serialize) -> usize {
     struct Count(usize);
     impl io::Write for Count {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

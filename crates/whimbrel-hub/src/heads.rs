@@ -1,10 +1,10 @@
-use whimbrel_model::Epoch;
-use whimbrel_model::Timestamp;
+use whimbrel_model::{Epoch, Timestamp};
 use whimbrel_protocol::{HeadsPage, StreamHead};
 
 /// Which streams a page of heads names, and the token that goes on from there.
 ///
-/// A storage keeps one counter, *activity*: every stream that a transaction moves gets the next value. A page chain
+/// A storage keeps one counter, *activity*: every stream that a transaction moves gets the next value, in the
+/// order of [`Records::heads`](crate::Records::heads). A page chain
 /// lists what moved after the token's `since` and not after the counter's value when the chain began, most recent
 /// first; what moves meanwhile is in the next chain. So no move is ever missed.
 ///

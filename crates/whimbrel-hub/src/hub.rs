@@ -3,7 +3,7 @@ use crate::{
     authenticate::AuthError,
     outbound::{Mailbox, bye, encode_frame},
     registry::{Connection, Registry, token_expired},
-    writer::{Reply, Submission, Writer},
+    writer::{Reply, Submission, Writer, unavailable},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -79,6 +79,9 @@ impl Drop for Inner {
 
 impl Hub {
     /// Starts the writer and the housekeeping on the current tokio runtime.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, or in one without its timer.
     #[must_use]
     pub fn start(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, config: HubConfig) -> Self {
         let (writer, queue) = mpsc::channel(config.queue.max(1));
@@ -156,26 +159,27 @@ impl Hub {
 
     /// Decides operations of a user, in order, and returns one result each once they are durable.
     ///
+    /// More than [`limits::OPS_PER_BATCH`] are decided as several batches.
+    ///
     /// Cancellation: the operations are decided all the same, or were not queued; send them again to learn.
-    pub async fn ops(&self, user: &UserId, ops: Vec<OpEnvelope>) -> Vec<OpResult> {
-        if ops.is_empty() {
-            return Vec::new();
+    pub async fn ops(&self, user: &UserId, mut ops: Vec<OpEnvelope>) -> Vec<OpResult> {
+        let mut results = Vec::with_capacity(ops.len());
+        while !ops.is_empty() {
+            let rest = ops.split_off(ops.len().min(limits::OPS_PER_BATCH));
+            results.extend(self.batch(user, ops).await);
+            ops = rest;
         }
+        results
+    }
+
+    async fn batch(&self, user: &UserId, ops: Vec<OpEnvelope>) -> Vec<OpResult> {
         let ids: Vec<_> = ops.iter().map(|op| op.id).collect();
         let (reply, answer) = oneshot::channel();
         self.submit(Submission::new(user, ops, Reply::Caller(reply)))
             .await;
-        match answer.await {
-            Ok(results) => results,
-            Err(_) => {
-                let outcome = crate::writer::unavailable("the hub is closed", self.0.config.retry_after);
-                let result = |id| OpResult {
-                    id,
-                    outcome: outcome.clone(),
-                };
-                ids.into_iter().map(result).collect()
-            }
-        }
+        answer
+            .await
+            .unwrap_or_else(|_| unavailable(&ids, "the hub is closed", self.0.config.retry_after))
     }
 
     /// Reads which streams of a user moved since `token`. The page's `id` is the caller's to fill.

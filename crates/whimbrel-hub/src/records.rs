@@ -10,7 +10,7 @@ pub type Digest = [u8; 32];
 /// Every row is the whole object; writing one inserts it or replaces the one with the same key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Records {
-    /// Newest position by stream. A stream that never moved has no row.
+    /// Newest position by stream, sorted. A stream that never moved may be missing.
     pub heads: Vec<(StreamId, Head)>,
     /// By cid.
     pub channels: Vec<ChannelRecord>,

@@ -74,7 +74,12 @@ impl Registry {
             return Err(stopping(within));
         }
         let of_user = live.by_user.entry(connection.identity.user.clone()).or_default();
-        if of_user.len() >= limit {
+        // One that has ended stays listed until its session is dropped, and is not in the way.
+        let open = of_user
+            .iter()
+            .filter(|other| other.mailbox.ended().is_none())
+            .count();
+        if open >= limit {
             let message = format!("the user has {limit} connections already: close one");
             return Err(bye(Code::RateLimited, message));
         }

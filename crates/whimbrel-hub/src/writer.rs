@@ -2,11 +2,11 @@
 
 use crate::{
     Applied, Clock, HubConfig, Request, Storage, StorageError, apply_group,
-    feed::encoded_len,
     hub::millis,
     outbound::encode_frame,
     registry::{Connection, Registry},
 };
+use bytes::Bytes;
 use std::{
     collections::{BTreeMap, BTreeSet},
     slice,
@@ -16,13 +16,8 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
-use whimbrel_model::{
-    ChannelId, Code, MemberState, OpEnvelope, OpId, Row, StreamEvent, StreamId, UserId, limits,
-};
-use whimbrel_protocol::{OpResult, Outcome, Results, ServerFrame};
-
-/// Encoded bytes of results in one frame: a frame without room for what stands around them.
-const RESULTS_BYTES: usize = limits::FRAME_BYTES - 1024;
+use whimbrel_model::{ChannelId, Code, MemberState, OpEnvelope, OpId, Row, StreamEvent, StreamId, UserId};
+use whimbrel_protocol::{OpResult, Outcome, Results, ServerFrame, encode};
 
 /// Operations of one caller, decided together and in order.
 #[derive(Debug)]
@@ -54,13 +49,8 @@ impl Submission {
 
     /// Answers that nothing was decided.
     pub(crate) fn refuse(self, why: &str, retry_after: Duration) {
-        let outcome = unavailable(why, retry_after);
         let ids: Vec<OpId> = self.requests.iter().map(|request| request.op.id).collect();
-        let result = |id| OpResult {
-            id,
-            outcome: outcome.clone(),
-        };
-        self.reply.send(ids.into_iter().map(result).collect());
+        self.reply.send(unavailable(&ids, why, retry_after));
     }
 }
 
@@ -69,13 +59,7 @@ impl Reply {
         match self {
             // A caller that has gone does not need an answer.
             Self::Caller(caller) => drop(caller.send(results)),
-            Self::Connection(connection, _permit) => {
-                for results in frames_of(results) {
-                    if let Some(frame) = encode_frame(&ServerFrame::Results(Results { results })) {
-                        connection.mailbox.push(frame);
-                    }
-                }
-            }
+            Self::Connection(connection, _permit) => push_results(&connection, results),
         }
     }
 
@@ -87,37 +71,42 @@ impl Reply {
     }
 }
 
-/// Groups results so that each group fits a frame. One that does not fit alone goes without its rows: the client
-/// pulls them, as its cursor has not moved.
-fn frames_of(results: Vec<OpResult>) -> Vec<Vec<OpResult>> {
-    let mut frames: Vec<Vec<OpResult>> = Vec::new();
-    let mut bytes = usize::MAX;
-    for mut result in results {
-        if encoded_len(&result) > RESULTS_BYTES {
-            result.outcome = Outcome::Accepted { steps: Vec::new() };
-        }
-        let size = encoded_len(&result) + 1;
-        match frames.last_mut() {
-            Some(frame) if bytes.saturating_add(size) <= RESULTS_BYTES => {
-                frame.push(result);
-                bytes += size;
-            }
-            _ => {
-                frames.push(vec![result]);
-                bytes = size;
-            }
-        }
+/// Queues results in as few frames as hold them. One that does not fit alone goes without its rows: the client pulls
+/// them, as its cursor has not moved.
+fn push_results(connection: &Connection, results: Vec<OpResult>) {
+    let frame = ServerFrame::Results(Results { results });
+    if let Ok(bytes) = encode(&frame) {
+        connection.mailbox.push(bytes.into());
+        return;
     }
-    frames
+    let ServerFrame::Results(Results { mut results }) = frame else {
+        return;
+    };
+    if let [one] = results.as_mut_slice() {
+        one.outcome = Outcome::Accepted { steps: Vec::new() };
+        let frame = ServerFrame::Results(Results { results });
+        encode_frame(&frame)
+            .into_iter()
+            .for_each(|bytes| connection.mailbox.push(bytes));
+        return;
+    }
+    let rest = results.split_off(results.len() / 2);
+    push_results(connection, results);
+    push_results(connection, rest);
 }
 
-/// The answer when nothing was decided.
-pub(crate) fn unavailable(why: &str, retry_after: Duration) -> Outcome {
-    Outcome::Retry {
+/// The answers when nothing was decided.
+pub(crate) fn unavailable(ids: &[OpId], why: &str, retry_after: Duration) -> Vec<OpResult> {
+    let outcome = Outcome::Retry {
         code: Code::Unavailable,
         message: format!("{why}: send the operation again"),
         retry_after_ms: Some(millis(retry_after)),
-    }
+    };
+    let result = |id: &OpId| OpResult {
+        id: *id,
+        outcome: outcome.clone(),
+    };
+    ids.iter().map(result).collect()
 }
 
 /// The only task that writes.
@@ -180,36 +169,44 @@ impl Writer {
     }
 
     async fn commit(&mut self, group: Vec<Submission>) {
-        let requests: Vec<Request> = group
-            .iter()
-            .flat_map(|part| part.requests.iter().cloned())
-            .collect();
+        let mut requests: Vec<Request> = Vec::new();
+        let mut parts = Vec::with_capacity(group.len());
+        for part in group {
+            parts.push((part.requests.len(), part.reply));
+            requests.extend(part.requests);
+        }
         let applied = match self.apply(&requests).await {
             Ok(applied) => applied,
             Err(error) => {
                 warn!(%error, operations = requests.len(), "a group of operations was not committed");
                 // Whether the commit happened is unknown, so what is known of members may be old.
                 self.members.clear();
-                let why = "the server could not store it";
-                group
-                    .into_iter()
-                    .for_each(|part| part.refuse(why, self.config.retry_after));
+                self.refuse(&requests, parts);
                 return;
             }
         };
-        let mut applied = applied.into_iter();
-        for part in group {
-            let mut results = Vec::with_capacity(part.requests.len());
-            for (request, Applied { outcome, events }) in part.requests.iter().zip(&mut applied) {
-                events
-                    .into_iter()
-                    .for_each(|event| self.fan_out(event, part.reply.connection()));
-                results.push(OpResult {
-                    id: request.op.id,
-                    outcome,
-                });
+        let mut applied = requests.iter().map(|request| request.op.id).zip(applied);
+        for (count, reply) in parts {
+            let mut results = Vec::with_capacity(count);
+            for (id, Applied { outcome, events }) in applied.by_ref().take(count) {
+                for event in events {
+                    self.fan_out(event, reply.connection());
+                }
+                results.push(OpResult { id, outcome });
             }
-            part.reply.send(results);
+            reply.send(results);
+        }
+    }
+
+    fn refuse(&self, requests: &[Request], parts: Vec<(usize, Reply)>) {
+        let mut rest = requests.iter().map(|request| request.op.id);
+        for (count, reply) in parts {
+            let ids: Vec<OpId> = rest.by_ref().take(count).collect();
+            reply.send(unavailable(
+                &ids,
+                "the server could not store it",
+                self.config.retry_after,
+            ));
         }
     }
 
@@ -220,7 +217,10 @@ impl Writer {
         for cid in requests.iter().filter_map(|request| request.op.op.cid()) {
             if !self.members.contains_key(cid) {
                 let members = self.storage.members(cid).await?;
-                self.members.insert(cid.clone(), members.into_iter().collect());
+                // Of a channel that is made in this group, or never: nothing to keep.
+                if !members.is_empty() {
+                    self.members.insert(cid.clone(), members.into_iter().collect());
+                }
             }
         }
         apply_group(&*self.storage, self.clock.now(), requests).await
@@ -252,11 +252,19 @@ impl Writer {
     }
 }
 
-/// Encodes an event. One that does not fit a frame becomes a hint to pull: a step that begins after any cursor.
-fn event_frame(mut event: StreamEvent) -> Option<bytes::Bytes> {
-    if encoded_len(&event) > RESULTS_BYTES {
-        event.rows.clear();
-        event.from = event.to;
+/// Encodes an event. One that does not fit a frame becomes a hint to pull: a step that no cursor can follow.
+fn event_frame(event: StreamEvent) -> Option<Bytes> {
+    let frame = ServerFrame::Event(event);
+    if let Ok(bytes) = encode(&frame) {
+        return Some(bytes.into());
     }
-    encode_frame(&ServerFrame::Event(event))
+    let ServerFrame::Event(event) = frame else {
+        return None;
+    };
+    let hint = StreamEvent {
+        from: event.to,
+        rows: Vec::new(),
+        ..event
+    };
+    encode_frame(&ServerFrame::Event(hint))
 }
