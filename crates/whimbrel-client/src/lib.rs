@@ -1,1 +1,47 @@
-//! The Whimbrel client: builder, handles, driver, policies and shutdown.
+//! The Whimbrel client: opening an account, handles on channels, and the driver that keeps it in sync.
+//!
+//! Apps use the crate `whimbrel`, which adds the SQLite store and the WebSocket transport. Use this one to bring your
+//! own: any [`Store`](whimbrel_store::Store) and any [`Connector`](whimbrel_transport::Connector).
+//!
+//! One task, the driver, owns the engine. It takes commands from handles and inputs from the link, carries out the
+//! engine's effects in order (commit, reduce into state, send), and is the only one that writes. Reads go to the
+//! store directly and never wait for it.
+//!
+//! ## Invariants
+//!
+//! - What a handle's method returned for is on disk (C2); what is observable is on disk (rule 1 of the house).
+//! - If a commit fails, the callers get the error, and the driver starts over from what the store holds.
+//! - Every task is in one tracker and ends with the last handle, or with [`Client::close`].
+//! - No call waits for the network, but those that say so: [`Queued::settled`] and [`Timeline::load_older`] at a gap.
+
+mod builder;
+mod channel;
+mod client;
+mod command;
+mod driver;
+mod environment;
+mod error;
+mod link;
+mod new_message;
+mod queued;
+mod timeline;
+mod token;
+
+pub use builder::{ClientBuilder, StorePlace};
+pub use channel::{Channel, ChannelUpdate, NewChannel};
+pub use client::Client;
+pub use environment::{Environment, SystemEnvironment};
+pub use error::{Error, SettleError};
+/// A reader of one observable value: `get` it, or await its `next`.
+pub use eyeball::Subscriber as Watch;
+pub use new_message::NewMessage;
+pub use queued::{Queued, Sent};
+pub use timeline::Timeline;
+pub use token::{Token, TokenError, TokenProvider};
+pub use whimbrel_model as model;
+pub use whimbrel_state::{
+    ChannelItem, ChannelList, Diffs, Items, OlderEdge, OutboxSummary, SyncState, TimelineItem,
+};
+pub use whimbrel_store::{Store, StoreError};
+pub use whimbrel_sync::EngineConfig;
+pub use whimbrel_transport::{Connector, TransportError};

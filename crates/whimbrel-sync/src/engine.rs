@@ -209,6 +209,13 @@ impl Engine {
         ))
     }
 
+    /// Returns the first sequence of the run that ends right before `before` and is on the device and kept up to date;
+    /// `before` itself if there is none.
+    #[must_use]
+    pub fn fresh_start(&self, cid: &ChannelId, before: u64) -> u64 {
+        self.streams.fresh_start(cid, before)
+    }
+
     /// Says whether a channel is on the screen: those are caught up first.
     pub fn set_visible(&mut self, cid: &ChannelId, visible: bool) {
         self.streams.set_visible(cid, visible);

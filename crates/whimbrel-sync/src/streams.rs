@@ -254,6 +254,11 @@ impl Streams {
         self.add_range(&page.cid, page.lo, page.hi, delta);
     }
 
+    pub(crate) fn fresh_start(&self, cid: &ChannelId, before: u64) -> u64 {
+        let ranges = self.ranges.get(cid);
+        ranges.map_or(before, |ranges| ranges.fresh_start(before.saturating_sub(1)))
+    }
+
     fn begin_snapshot(&mut self, page: &Page, old: Option<Cursor>, delta: &mut Delta) {
         let other_history = old.is_some_and(|cursor| cursor.epoch != page.to.epoch);
         if other_history {

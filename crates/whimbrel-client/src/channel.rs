@@ -1,0 +1,310 @@
+use crate::{Client, Error, NewMessage, Queued, Sent, Timeline};
+use whimbrel_model::{
+    ChannelId, ChannelSummary, Custom, Member, MessageBody, MessageId, MessageScope, Op, ReactionType, Read,
+    UserId,
+};
+
+/// A handle on one channel. Cheap to clone; the channel need not exist, not on this device nor on the server.
+///
+/// Every method that changes something returns when the change is durable on this device, with no network too. The
+/// changes of one channel reach the server in the order in which the calls returned.
+#[derive(Clone, Debug)]
+pub struct Channel {
+    client: Client,
+    cid: ChannelId,
+}
+
+/// What a new channel looks like. See [`Channel::create`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewChannel {
+    /// Display name.
+    pub name: String,
+    /// Address of a picture.
+    pub image: String,
+    /// App-defined data.
+    pub custom: Custom,
+    /// Members besides the maker.
+    pub members: Vec<UserId>,
+}
+
+/// What to change of a channel; what is absent stays. See [`Channel::update`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChannelUpdate {
+    /// New display name.
+    pub name: Option<String>,
+    /// New picture.
+    pub image: Option<String>,
+    /// New app-defined data, as a whole.
+    pub custom: Option<Custom>,
+}
+
+impl Channel {
+    pub(crate) const fn new(client: Client, cid: ChannelId) -> Self {
+        Self { client, cid }
+    }
+
+    /// Returns the channel's id.
+    #[must_use]
+    pub const fn cid(&self) -> &ChannelId {
+        &self.cid
+    }
+
+    /// Creates the channel with a name and members; this account becomes its owner.
+    ///
+    /// # Errors
+    /// [`Error`] when a user id is invalid, and as for every change: an invalid value, a full outbox or a failed write.
+    pub async fn create<M>(
+        &self,
+        name: impl Into<String>,
+        members: impl IntoIterator<Item = M>,
+    ) -> Result<Queued, Error>
+    where
+        M: TryInto<UserId>,
+        Error: From<M::Error>,
+    {
+        let members = members
+            .into_iter()
+            .map(TryInto::try_into)
+            .collect::<Result<_, _>>()?;
+        self.create_with(NewChannel {
+            name: name.into(),
+            members,
+            ..NewChannel::default()
+        })
+        .await
+    }
+
+    /// Creates the channel with everything that a channel can have.
+    ///
+    /// # Errors
+    /// As [`Channel::create`].
+    pub async fn create_with(&self, new: NewChannel) -> Result<Queued, Error> {
+        let NewChannel {
+            name,
+            image,
+            custom,
+            members,
+        } = new;
+        self.enqueue(Op::CreateChannel {
+            cid: self.cid.clone(),
+            name,
+            image,
+            custom,
+            members,
+        })
+        .await
+    }
+
+    /// Changes the channel's name, picture or custom data. Needs the role owner.
+    ///
+    /// # Errors
+    /// [`Error`] when a value is invalid, the outbox is full or the write failed.
+    pub async fn update(&self, update: ChannelUpdate) -> Result<Queued, Error> {
+        let ChannelUpdate { name, image, custom } = update;
+        self.enqueue(Op::UpdateChannel {
+            cid: self.cid.clone(),
+            name,
+            image,
+            custom,
+        })
+        .await
+    }
+
+    /// Adds members. Needs the role owner.
+    ///
+    /// # Errors
+    /// As [`Channel::update`].
+    pub async fn add_members(&self, users: impl IntoIterator<Item = UserId>) -> Result<Queued, Error> {
+        let users = users.into_iter().collect();
+        self.enqueue(Op::AddMembers {
+            cid: self.cid.clone(),
+            users,
+        })
+        .await
+    }
+
+    /// Removes members. Others than oneself need the role owner.
+    ///
+    /// # Errors
+    /// As [`Channel::update`].
+    pub async fn remove_members(&self, users: impl IntoIterator<Item = UserId>) -> Result<Queued, Error> {
+        let users = users.into_iter().collect();
+        self.enqueue(Op::RemoveMembers {
+            cid: self.cid.clone(),
+            users,
+        })
+        .await
+    }
+
+    /// Leaves the channel.
+    ///
+    /// # Errors
+    /// As [`Channel::update`].
+    pub async fn leave(&self) -> Result<Queued, Error> {
+        self.remove_members([self.client.user().clone()]).await
+    }
+
+    /// Sends a message: a text, a [`MessageBody`] or a [`NewMessage`]. It is in the timeline when this returns.
+    ///
+    /// # Errors
+    /// [`Error`] when the message is over a limit, the outbox is full or the write failed. Nothing was sent then.
+    pub async fn send(&self, message: impl Into<NewMessage>) -> Result<Sent, Error> {
+        let NewMessage {
+            body,
+            parent,
+            show_in_channel,
+            quoted,
+        } = message.into();
+        let id = MessageId(self.client.new_id());
+        let op = Op::SendMessage {
+            cid: self.cid.clone(),
+            id,
+            body,
+            parent,
+            show_in_channel,
+            quoted,
+        };
+        Ok(Sent {
+            id,
+            queued: self.enqueue(op).await?,
+        })
+    }
+
+    /// Replies in the thread of `parent`.
+    ///
+    /// # Errors
+    /// As [`Channel::send`].
+    pub async fn reply(&self, parent: MessageId, message: impl Into<NewMessage>) -> Result<Sent, Error> {
+        self.send(NewMessage {
+            parent: Some(parent),
+            ..message.into()
+        })
+        .await
+    }
+
+    /// Replaces the body of an own message.
+    ///
+    /// # Errors
+    /// As [`Channel::send`].
+    pub async fn edit(&self, id: MessageId, body: impl Into<MessageBody>) -> Result<Queued, Error> {
+        let stored = self.client.message(id).await?;
+        let base_revision = stored.map_or(0, |message| message.revision);
+        self.enqueue(Op::EditMessage {
+            cid: self.cid.clone(),
+            id,
+            body: body.into(),
+            base_revision,
+        })
+        .await
+    }
+
+    /// Deletes a message for everyone. An own one, or any as owner.
+    ///
+    /// # Errors
+    /// As [`Channel::send`].
+    pub async fn delete(&self, id: MessageId) -> Result<Queued, Error> {
+        self.enqueue(Op::DeleteMessage {
+            cid: self.cid.clone(),
+            id,
+        })
+        .await
+    }
+
+    /// Adds an own reaction: an emoji or a word.
+    ///
+    /// # Errors
+    /// As [`Channel::send`].
+    pub async fn react(&self, message: MessageId, kind: &str) -> Result<Queued, Error> {
+        let kind = ReactionType::new(kind)?;
+        self.enqueue(Op::AddReaction {
+            cid: self.cid.clone(),
+            message,
+            kind,
+        })
+        .await
+    }
+
+    /// Takes an own reaction back.
+    ///
+    /// # Errors
+    /// As [`Channel::send`].
+    pub async fn unreact(&self, message: MessageId, kind: &str) -> Result<Queued, Error> {
+        let kind = ReactionType::new(kind)?;
+        self.enqueue(Op::RemoveReaction {
+            cid: self.cid.clone(),
+            message,
+            kind,
+        })
+        .await
+    }
+
+    /// Marks everything that this device knows of the channel as read. Returns nothing when it was already.
+    ///
+    /// # Errors
+    /// As [`Channel::send`].
+    pub async fn mark_read(&self) -> Result<Option<Queued>, Error> {
+        let Some(summary) = self.summary().await? else {
+            return Ok(None);
+        };
+        let epoch = summary.read.as_ref().map_or(0, |read| read.epoch);
+        let seq = summary.head_seq;
+        if seq == 0 || summary.read.is_some_and(|read| !read.is_behind(epoch, seq)) {
+            return Ok(None);
+        }
+        self.enqueue(Op::MarkRead {
+            cid: self.cid.clone(),
+            epoch,
+            seq,
+        })
+        .await
+        .map(Some)
+    }
+
+    /// Opens the channel's timeline: what is on disk, at once, and every change from then on.
+    ///
+    /// # Errors
+    /// [`Error`] when the database cannot be read or the client is closed.
+    pub async fn timeline(&self) -> Result<Timeline, Error> {
+        self.client
+            .open_timeline(self.cid.clone(), MessageScope::Channel)
+            .await
+    }
+
+    /// Opens the thread of a message: its replies.
+    ///
+    /// # Errors
+    /// As [`Channel::timeline`].
+    pub async fn thread(&self, parent: MessageId) -> Result<Timeline, Error> {
+        self.client
+            .open_timeline(self.cid.clone(), MessageScope::Thread(parent))
+            .await
+    }
+
+    /// Reads the channel's row of the list from disk. Absent: nothing is known of it here.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the database cannot be read.
+    pub async fn summary(&self) -> Result<Option<ChannelSummary>, Error> {
+        Ok(self.client.store().channel(&self.cid).await?)
+    }
+
+    /// Reads the members from disk, those who left included.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the database cannot be read.
+    pub async fn members(&self) -> Result<Vec<Member>, Error> {
+        Ok(self.client.store().members(&self.cid).await?)
+    }
+
+    /// Reads the members' read positions from disk.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the database cannot be read.
+    pub async fn reads(&self) -> Result<Vec<Read>, Error> {
+        Ok(self.client.store().reads(&self.cid).await?)
+    }
+
+    async fn enqueue(&self, op: Op) -> Result<Queued, Error> {
+        self.client.commands().enqueue(op).await
+    }
+}

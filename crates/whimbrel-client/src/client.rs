@@ -1,0 +1,221 @@
+use crate::{
+    Channel, ClientBuilder, Environment, Error, Queued, Timeline,
+    command::{Command, Commands},
+};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+use tokio_util::{sync::DropGuard, task::TaskTracker};
+use uuid::Uuid;
+use whimbrel_model::{
+    Account, ChannelId, Custom, DeviceId, Message, MessageId, MessageScope, Op, OpId, OutboxItem, User,
+    UserId,
+};
+use whimbrel_state::{ChannelList, Items, OutboxSummary, State, SyncState};
+use whimbrel_store::Store;
+use whimbrel_sync::IdSource;
+
+/// One account on one device: its database, its observable state and its link to the server.
+///
+/// Opening is not connecting: everything works from disk at once, and changes are queued. [`Client::connect`] lets it
+/// sync. Cheap to clone; when the last clone, and the last handle made from it, is dropped, its tasks end.
+#[derive(Clone, Debug)]
+pub struct Client(Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) account: Account,
+    pub(crate) commands: Commands,
+    pub(crate) state: State,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) environment: Arc<dyn Environment>,
+    pub(crate) ids: std::sync::Mutex<IdSource>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) _stop: DropGuard,
+}
+
+impl Client {
+    /// Starts to set up a client.
+    #[must_use]
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    pub(crate) fn from_inner(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    /// Returns the account's user.
+    #[must_use]
+    pub fn user(&self) -> &UserId {
+        &self.0.account.user
+    }
+
+    /// Returns the id of this installation.
+    #[must_use]
+    pub fn device(&self) -> DeviceId {
+        self.0.account.device
+    }
+
+    /// Connects, and stays connected: after any break it connects again by itself. Returns at once; watch
+    /// [`Client::status`].
+    ///
+    /// After [`SyncState::NeedsAuth`] or [`SyncState::Failed`] it tries again, with a new token.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub async fn connect(&self) -> Result<(), Error> {
+        self.0.commands.tell(Command::GoOnline).await
+    }
+
+    /// Disconnects, and stays so until [`Client::connect`]. What is queued waits on disk.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub async fn disconnect(&self) -> Result<(), Error> {
+        self.0.commands.tell(Command::GoOffline).await
+    }
+
+    /// Returns where the client is on its way to being up to date.
+    #[must_use]
+    pub fn status(&self) -> SyncState {
+        self.0.state.status()
+    }
+
+    /// Returns a reader of the status: the value now, and each later one. A slow reader gets the latest.
+    pub fn watch_status(&self) -> crate::Watch<SyncState> {
+        self.0.state.subscribe_status()
+    }
+
+    /// Returns a handle on a channel, which need not exist.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when `cid` does not look like `type:id`.
+    pub fn channel(&self, cid: impl AsRef<str>) -> Result<Channel, Error> {
+        Ok(Channel::new(self.clone(), ChannelId::new(cid)?))
+    }
+
+    /// Opens the channel list: what is on disk, at once, and every change from then on.
+    ///
+    /// # Errors
+    /// [`Error`] when the database cannot be read or the client is closed.
+    pub async fn channels(&self) -> Result<ChannelList, Error> {
+        self.0.commands.ask(|reply| Command::OpenChannels { reply }).await
+    }
+
+    /// Loads up to `limit` more rows into the open channel list.
+    ///
+    /// # Errors
+    /// As [`Client::channels`].
+    pub async fn load_more_channels(&self, limit: usize) -> Result<(), Error> {
+        self.0
+            .commands
+            .ask(|reply| Command::MoreChannels { limit, reply })
+            .await
+    }
+
+    /// Returns what waits in the outbox or was rejected, oldest first.
+    #[must_use]
+    pub fn outbox(&self) -> Items<OutboxItem> {
+        self.0.state.outbox()
+    }
+
+    /// Returns a reader of how much waits in the outbox and how much was rejected.
+    pub fn watch_outbox(&self) -> crate::Watch<OutboxSummary> {
+        self.0.state.subscribe_outbox_summary()
+    }
+
+    /// Queues a rejected operation again, as a new one at the end.
+    ///
+    /// # Errors
+    /// [`Error::Command`] when it is not in the outbox or was not rejected.
+    pub async fn retry(&self, op: OpId) -> Result<Queued, Error> {
+        self.0
+            .commands
+            .queue(|settled, reply| Command::Repeat { op, settled, reply })
+            .await
+    }
+
+    /// Removes an operation that was rejected, or never sent, with its content.
+    ///
+    /// # Errors
+    /// [`Error::Command`] when it is not in the outbox, or may have reached the server already.
+    pub async fn discard(&self, op: OpId) -> Result<(), Error> {
+        self.0.commands.ask(|reply| Command::Discard { op, reply }).await
+    }
+
+    /// Changes the own profile; what is absent stays.
+    ///
+    /// # Errors
+    /// [`Error`] when a value is invalid, the outbox is full or the write failed.
+    pub async fn update_profile(
+        &self,
+        name: Option<String>,
+        image: Option<String>,
+        custom: Option<Custom>,
+    ) -> Result<Queued, Error> {
+        self.0
+            .commands
+            .enqueue(Op::UpdateUser { name, image, custom })
+            .await
+    }
+
+    /// Reads an accepted message from disk.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the database cannot be read.
+    pub async fn message(&self, id: MessageId) -> Result<Option<Message>, Error> {
+        Ok(self.0.store.message(id).await?)
+    }
+
+    /// Reads the profiles that are known of `users`.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the database cannot be read.
+    pub async fn users(&self, users: &[UserId]) -> Result<Vec<User>, Error> {
+        Ok(self.0.store.users(users).await?)
+    }
+
+    /// Closes: lets the running write finish, ends every task, releases the database. What is queued is on disk.
+    ///
+    /// Other clones of this client fail with [`Error::Closed`] from then on.
+    pub async fn close(&self) {
+        let (reply, closed) = oneshot::channel();
+        if self.0.commands.tell(Command::Close { reply }).await.is_ok() {
+            let _ = closed.await;
+        }
+        self.0.tasks.wait().await;
+    }
+
+    pub(crate) async fn open_timeline(&self, cid: ChannelId, scope: MessageScope) -> Result<Timeline, Error> {
+        let list = self
+            .0
+            .commands
+            .ask(|reply| Command::OpenTimeline { cid, scope, reply })
+            .await?;
+        Ok(Timeline::new(list, self.clone()))
+    }
+
+    pub(crate) fn commands(&self) -> &Commands {
+        &self.0.commands
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.0.store.as_ref()
+    }
+
+    pub(crate) fn new_id(&self) -> Uuid {
+        let mut entropy = crate::driver::Draw(self.0.environment.as_ref());
+        let wall = self.0.environment.wall();
+        let mut env = whimbrel_sync::Env {
+            mono: 0,
+            wall,
+            entropy: &mut entropy,
+        };
+        let mut ids = self
+            .0
+            .ids
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        ids.next(&mut env)
+    }
+}

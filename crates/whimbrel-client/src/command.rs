@@ -1,0 +1,88 @@
+//! What handles ask of the driver.
+
+use crate::{Error, Queued, queued::Settled};
+use tokio::sync::{mpsc, oneshot};
+use whimbrel_model::{ChannelId, MessageScope, Op, OpId};
+use whimbrel_state::{ChannelList, Timeline};
+
+/// Commands that may wait for the driver. A caller beyond that waits, which is all that a full queue should do.
+pub(crate) const COMMANDS: usize = 256;
+
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, Error>>;
+
+#[derive(Debug)]
+pub(crate) enum Command {
+    Enqueue {
+        op: Op,
+        settled: oneshot::Sender<Settled>,
+        reply: Reply<OpId>,
+    },
+    Repeat {
+        op: OpId,
+        settled: oneshot::Sender<Settled>,
+        reply: Reply<OpId>,
+    },
+    Discard {
+        op: OpId,
+        reply: Reply<()>,
+    },
+    GoOnline,
+    GoOffline,
+    OpenChannels {
+        reply: Reply<ChannelList>,
+    },
+    MoreChannels {
+        limit: usize,
+        reply: Reply<()>,
+    },
+    OpenTimeline {
+        cid: ChannelId,
+        scope: MessageScope,
+        reply: Reply<Timeline>,
+    },
+    LoadOlder {
+        timeline: Timeline,
+        limit: usize,
+        reply: Reply<()>,
+    },
+    Close {
+        reply: oneshot::Sender<()>,
+    },
+}
+
+/// The way to the driver.
+#[derive(Clone, Debug)]
+pub(crate) struct Commands(mpsc::Sender<Command>);
+
+impl Commands {
+    pub(crate) fn channel() -> (Self, mpsc::Receiver<Command>) {
+        let (sender, receiver) = mpsc::channel(COMMANDS);
+        (Self(sender), receiver)
+    }
+
+    /// Hands a command over and waits for its answer.
+    pub(crate) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(command(reply)).await.map_err(|_| Error::Closed)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    pub(crate) async fn queue(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Settled>, Reply<OpId>) -> Command,
+    ) -> Result<Queued, Error> {
+        let (settled, outcome) = oneshot::channel();
+        let op = self.ask(|reply| command(settled, reply)).await?;
+        Ok(Queued::new(op, outcome))
+    }
+
+    pub(crate) async fn enqueue(&self, op: Op) -> Result<Queued, Error> {
+        self.queue(|settled, reply| Command::Enqueue { op, settled, reply })
+            .await
+    }
+
+    /// Hands a command over that has no answer.
+    pub(crate) async fn tell(&self, command: Command) -> Result<(), Error> {
+        self.0.send(command).await.map_err(|_| Error::Closed)
+    }
+}

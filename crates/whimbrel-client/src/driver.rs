@@ -1,0 +1,359 @@
+//! The one task that owns the engine: inputs in, effects carried out in order.
+
+mod act;
+mod older;
+
+use crate::{
+    Environment, Error, TokenProvider,
+    command::{Command, Reply},
+    environment::Monotonic,
+    link::{Dialer, INPUTS, Link, LinkInput},
+    queued::Settled,
+};
+use std::{
+    collections::{HashMap, HashSet},
+    future::pending,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::warn;
+use whimbrel_model::{Change, ChannelId, Code, Delta, Loaded, OpId, OutboxItem, Rejection, StreamId, UserId};
+use whimbrel_state::{Items, State};
+use whimbrel_store::Store;
+use whimbrel_sync::{CommandError, Effects, Engine, EngineConfig, Entropy, Env, Input};
+use whimbrel_transport::Connector;
+
+/// Inputs whose effects are committed together. One commit for a burst of frames is what makes catching up fast; more
+/// would only make a caller in the middle of it wait longer.
+const INPUTS_PER_COMMIT: usize = 64;
+
+/// The longest wait before the database is tried again after a failure.
+const STORE_RETRY_CAP: Duration = Duration::from_secs(30);
+
+/// What a driver is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) state: State,
+    pub(crate) environment: Arc<dyn Environment>,
+    pub(crate) clock: Monotonic,
+    pub(crate) config: EngineConfig,
+    pub(crate) connector: Arc<dyn Connector>,
+    pub(crate) tokens: Arc<dyn TokenProvider>,
+    pub(crate) tasks: TaskTracker,
+}
+
+/// The client's randomness as the engine wants it.
+pub(crate) struct Draw<'a>(pub(crate) &'a dyn Environment);
+
+impl Entropy for Draw<'_> {
+    fn next_u64(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Driver {
+    parts: Parts,
+    engine: Engine,
+    inputs: mpsc::Receiver<LinkInput>,
+    dialer: Dialer,
+    link: Option<Link>,
+    links: u64,
+    /// The link did not take a frame: it is over.
+    stuck: Option<Code>,
+    /// Who waits for the decision on an operation.
+    waiting: HashMap<OpId, oneshot::Sender<Settled>>,
+    /// Who waits for older messages from the server.
+    older: HashMap<u64, older::Waiting>,
+    older_arrived: Vec<older::Waiting>,
+    /// Channels whose timeline was opened: they are caught up first.
+    opened: HashSet<ChannelId>,
+    wants_online: bool,
+    store_failures: u32,
+    /// The end of the wait that observers were told of.
+    told_wait: Option<u64>,
+}
+
+/// What one round collects until it is committed.
+#[derive(Default)]
+struct Round {
+    effects: Effects,
+    /// Answers to give once the delta is committed, or with its error.
+    answers: Vec<Answer>,
+    close: Option<oneshot::Sender<()>>,
+}
+
+type Answer = Box<dyn FnOnce(Result<(), Error>) + Send>;
+
+enum Event {
+    Command(Option<Command>),
+    Input(LinkInput),
+    Timer,
+    Stop,
+}
+
+/// Builds an engine from what a store holds, and returns what has to be written before it is used.
+pub(crate) fn start_engine(
+    loaded: Loaded,
+    user: &UserId,
+    config: &EngineConfig,
+    environment: &dyn Environment,
+    clock: Monotonic,
+) -> Result<(Engine, Delta), CommandError> {
+    let mut entropy = Draw(environment);
+    let mut env = Env {
+        mono: clock.millis(),
+        wall: environment.wall(),
+        entropy: &mut entropy,
+    };
+    let (engine, effects) = Engine::load(loaded, user, config.clone(), &mut env)?;
+    Ok((engine, effects.delta))
+}
+
+impl Driver {
+    pub(crate) fn new(parts: Parts, engine: Engine) -> Self {
+        let (sender, inputs) = mpsc::channel(INPUTS);
+        let dialer = Dialer {
+            connector: Arc::clone(&parts.connector),
+            tokens: Arc::clone(&parts.tokens),
+            inputs: sender,
+            tasks: parts.tasks.clone(),
+        };
+        Self {
+            parts,
+            engine,
+            inputs,
+            dialer,
+            link: None,
+            links: 0,
+            stuck: None,
+            waiting: HashMap::new(),
+            older: HashMap::new(),
+            older_arrived: Vec::new(),
+            opened: HashSet::new(),
+            wants_online: false,
+            store_failures: 0,
+            told_wait: None,
+        }
+    }
+
+    /// Runs until it is told to close, until the last handle is gone, or until `stop`.
+    pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
+        let closed = loop {
+            let event = self.next_event(&mut commands, &stop).await;
+            let mut round = Round::default();
+            let mut running = self.take(event, &mut round).await;
+            for _ in 1..INPUTS_PER_COMMIT {
+                if !running {
+                    break;
+                }
+                if let Ok(input) = self.inputs.try_recv() {
+                    running = self.take(Event::Input(input), &mut round).await;
+                } else if let Ok(command) = commands.try_recv() {
+                    running = self.take(Event::Command(Some(command)), &mut round).await;
+                } else {
+                    break;
+                }
+            }
+            let close = round.close.take();
+            self.carry_out(round).await;
+            if !running {
+                break close;
+            }
+        };
+        self.close_link();
+        self.parts.store.close().await;
+        self.parts.state.set_status(whimbrel_state::SyncState::Closed);
+        if let Some(closed) = closed {
+            let _ = closed.send(());
+        }
+    }
+
+    async fn next_event(
+        &mut self,
+        commands: &mut mpsc::Receiver<Command>,
+        stop: &CancellationToken,
+    ) -> Event {
+        if let (Some(code), Some(link)) = (self.stuck.take(), &self.link) {
+            return Event::Input((link.number, Input::Closed { code }));
+        }
+        let wake = self
+            .engine
+            .next_wake(self.parts.clock.millis())
+            .map(|at| self.parts.clock.at(at));
+        let timer = async {
+            match wake {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            command = commands.recv() => Event::Command(command),
+            Some(input) = self.inputs.recv() => Event::Input(input),
+            () = timer => Event::Timer,
+            () = stop.cancelled() => Event::Stop,
+        }
+    }
+
+    /// Lets the engine take one event. Returns whether to go on.
+    async fn take(&mut self, event: Event, round: &mut Round) -> bool {
+        match event {
+            Event::Input((link, input)) => {
+                if self.link.as_ref().is_some_and(|current| current.number == link) {
+                    if matches!(
+                        input,
+                        Input::Closed { .. } | Input::ConnectFailed { .. } | Input::NoToken { .. }
+                    ) {
+                        self.close_link();
+                    }
+                    self.input(input, round);
+                }
+                true
+            }
+            Event::Timer => {
+                self.input(Input::Timer, round);
+                true
+            }
+            Event::Command(Some(Command::Close { reply })) => {
+                round.close = Some(reply);
+                false
+            }
+            Event::Command(Some(command)) => {
+                self.command(command, round).await;
+                true
+            }
+            Event::Command(None) | Event::Stop => false,
+        }
+    }
+
+    fn input(&mut self, input: Input, round: &mut Round) {
+        let effects = self.with_env(|engine, env| engine.handle(input, env));
+        round.effects.merge(effects);
+    }
+
+    async fn command(&mut self, command: Command, round: &mut Round) {
+        match command {
+            Command::Enqueue { op, settled, reply } => {
+                let queued = self.with_env(|engine, env| engine.enqueue(op, env));
+                self.queued(queued, settled, reply, round);
+            }
+            Command::Repeat { op, settled, reply } => {
+                let queued = self.with_env(|engine, env| engine.repeat(op, env));
+                self.queued(queued, settled, reply, round);
+            }
+            Command::Discard { op, reply } => match self.with_env(|engine, env| engine.discard(op, env)) {
+                Ok(effects) => round.answer_after(effects, move |outcome| drop(reply.send(outcome))),
+                Err(error) => drop(reply.send(Err(error.into()))),
+            },
+            Command::GoOnline => {
+                self.wants_online = true;
+                self.input(Input::GoOnline, round);
+            }
+            Command::GoOffline => {
+                self.wants_online = false;
+                self.input(Input::GoOffline, round);
+            }
+            read => {
+                // What is read has to be read after what this round writes.
+                self.carry_out(std::mem::take(round)).await;
+                self.read(read, round).await;
+            }
+        }
+    }
+
+    fn queued(
+        &mut self,
+        queued: Result<(OpId, Effects), CommandError>,
+        settled: oneshot::Sender<Settled>,
+        reply: Reply<OpId>,
+        round: &mut Round,
+    ) {
+        match queued {
+            Ok((id, effects)) => {
+                // A caller who does not care any more is not worth a place in the map; `Queued` is dropped later.
+                self.waiting.insert(id, settled);
+                round.answer_after(effects, move |outcome| drop(reply.send(outcome.map(|()| id))));
+            }
+            Err(error) => drop(reply.send(Err(error.into()))),
+        }
+    }
+
+    fn with_env<T>(&mut self, act: impl FnOnce(&mut Engine, &mut Env<'_>) -> T) -> T {
+        let environment = Arc::clone(&self.parts.environment);
+        let mut entropy = Draw(environment.as_ref());
+        let mut env = Env {
+            mono: self.parts.clock.millis(),
+            wall: environment.wall(),
+            entropy: &mut entropy,
+        };
+        act(&mut self.engine, &mut env)
+    }
+
+    /// Starts over from what the store holds, after a write failed: nobody knows what the engine knows that is not so.
+    async fn recover(&mut self) {
+        self.close_link();
+        self.store_failures += 1;
+        let wait = Duration::from_millis(200) * 2_u32.saturating_pow(self.store_failures.min(8) - 1);
+        tokio::time::sleep(wait.min(STORE_RETRY_CAP)).await;
+        match self.reload().await {
+            Ok(()) if self.wants_online => {
+                let mut round = Round::default();
+                self.input(Input::GoOnline, &mut round);
+                self.act(round.effects);
+            }
+            Ok(()) => {}
+            Err(error) => warn!(code = error.code(), %error, "the database cannot be read"),
+        }
+    }
+
+    async fn reload(&mut self) -> Result<(), Error> {
+        let loaded = self.parts.store.load().await?;
+        let mut correction = outbox_difference(&self.parts.state.outbox(), &loaded.outbox);
+        for cid in &self.opened {
+            correction.push(Change::Rebase(StreamId::Channel(cid.clone())));
+        }
+        let user = self.engine.account().user.clone();
+        let environment = Arc::clone(&self.parts.environment);
+        let (engine, _) = start_engine(
+            loaded,
+            &user,
+            &self.parts.config,
+            environment.as_ref(),
+            self.parts.clock,
+        )?;
+        self.engine = engine;
+        for cid in &self.opened {
+            self.engine.set_visible(cid, true);
+        }
+        self.reduce(&correction).await
+    }
+
+    fn settle(&mut self, id: OpId, outcome: Result<(), Rejection>) {
+        if let Some(waiting) = self.waiting.remove(&id) {
+            // Nobody has to wait.
+            let _ = waiting.send(outcome);
+        }
+    }
+}
+
+/// Says what makes `shown` equal to `stored`.
+fn outbox_difference(shown: &Items<OutboxItem>, stored: &[OutboxItem]) -> Delta {
+    let kept: HashSet<OpId> = stored.iter().map(|item| item.id).collect();
+    let gone = shown.iter().filter(|item| !kept.contains(&item.id));
+    let mut delta = Delta {
+        changes: gone.map(|item| Change::OutboxRemoved(item.id)).collect(),
+    };
+    delta.changes.extend(stored.iter().cloned().map(Change::Outbox));
+    delta
+}
+
+impl Round {
+    fn answer_after(&mut self, effects: Effects, answer: impl FnOnce(Result<(), Error>) + Send + 'static) {
+        self.effects.merge(effects);
+        self.answers.push(Box::new(answer));
+    }
+}

@@ -1,0 +1,120 @@
+//! Carrying out effects: commit, reduce, answer, send, connect, tell.
+
+use super::{Driver, Round};
+use crate::Error;
+use tracing::{info, warn};
+use whimbrel_model::Delta;
+use whimbrel_state::SyncState;
+use whimbrel_sync::{Effects, LinkAction, Notice, Status};
+
+impl Driver {
+    /// Carries out one round. If the commit fails, nothing else of it happens and the callers get the error.
+    pub(super) async fn carry_out(&mut self, round: Round) {
+        let Round { effects, answers, .. } = round;
+        let committed = self.commit(&effects.delta).await;
+        // What is shown when a call returns includes what it did.
+        let shown = match &committed {
+            Ok(()) => self.reduce(&effects.delta).await,
+            Err(error) => Err(error.clone()),
+        };
+        for answer in answers {
+            answer(committed.clone());
+        }
+        if let Err(error) = shown {
+            warn!(code = error.code(), %error, "the database failed: starting over from what is on disk");
+            self.fail_older(&error);
+            self.recover().await;
+        } else {
+            self.store_failures = 0;
+            self.act(effects);
+            self.finish_older().await;
+        }
+        self.publish_status();
+    }
+
+    async fn commit(&self, delta: &Delta) -> Result<(), Error> {
+        if !delta.is_empty() {
+            self.parts.store.apply(delta).await?;
+        }
+        Ok(())
+    }
+
+    /// Shows what was committed, and reads again what the delta alone does not say.
+    pub(super) async fn reduce(&self, delta: &Delta) -> Result<(), Error> {
+        if delta.is_empty() {
+            return Ok(());
+        }
+        let stale = self.parts.state.reduce(delta);
+        for cid in stale.channels {
+            if let Some(row) = self.parts.store.channel(&cid).await? {
+                self.parts.state.put_channel(row);
+            }
+        }
+        for query in stale.messages {
+            let page = self.parts.store.messages(&query).await?;
+            self.parts.state.put_messages(&query, page);
+        }
+        Ok(())
+    }
+
+    /// Sends, connects or closes, and tells whoever waits. The delta is committed.
+    pub(super) fn act(&mut self, effects: Effects) {
+        if let Some(link) = &mut self.link
+            && !effects.frames.is_empty()
+        {
+            self.stuck = link.send(effects.frames).err();
+        }
+        match effects.link {
+            Some(LinkAction::Connect { refresh_token }) => {
+                self.close_link();
+                self.links += 1;
+                self.link = Some(self.dialer.dial(self.links, refresh_token));
+            }
+            Some(LinkAction::Close { code }) => {
+                info!(code = code.as_str(), "closing the connection");
+                self.close_link();
+            }
+            None => {}
+        }
+        for notice in effects.notices {
+            match notice {
+                Notice::Settled(id, outcome) => self.settle(id, outcome),
+                Notice::History(request, outcome) => self.history_answered(request, outcome),
+                Notice::Discontinuity(cid) => info!(%cid, "changes were skipped: there may be a gap"),
+            }
+        }
+    }
+
+    pub(super) fn close_link(&mut self) {
+        self.stuck = None;
+        if let Some(link) = self.link.take() {
+            link.close();
+        }
+    }
+
+    fn publish_status(&mut self) {
+        let status = match self.engine.status() {
+            Status::Offline => SyncState::Offline,
+            Status::Connecting => SyncState::Connecting,
+            Status::Authenticating => SyncState::Authenticating,
+            Status::CatchingUp { behind } => SyncState::CatchingUp { behind },
+            Status::Live => SyncState::Live,
+            // A wait is told when it begins, and not again with a smaller number.
+            Status::BackingOff { until, .. } if self.told_wait == Some(until) => return,
+            Status::BackingOff { until, reason } => {
+                self.told_wait = Some(until);
+                let retry_in_ms = until.saturating_sub(self.parts.clock.millis());
+                SyncState::BackingOff {
+                    retry_in_ms,
+                    reason: reason.to_string(),
+                }
+            }
+            Status::NeedsAuth { message } => SyncState::NeedsAuth { reason: message },
+            Status::Failed { message } => SyncState::Failed { reason: message },
+        };
+        if !matches!(status, SyncState::BackingOff { .. }) {
+            self.told_wait = None;
+        }
+        self.parts.state.set_status(status);
+    }
+}

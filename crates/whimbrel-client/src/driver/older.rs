@@ -1,0 +1,183 @@
+//! Reads that belong between two commits: opening lists, and loading older messages from disk or server.
+
+use super::{Driver, Round};
+use crate::{
+    Error,
+    command::{Command, Reply},
+};
+use std::ops::ControlFlow;
+use whimbrel_model::{ChannelId, MessagePage, MessageQuery, MessageScope, limits};
+use whimbrel_state::{ChannelList, Timeline};
+use whimbrel_sync::HistoryError;
+
+/// Rows that an opened timeline begins with: a screen and a half.
+const FIRST_MESSAGES: usize = 50;
+
+/// Rows that an opened channel list begins with.
+const FIRST_CHANNELS: usize = 30;
+
+/// Somebody who waits for older messages.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    timeline: Timeline,
+    limit: usize,
+    reply: Reply<()>,
+}
+
+impl Driver {
+    pub(super) async fn read(&mut self, command: Command, round: &mut Round) {
+        match command {
+            Command::OpenChannels { reply } => drop(reply.send(self.open_channels().await)),
+            Command::MoreChannels { limit, reply } => drop(reply.send(self.more_channels(limit).await)),
+            Command::OpenTimeline { cid, scope, reply } => {
+                drop(reply.send(self.open_timeline(cid, scope).await));
+            }
+            Command::LoadOlder {
+                timeline,
+                limit,
+                reply,
+            } => {
+                let limit = limit.clamp(1, limits::PAGE_ROWS);
+                self.load_older(
+                    Waiting {
+                        timeline,
+                        limit,
+                        reply,
+                    },
+                    round,
+                )
+                .await;
+            }
+            Command::Enqueue { .. }
+            | Command::Repeat { .. }
+            | Command::Discard { .. }
+            | Command::GoOnline
+            | Command::GoOffline
+            | Command::Close { .. } => {}
+        }
+    }
+
+    async fn open_channels(&self) -> Result<ChannelList, Error> {
+        let mut rows = self.parts.store.channels(0, FIRST_CHANNELS + 1).await?;
+        let has_more = rows.len() > FIRST_CHANNELS;
+        rows.truncate(FIRST_CHANNELS);
+        let (list, missing) = self.parts.state.open_channels(rows, has_more);
+        for cid in missing {
+            if let Some(row) = self.parts.store.channel(&cid).await? {
+                self.parts.state.put_channel(row);
+            }
+        }
+        Ok(list)
+    }
+
+    async fn more_channels(&self, limit: usize) -> Result<(), Error> {
+        let Some(list) = self.parts.state.channels() else {
+            return Ok(());
+        };
+        let mut rows = self.parts.store.channels(list.offset(), limit + 1).await?;
+        let has_more = rows.len() > limit;
+        rows.truncate(limit);
+        self.parts.state.extend_channels(rows, has_more);
+        Ok(())
+    }
+
+    async fn open_timeline(&mut self, cid: ChannelId, scope: MessageScope) -> Result<Timeline, Error> {
+        self.engine.set_visible(&cid, true);
+        self.opened.insert(cid.clone());
+        if let Some(open) = self.parts.state.timeline(&cid, scope) {
+            return Ok(open);
+        }
+        let query = MessageQuery {
+            cid: cid.clone(),
+            scope,
+            before: None,
+            limit: FIRST_MESSAGES,
+        };
+        let page = self.parts.store.messages(&query).await?;
+        Ok(self.parts.state.open_timeline(cid, scope, page))
+    }
+
+    /// Loads older messages from the run that is on disk and up to date; where that ends, asks the server first.
+    async fn load_older(&mut self, waiting: Waiting, round: &mut Round) {
+        let query = waiting.timeline.older(waiting.limit);
+        let outcome = match self.older_on_disk(&query).await {
+            Ok(ControlFlow::Break(page)) => {
+                self.extend(&query, page);
+                Ok(())
+            }
+            Ok(ControlFlow::Continue(before)) => {
+                let limit = u32::try_from(waiting.limit).unwrap_or(u32::MAX);
+                let cid = query.cid.clone();
+                match self.with_env(|engine, env| engine.fetch_history(cid, before, limit, env)) {
+                    Ok((request, effects)) => {
+                        self.older.insert(request, waiting);
+                        round.effects.merge(effects);
+                        return;
+                    }
+                    Err(error) => self.older_offline(&query, error).await,
+                }
+            }
+            Err(error) => Err(error),
+        };
+        // The caller may have gone.
+        let _ = waiting.reply.send(outcome);
+    }
+
+    /// Reads the part of `query` that is up to date on disk. Nothing there: returns from where to ask the server.
+    async fn older_on_disk(&self, query: &MessageQuery) -> Result<ControlFlow<MessagePage, u64>, Error> {
+        let mut page = self.parts.store.messages(query).await?;
+        let Some(before) = query.before.filter(|_| query.scope == MessageScope::Channel) else {
+            // A thread's replies are spread over the channel: what is on the device is what can be shown.
+            return Ok(ControlFlow::Break(page));
+        };
+        let start = self.engine.fresh_start(&query.cid, before);
+        let all = page.messages.len();
+        page.messages.retain(|message| message.seq >= start);
+        page.has_more |= page.messages.len() < all;
+        if page.messages.is_empty() && start > 1 {
+            return Ok(ControlFlow::Continue(start));
+        }
+        Ok(ControlFlow::Break(page))
+    }
+
+    /// Without a connection, what is on disk beyond a gap is better than nothing.
+    async fn older_offline(&self, query: &MessageQuery, error: HistoryError) -> Result<(), Error> {
+        let page = self.parts.store.messages(query).await?;
+        if page.messages.is_empty() {
+            return Err(error.into());
+        }
+        self.extend(query, page);
+        Ok(())
+    }
+
+    fn extend(&self, query: &MessageQuery, page: MessagePage) {
+        self.parts.state.extend_timeline(&query.cid, query.scope, page);
+    }
+
+    pub(super) fn history_answered(&mut self, request: u64, outcome: Result<(), HistoryError>) {
+        let Some(waiting) = self.older.remove(&request) else {
+            return;
+        };
+        match outcome {
+            Ok(()) => self.older_arrived.push(waiting),
+            Err(error) => drop(waiting.reply.send(Err(error.into()))),
+        }
+    }
+
+    /// Shows older messages that came from the server and are committed.
+    pub(super) async fn finish_older(&mut self) {
+        for waiting in std::mem::take(&mut self.older_arrived) {
+            let mut round = Round::default();
+            self.load_older(waiting, &mut round).await;
+            // Another request at the most: the page held thread replies only.
+            self.act(round.effects);
+        }
+    }
+
+    pub(super) fn fail_older(&mut self, error: &Error) {
+        let waiting = self.older.drain().map(|(_, waiting)| waiting);
+        for waiting in waiting.chain(std::mem::take(&mut self.older_arrived)) {
+            let _ = waiting.reply.send(Err(error.clone()));
+        }
+    }
+}

@@ -1,0 +1,103 @@
+use std::sync::Arc;
+use whimbrel_model::{Invalid, Rejection};
+use whimbrel_store::StoreError;
+use whimbrel_sync::{CommandError, HistoryError};
+use whimbrel_transport::TransportError;
+
+/// Why a call could not do what it was asked. Nothing that was queued before is touched by it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An id or a value breaks a rule.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// The engine refused the command.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// The database failed. Nothing was written.
+    #[error(transparent)]
+    Store(Arc<StoreError>),
+    /// Older messages could not be fetched.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The server's address cannot be used.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// A required part was not given to the builder.
+    #[error("the client needs {0}: call it on the builder before open()")]
+    Missing(&'static str),
+    /// The client was closed.
+    #[error("the client is closed: open it again, everything queued is on disk")]
+    Closed,
+}
+
+impl Error {
+    /// Returns the stable code.
+    #[must_use]
+    pub fn code(&self) -> String {
+        match self {
+            Self::Invalid(error) => error.code().to_string(),
+            Self::Command(error) => error.code().to_owned(),
+            Self::Store(error) => error.code().to_owned(),
+            Self::History(error) => error.code().to_owned(),
+            Self::Transport(error) => error.code().to_owned(),
+            Self::Missing(_) => "builder_incomplete".to_owned(),
+            Self::Closed => "client_closed".to_owned(),
+        }
+    }
+
+    /// Returns whether the same call may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Invalid(error) => error.is_retryable(),
+            Self::Command(error) => error.is_retryable(),
+            Self::Store(error) => error.is_retryable(),
+            Self::History(error) => error.is_retryable(),
+            Self::Transport(error) => error.is_retryable(),
+            Self::Missing(_) | Self::Closed => false,
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+/// Why an operation was not accepted.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettleError {
+    /// The server decided against it, or against one that it needs. It stays in the outbox with its content until
+    /// it is repeated or discarded.
+    #[error("not accepted ({code}): {message}", code = .0.code, message = .0.message)]
+    Rejected(Rejection),
+    /// The client was closed first. The operation is on disk, and goes out when the account is opened again.
+    #[error("the client was closed before the server answered: the operation is kept and goes out later")]
+    Closed,
+}
+
+impl SettleError {
+    /// Returns the stable code.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Rejected(rejection) => rejection.code.as_str(),
+            Self::Closed => "client_closed",
+        }
+    }
+
+    /// Returns whether waiting again, after opening the client again, may help.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Closed)
+    }
+}
+
+impl From<std::convert::Infallible> for Error {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
