@@ -1,0 +1,179 @@
+//! The hub's storage on one SQLite file.
+//!
+//! ## Invariants
+//!
+//! - One connection writes, and one process: the lock file beside the database says so.
+//! - When a write returns, it survives power loss: `synchronous = FULL`.
+//! - A call that is dropped has written nothing, or runs to its end in a task of the storage.
+//! - A user reads nothing without the check, in the same snapshot, that the user may.
+//! - Every statement that depends on what is asked runs on an index.
+
+mod error;
+mod open;
+mod reader;
+mod stored;
+mod writer;
+
+pub use error::OpenError;
+pub use reader::{Dump, SqliteReader};
+
+use async_trait::async_trait;
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio_util::task::TaskTracker;
+use whimbrel_hub::{Decide, Keys, Storage, StorageError};
+use whimbrel_model::{ChannelId, Cursor, Epoch, StreamId, Timestamp, UserId};
+use whimbrel_protocol::{HeadsPage, HistoryPage, Page};
+use writer::Writer;
+
+/// The server's database on one SQLite file.
+#[derive(Debug)]
+pub struct SqliteStorage {
+    reader: SqliteReader,
+    /// Absent once closed.
+    writer: Arc<Mutex<Option<Writer>>>,
+    /// Commits on their way, so that a dropped caller does not stop one.
+    tasks: TaskTracker,
+    /// The activity of the last commit.
+    activity: Arc<AtomicU64>,
+}
+
+impl SqliteStorage {
+    /// Opens the database at `path`, and makes it if it is not there, readable by its owner only.
+    ///
+    /// # Errors
+    /// [`OpenError`]: the file is not ours, too new, in use by another server, or cannot be written. It was not
+    /// changed then.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        let (connection, lock) = open::writer(path).await?;
+        let activity = Arc::new(AtomicU64::new(0));
+        let writer = Writer::new(connection, lock, activity.clone())
+            .await
+            .map_err(open::sqlite_error(path))?;
+        Ok(Self {
+            reader: SqliteReader::open(path).await?,
+            writer: Arc::new(Mutex::new(Some(writer))),
+            tasks: TaskTracker::new(),
+            activity,
+        })
+    }
+
+    /// Opens an existing database for reading only, also while a server uses it.
+    ///
+    /// # Errors
+    /// [`OpenError`] when there is none, or it cannot be read.
+    pub async fn open_read_only(path: impl AsRef<Path>) -> Result<SqliteReader, OpenError> {
+        SqliteReader::open(path.as_ref()).await
+    }
+
+    /// Checks that the database answers.
+    ///
+    /// # Errors
+    /// [`StorageError`] when it does not.
+    pub async fn ping(&self) -> Result<(), StorageError> {
+        self.reader.ping().await
+    }
+
+    async fn lock(&self) -> OwnedMutexGuard<Option<Writer>> {
+        self.writer.clone().lock_owned().await
+    }
+
+    /// Runs `work` to its end, even when this call is dropped.
+    async fn to_the_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, StorageError>> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let task = self.tasks.spawn(work);
+        task.await
+            .unwrap_or_else(|error| Err(StorageError::Unavailable(error.to_string())))
+    }
+}
+
+#[async_trait]
+impl Storage for SqliteStorage {
+    fn epoch(&self) -> Epoch {
+        self.reader.epoch()
+    }
+
+    async fn transact(&self, keys: &Keys, decide: &mut Decide<'_>) -> Result<(), StorageError> {
+        let mut guard = self.lock().await;
+        let writer = guard.as_mut().ok_or(StorageError::Closed)?;
+        let batch = writer.read(keys, decide).await?;
+        self.to_the_end(async move {
+            let writer = guard.as_mut().ok_or(StorageError::Closed)?;
+            writer.commit(batch).await
+        })
+        .await
+    }
+
+    async fn heads(
+        &self,
+        user: &UserId,
+        token: Option<&str>,
+        limit: usize,
+    ) -> Result<HeadsPage, StorageError> {
+        let activity = self.activity.load(Ordering::Acquire);
+        self.reader.heads(user, activity, token, limit).await
+    }
+
+    async fn page(
+        &self,
+        user: &UserId,
+        stream: &StreamId,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page, StorageError> {
+        self.reader.page(user, stream, cursor, limit).await
+    }
+
+    async fn history(
+        &self,
+        user: &UserId,
+        cid: &ChannelId,
+        before: u64,
+        limit: usize,
+    ) -> Result<HistoryPage, StorageError> {
+        self.reader.history(user, cid, before, limit).await
+    }
+
+    async fn members(&self, cid: &ChannelId) -> Result<Vec<UserId>, StorageError> {
+        self.reader.members(cid).await
+    }
+
+    async fn prune_results(&self, before: Timestamp) -> Result<u64, StorageError> {
+        let mut total = 0;
+        loop {
+            // The lock is given back after each bite: operations go between.
+            let mut guard = self.lock().await;
+            let (deleted, more) = self
+                .to_the_end(async move {
+                    let writer = guard.as_mut().ok_or(StorageError::Closed)?;
+                    writer.prune(before).await
+                })
+                .await?;
+            total += deleted;
+            if !more {
+                return Ok(total);
+            }
+        }
+    }
+
+    async fn close(&self) {
+        let writer = self.lock().await.take();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.reader.close().await;
+        if let Some(writer) = writer
+            && let Err(error) = writer.close().await
+        {
+            tracing::warn!(%error, "the database did not close cleanly; it recovers when it is opened");
+        }
+    }
+}

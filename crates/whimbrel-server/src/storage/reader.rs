@@ -1,0 +1,301 @@
+//! What is read beside the writer: each call in one snapshot.
+
+use super::{
+    error::{OpenError, unusable},
+    open,
+    stored::{get, head, key_text, parse, row, signed, unsigned},
+};
+use sqlx::{SqliteConnection, SqlitePool, sqlite::SqliteRow};
+use std::path::Path;
+use whimbrel_hub::{HeadsPlan, HistoryPlan, PagePlan, StorageError};
+use whimbrel_model::{ChannelId, Cursor, Epoch, Head, Row, RowKey, StreamId, User, UserId};
+use whimbrel_protocol::{HeadsPage, HistoryPage, Page, StreamHead};
+
+const HEAD: &str = "
+SELECT s.id, coalesce(s.ver, 0), coalesce(s.seq, 0), (SELECT other IS NOT NULL FROM rows WHERE key = ?2)
+FROM (SELECT 1) LEFT JOIN streams s ON s.name = ?1";
+
+const FEED: &str = "SELECT body FROM rows WHERE stream = ?1 AND ver > ?2 ORDER BY ver LIMIT ?3";
+
+/// The feed without messages before ?4 (and reactions to them) that did not change after ?5.
+const FEED_OF_WINDOW: &str = "
+SELECT body FROM (
+  SELECT * FROM (SELECT ver, body FROM rows INDEXED BY rows_plain
+    WHERE stream = ?1 AND ver > ?2 AND seq IS NULL ORDER BY ver LIMIT ?3)
+  UNION ALL
+  SELECT * FROM (SELECT ver, body FROM rows INDEXED BY rows_timeline
+    WHERE stream = ?1 AND ver > ?2 AND seq >= ?4 ORDER BY ver LIMIT ?3)
+  UNION ALL
+  SELECT * FROM (SELECT ver, body FROM rows INDEXED BY rows_feed
+    WHERE stream = ?1 AND ver > max(?2, ?5) AND seq < ?4 ORDER BY ver LIMIT ?3)
+) ORDER BY ver LIMIT ?3";
+
+const PROFILES: &str = "SELECT body FROM rows WHERE key IN (SELECT value FROM json_each(?))";
+
+const TIMELINE: &str = "SELECT body FROM rows WHERE stream = ? AND seq BETWEEN ? AND ?";
+
+/// The own stream, and the channels of the active memberships that moved in between, the latest first.
+const HEADS: &str = "
+SELECT name, ver, seq, activity FROM streams WHERE name = ?1
+UNION ALL
+SELECT * FROM (
+  SELECT s.name, s.ver, s.seq, s.activity FROM rows r JOIN streams s ON s.id = r.other
+  WHERE r.stream = (SELECT id FROM streams WHERE name = ?1) AND r.other IS NOT NULL
+    AND s.activity > ?2 AND s.activity < ?3
+  ORDER BY s.activity DESC LIMIT ?4)";
+
+const MEMBERS: &str = "
+SELECT u.name FROM rows r JOIN streams u ON u.id = r.other
+WHERE r.stream = (SELECT id FROM streams WHERE name = ?) AND r.other IS NOT NULL";
+
+/// Reads a database, of this process or of another one.
+#[derive(Clone, Debug)]
+pub struct SqliteReader {
+    pool: SqlitePool,
+    epoch: Epoch,
+}
+
+/// Everything that a database holds, for comparing it with something else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dump {
+    /// Which history it is.
+    pub epoch: Epoch,
+    /// The newest position of every stream, by stream.
+    pub heads: Vec<(StreamId, Head)>,
+    /// Every row, by stream and `ver`.
+    pub rows: Vec<Row>,
+}
+
+/// A stream that the user may see.
+struct Opened {
+    id: Option<i64>,
+    head: Head,
+}
+
+impl SqliteReader {
+    /// Opens an existing database for reading.
+    ///
+    /// # Errors
+    /// [`OpenError`] when there is none, or it cannot be read.
+    pub async fn open(path: &Path) -> Result<Self, OpenError> {
+        let pool = open::readers(path).await?;
+        let epoch: i64 = sqlx::query_scalar("SELECT epoch FROM meta")
+            .fetch_one(&pool)
+            .await
+            .map_err(open::sqlite_error(path))?;
+        Ok(Self {
+            pool,
+            epoch: Epoch(unsigned(epoch)),
+        })
+    }
+
+    /// Returns the history that this database holds.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Reads everything in one snapshot. It takes memory for all of it.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the database cannot be read.
+    pub async fn dump(&self) -> Result<Dump, StorageError> {
+        let mut snapshot = self.pool.begin().await.map_err(unusable)?;
+        let heads = sqlx::query("SELECT name, ver, seq FROM streams ORDER BY name")
+            .fetch_all(&mut *snapshot)
+            .await
+            .map_err(unusable)?;
+        let rows = sqlx::query("SELECT body FROM rows ORDER BY stream, ver")
+            .fetch_all(&mut *snapshot)
+            .await
+            .map_err(unusable)?;
+        snapshot.rollback().await.map_err(unusable)?;
+        let named = |line: &SqliteRow| Ok((parse(&get::<String>(line, 0)?)?, head(line, 1)?));
+        Ok(Dump {
+            epoch: self.epoch,
+            heads: heads.iter().map(named).collect::<Result<_, StorageError>>()?,
+            rows: bodies(&rows)?,
+        })
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Answers whether the database can be read.
+    pub(super) async fn ping(&self) -> Result<(), StorageError> {
+        let read = sqlx::query("SELECT 1 FROM meta").fetch_one(&self.pool).await;
+        read.map(drop).map_err(unusable)
+    }
+
+    pub(super) async fn page(
+        &self,
+        user: &UserId,
+        stream: &StreamId,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page, StorageError> {
+        let mut snapshot = self.pool.begin().await.map_err(unusable)?;
+        let opened = open_stream(&mut snapshot, user, stream).await?;
+        let plan = PagePlan::new(stream, self.epoch, opened.head, cursor, limit);
+        let sql = if plan.window_lo() > 1 {
+            FEED_OF_WINDOW
+        } else {
+            FEED
+        };
+        let mut rows = Vec::new();
+        if opened.head.ver > plan.after() {
+            let lines = sqlx::query(sql)
+                .bind(opened.id)
+                .bind(signed(plan.after()))
+                .bind(signed(plan.fetch() as u64))
+                .bind(signed(plan.window_lo()))
+                .bind(signed(plan.window_ver()))
+                .fetch_all(&mut *snapshot)
+                .await
+                .map_err(unusable)?;
+            rows = bodies(&lines)?;
+        }
+        let profiles = profiles_of(&mut snapshot, &rows).await?;
+        snapshot.rollback().await.map_err(unusable)?;
+        Ok(plan.finish(rows, profiles))
+    }
+
+    pub(super) async fn history(
+        &self,
+        user: &UserId,
+        cid: &ChannelId,
+        before: u64,
+        limit: usize,
+    ) -> Result<HistoryPage, StorageError> {
+        let mut snapshot = self.pool.begin().await.map_err(unusable)?;
+        let opened = open_stream(&mut snapshot, user, &StreamId::Channel(cid.clone())).await?;
+        let plan = HistoryPlan::new(cid, opened.head, before, limit);
+        let lines = sqlx::query(TIMELINE)
+            .bind(opened.id)
+            .bind(signed(plan.lo()))
+            .bind(signed(plan.hi()))
+            .fetch_all(&mut *snapshot)
+            .await
+            .map_err(unusable)?;
+        snapshot.rollback().await.map_err(unusable)?;
+        let mut messages = Vec::new();
+        let mut reactions = Vec::new();
+        for row in bodies(&lines)? {
+            match row {
+                Row::Message(row) => messages.push(row),
+                Row::Reaction(row) => reactions.push(row),
+                other => return Err(StorageError::Corrupt(format!("{:?} in a timeline", other.key()))),
+            }
+        }
+        Ok(plan.finish(messages, reactions))
+    }
+
+    /// `activity` was read before this call, so the snapshot holds every move up to it.
+    pub(super) async fn heads(
+        &self,
+        user: &UserId,
+        activity: u64,
+        token: Option<&str>,
+        limit: usize,
+    ) -> Result<HeadsPage, StorageError> {
+        let plan = HeadsPlan::new(self.epoch, activity, token, limit);
+        let stream = StreamId::User(user.clone());
+        let lines = sqlx::query(HEADS)
+            .bind(stream.to_string())
+            .bind(signed(plan.since()))
+            .bind(signed(plan.below()))
+            .bind(signed(plan.fetch() as u64))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(unusable)?;
+        let mut own = None;
+        let mut channels = Vec::new();
+        for line in &lines {
+            let found = StreamHead {
+                stream: parse(&get::<String>(line, 0)?)?,
+                head: head(line, 1)?,
+            };
+            let activity = unsigned(get(line, 3)?);
+            if found.stream == stream {
+                own = Some((found, activity));
+            } else {
+                channels.push((found, activity));
+            }
+        }
+        Ok(plan.finish(own, channels))
+    }
+
+    pub(super) async fn members(&self, cid: &ChannelId) -> Result<Vec<UserId>, StorageError> {
+        let names: Vec<String> = sqlx::query_scalar(MEMBERS)
+            .bind(StreamId::Channel(cid.clone()).to_string())
+            .fetch_all(&self.pool)
+            .await
+            .map_err(unusable)?;
+        names
+            .iter()
+            .map(|name| match parse(name)? {
+                StreamId::User(user) => Ok(user),
+                StreamId::Channel(cid) => Err(StorageError::Corrupt(format!("{cid} as a member"))),
+            })
+            .collect()
+    }
+}
+
+/// Reads the head of a stream, if the user may see it.
+async fn open_stream(
+    snapshot: &mut SqliteConnection,
+    user: &UserId,
+    stream: &StreamId,
+) -> Result<Opened, StorageError> {
+    let member = match stream {
+        StreamId::User(owner) if owner == user => None,
+        StreamId::User(_) => return Err(StorageError::forbidden(stream)),
+        StreamId::Channel(cid) => Some((cid, key_text(&RowKey::Member(cid.clone(), user.clone())))),
+    };
+    let line = sqlx::query(HEAD)
+        .bind(stream.to_string())
+        .bind(member.as_ref().map(|(_, key)| key.as_str()))
+        .fetch_one(snapshot)
+        .await
+        .map_err(unusable)?;
+    if let Some((cid, _)) = member {
+        match get::<Option<bool>>(&line, 3)? {
+            None => return Err(StorageError::channel_not_found(cid)),
+            Some(false) => return Err(StorageError::not_member(cid)),
+            Some(true) => {}
+        }
+    }
+    Ok(Opened {
+        id: get(&line, 0)?,
+        head: head(&line, 1)?,
+    })
+}
+
+async fn profiles_of(snapshot: &mut SqliteConnection, rows: &[Row]) -> Result<Vec<User>, StorageError> {
+    let keys: Vec<String> = rows
+        .iter()
+        .filter_map(|row| match row {
+            Row::Member(member) => Some(key_text(&RowKey::User(member.user.clone()))),
+            _ => None,
+        })
+        .collect();
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let lines = sqlx::query(PROFILES)
+        .bind(serde_json::Value::from(keys).to_string())
+        .fetch_all(snapshot)
+        .await
+        .map_err(unusable)?;
+    let users = bodies(&lines)?.into_iter().filter_map(|row| match row {
+        Row::User(user) => Some(user),
+        _ => None,
+    });
+    Ok(users.collect())
+}
+
+fn bodies(lines: &[SqliteRow]) -> Result<Vec<Row>, StorageError> {
+    lines.iter().map(|line| row(get::<&str>(line, 0)?)).collect()
+}

@@ -1,0 +1,245 @@
+//! How a row of the model lies in the tables, and back.
+
+use super::error::unusable;
+use sqlx::{Row as _, sqlite::SqliteRow};
+use std::collections::BTreeMap;
+use whimbrel_hub::{Answer, ChannelRecord, Digest, Keys, MessageRecord, Records, ResultRecord, StorageError};
+use whimbrel_model::{Code, Head, MemberState, MessageId, OpId, Row, RowKey, StreamId, Timestamp, UserId};
+
+/// A line of the table `rows`.
+#[derive(Debug)]
+pub(super) struct StoredRow {
+    pub(super) stream: StreamId,
+    pub(super) ver: u64,
+    pub(super) seq: Option<u64>,
+    pub(super) other: Option<StreamId>,
+    pub(super) key: String,
+    pub(super) op: Option<String>,
+    pub(super) digest: Option<Digest>,
+    pub(super) body: String,
+}
+
+/// Returns how a row is named in the column `key`.
+pub(super) fn key_text(key: &RowKey) -> String {
+    match key {
+        RowKey::Channel(cid) => format!("channel {cid}"),
+        RowKey::Member(cid, user) => format!("member {cid} {user}"),
+        RowKey::Message(id) => format!("message {id}"),
+        RowKey::Reaction(id, user, kind) => format!("reaction {id} {user} {kind}"),
+        RowKey::Read(cid, user) => format!("read {cid} {user}"),
+        RowKey::Membership(cid, user) => format!("membership {user} {cid}"),
+        RowKey::User(user) => format!("user {user}"),
+    }
+}
+
+/// Returns how an operation is named in the columns `op` and `results.key`.
+pub(super) fn op_text(user: &UserId, op: OpId) -> String {
+    format!("{op} {user}")
+}
+
+/// What has to be read for [`Keys`], as JSON lists of texts.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) streams: String,
+    pub(super) rows: String,
+    pub(super) ops: String,
+}
+
+impl Wanted {
+    pub(super) fn of(keys: &Keys) -> Self {
+        let members = keys.members.iter().flat_map(|(cid, user)| {
+            [
+                RowKey::Member(cid.clone(), user.clone()),
+                RowKey::Membership(cid.clone(), user.clone()),
+            ]
+        });
+        let reactions = keys
+            .reactions
+            .iter()
+            .map(|(id, user, kind)| RowKey::Reaction(*id, user.clone(), kind.clone()));
+        let reads = keys
+            .reads
+            .iter()
+            .map(|(cid, user)| RowKey::Read(cid.clone(), user.clone()));
+        let rows = (keys.channels.iter().cloned().map(RowKey::Channel))
+            .chain(members)
+            .chain(keys.messages.iter().copied().map(RowKey::Message))
+            .chain(reactions)
+            .chain(reads)
+            .chain(keys.users.iter().cloned().map(RowKey::User));
+        Self {
+            streams: list(keys.streams.iter().map(StreamId::to_string)),
+            rows: list(rows.map(|key| key_text(&key))),
+            ops: list(keys.results.iter().map(|(user, op)| op_text(user, *op))),
+        }
+    }
+}
+
+fn list(texts: impl Iterator<Item = String>) -> String {
+    serde_json::Value::from(texts.collect::<Vec<_>>()).to_string()
+}
+
+/// Reads one line of the transaction's first statements, by its first column, into `records`.
+pub(super) fn collect(
+    line: &SqliteRow,
+    records: &mut Records,
+    ids: &mut BTreeMap<StreamId, i64>,
+) -> Result<(), StorageError> {
+    match get::<i64>(line, 0)? {
+        0 => {
+            let stream: StreamId = parse(&get::<String>(line, 1)?)?;
+            ids.insert(stream.clone(), get(line, 2)?);
+            records.heads.push((stream, head(line, 3)?));
+        }
+        1 => collect_row(line, records)?,
+        _ => records.results.push(ResultRecord {
+            user: op_parts(&get::<String>(line, 1)?)?.1,
+            op: op_parts(&get::<String>(line, 1)?)?.0,
+            digest: digest(line, 2)?,
+            answer: match get::<Option<String>>(line, 3)? {
+                None => Answer::Accepted,
+                Some(code) => Answer::Rejected {
+                    code: Code::from(code),
+                    message: get::<Option<String>>(line, 4)?.unwrap_or_default(),
+                },
+            },
+            at: Timestamp(get(line, 5)?),
+        }),
+    }
+    Ok(())
+}
+
+fn collect_row(line: &SqliteRow, records: &mut Records) -> Result<(), StorageError> {
+    match row(&get::<String>(line, 1)?)? {
+        Row::Channel(channel) => records.channels.push(ChannelRecord {
+            channel,
+            digest: digest(line, 2)?,
+        }),
+        Row::Message(message) => records.messages.push(MessageRecord {
+            message,
+            op: op_parts(&get::<String>(line, 3)?)?.0,
+            digest: digest(line, 2)?,
+        }),
+        Row::Member(row) => records.members.push(row),
+        Row::Membership(row) => records.memberships.push(row),
+        Row::Reaction(row) => records.reactions.push(row),
+        Row::Read(row) => records.reads.push(row),
+        Row::User(row) => records.users.push(row),
+    }
+    Ok(())
+}
+
+/// Turns what has changed into lines. `seqs` holds the place of every message that a reaction may be to.
+pub(super) fn lines(
+    writes: &mut Records,
+    seqs: &BTreeMap<MessageId, u64>,
+) -> Result<Vec<StoredRow>, StorageError> {
+    let mut lines = Vec::with_capacity(writes.messages.len() + writes.members.len() * 2);
+    for record in writes.channels.drain(..) {
+        lines.push(StoredRow {
+            digest: Some(record.digest),
+            ..line(Row::Channel(record.channel))?
+        });
+    }
+    for record in writes.messages.drain(..) {
+        lines.push(StoredRow {
+            seq: Some(record.message.seq),
+            op: Some(op_text(&record.message.author, record.op)),
+            digest: Some(record.digest),
+            ..line(Row::Message(record.message))?
+        });
+    }
+    for row in writes.members.drain(..) {
+        let user = (row.state == MemberState::Active).then(|| StreamId::User(row.user.clone()));
+        lines.push(StoredRow {
+            other: user,
+            ..line(Row::Member(row))?
+        });
+    }
+    for row in writes.memberships.drain(..) {
+        let channel = (row.state == MemberState::Active).then(|| StreamId::Channel(row.cid.clone()));
+        lines.push(StoredRow {
+            other: channel,
+            ..line(Row::Membership(row))?
+        });
+    }
+    for row in writes.reactions.drain(..) {
+        lines.push(StoredRow {
+            seq: seqs.get(&row.message).copied(),
+            ..line(Row::Reaction(row))?
+        });
+    }
+    for row in writes.reads.drain(..) {
+        lines.push(line(Row::Read(row))?);
+    }
+    for row in writes.users.drain(..) {
+        lines.push(line(Row::User(row))?);
+    }
+    Ok(lines)
+}
+
+fn line(row: Row) -> Result<StoredRow, StorageError> {
+    let body = serde_json::to_string(&row)
+        .map_err(|error| StorageError::Unavailable(format!("a row cannot be encoded: {error}")))?;
+    Ok(StoredRow {
+        stream: row.stream(),
+        ver: row.ver(),
+        seq: None,
+        other: None,
+        key: key_text(&row.key()),
+        op: None,
+        digest: None,
+        body,
+    })
+}
+
+/// Reads a column.
+pub(super) fn get<'r, T>(line: &'r SqliteRow, at: usize) -> Result<T, StorageError>
+where
+    T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+{
+    line.try_get(at).map_err(unusable)
+}
+
+/// Reads the columns `ver` and `seq`.
+pub(super) fn head(line: &SqliteRow, at: usize) -> Result<Head, StorageError> {
+    Ok(Head {
+        ver: unsigned(get(line, at)?),
+        seq: unsigned(get(line, at + 1)?),
+    })
+}
+
+/// Reads a body.
+pub(super) fn row(body: &str) -> Result<Row, StorageError> {
+    serde_json::from_str(body).map_err(|error| StorageError::Corrupt(format!("a row: {error}")))
+}
+
+/// Reads an id.
+pub(super) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, StorageError> {
+    text.parse()
+        .map_err(|error| StorageError::Corrupt(format!("an id: {error}")))
+}
+
+fn op_parts(text: &str) -> Result<(OpId, UserId), StorageError> {
+    let (op, user) = text
+        .split_once(' ')
+        .ok_or_else(|| StorageError::Corrupt("an operation without a user".to_owned()))?;
+    Ok((parse(op)?, parse(user)?))
+}
+
+fn digest(line: &SqliteRow, at: usize) -> Result<Digest, StorageError> {
+    let bytes: Vec<u8> = get(line, at)?;
+    bytes
+        .try_into()
+        .map_err(|_| StorageError::Corrupt("a digest of another length".to_owned()))
+}
+
+/// SQLite knows only signed integers; what is stored here is never negative.
+pub(super) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+/// See [`unsigned`].
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

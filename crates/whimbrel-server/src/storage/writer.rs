@@ -1,0 +1,314 @@
+//! The one connection that writes.
+
+use super::{
+    error::unusable,
+    stored::{StoredRow, Wanted, collect, lines, signed, unsigned},
+};
+use sqlx::{Arguments, AssertSqlSafe, Connection, SqliteConnection, sqlite::SqliteArguments};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use whimbrel_hub::{Answer, Decide, Keys, Records, ResultRecord, StorageError, WorkingSet};
+use whimbrel_model::{Head, MessageId, StreamId, Timestamp};
+
+/// Begins, and reads everything in one trip to the connection's thread. The first column tells the lines apart.
+const READ: &str = "
+BEGIN IMMEDIATE;
+SELECT 0, name, id, ver, seq FROM streams WHERE name IN (SELECT value FROM json_each(?1));
+SELECT 1, body, digest, op FROM rows WHERE key IN (SELECT value FROM json_each(?2));
+SELECT 1, body, digest, op FROM rows WHERE op IN (SELECT value FROM json_each(?3));
+SELECT 2, key, digest, code, message, at FROM results WHERE key IN (SELECT value FROM json_each(?3));";
+
+const PUT_STREAMS: Put = Put {
+    head: "INSERT INTO streams (id, name, ver, seq, activity)",
+    columns: 5,
+    tail: "ON CONFLICT (id) DO UPDATE SET ver = excluded.ver, seq = excluded.seq, activity = excluded.activity;",
+};
+
+const PUT_ROWS: Put = Put {
+    head: "INSERT INTO rows (stream, ver, seq, other, key, op, digest, body)",
+    columns: 8,
+    tail: "ON CONFLICT (key) DO UPDATE SET ver = excluded.ver, other = excluded.other, body = excluded.body;",
+};
+
+const PUT_RESULTS: Put = Put {
+    head: "INSERT INTO results (key, digest, code, message, at)",
+    columns: 5,
+    tail: "ON CONFLICT (key) DO NOTHING;",
+};
+
+/// Lines in one statement. Statements come in a few sizes, so that each is prepared once; the rest is padded with
+/// nulls.
+const SIZES: [usize; 6] = [0, 1, 4, 16, 64, 256];
+
+/// Result rows deleted in one commit: a bite that does not hold up the operations behind it.
+const PRUNE_ROWS: i64 = 500;
+
+/// The connection, and what only a writer knows.
+#[derive(Debug)]
+pub(super) struct Writer {
+    connection: SqliteConnection,
+    /// Whether a transaction may have been left open by a call that was dropped or failed.
+    unfinished: bool,
+    next_stream: i64,
+    activity: u64,
+    published: Arc<AtomicU64>,
+    /// Held for as long as the connection.
+    _lock: File,
+}
+
+/// A group's changes, ready to be written.
+#[derive(Debug)]
+pub(super) struct Batch {
+    streams: Vec<(i64, StreamId, Head, u64)>,
+    rows: Vec<(i64, Option<i64>, StoredRow)>,
+    results: Vec<ResultRecord>,
+}
+
+struct Put {
+    head: &'static str,
+    columns: usize,
+    tail: &'static str,
+}
+
+impl Writer {
+    /// Takes over the connection. `published` is raised to the activity of each commit.
+    pub(super) async fn new(
+        mut connection: SqliteConnection,
+        lock: File,
+        published: Arc<AtomicU64>,
+    ) -> Result<Self, sqlx::Error> {
+        let (id, activity): (i64, i64) =
+            sqlx::query_as("SELECT coalesce(max(id), 0), coalesce(max(activity), 0) FROM streams")
+                .fetch_one(&mut connection)
+                .await?;
+        published.store(unsigned(activity), Ordering::Release);
+        Ok(Self {
+            connection,
+            unfinished: false,
+            next_stream: id + 1,
+            activity: unsigned(activity),
+            published,
+            _lock: lock,
+        })
+    }
+
+    /// Begins a transaction, reads `keys` and decides. A call that is dropped here has written nothing.
+    pub(super) async fn read(&mut self, keys: &Keys, decide: &mut Decide<'_>) -> Result<Batch, StorageError> {
+        self.roll_back().await;
+        self.unfinished = true;
+        let wanted = Wanted::of(keys);
+        let read = sqlx::query(READ)
+            .bind(wanted.streams)
+            .bind(wanted.rows)
+            .bind(wanted.ops)
+            .fetch_all(&mut self.connection)
+            .await
+            .map_err(unusable)?;
+        let mut records = Records::default();
+        let mut ids = BTreeMap::new();
+        for line in &read {
+            collect(line, &mut records, &mut ids)?;
+        }
+        let mut seqs: BTreeMap<MessageId, u64> = places(&records);
+        let mut set = WorkingSet::new(records);
+        decide(&mut set);
+        let mut writes = set.into_writes();
+        seqs.extend(places(&writes));
+        self.batch(&mut writes, &seqs, ids)
+    }
+
+    /// Writes and commits what [`Self::read`] made.
+    pub(super) async fn commit(&mut self, batch: Batch) -> Result<(), StorageError> {
+        let written = self.write(batch).await;
+        match written {
+            Ok(()) => {
+                self.unfinished = false;
+                self.published.store(self.activity, Ordering::Release);
+                Ok(())
+            }
+            Err(error) => {
+                self.roll_back().await;
+                Err(unusable(error))
+            }
+        }
+    }
+
+    /// Deletes results that were decided before `before`: one bite. Returns how many, and whether there may be more.
+    pub(super) async fn prune(&mut self, before: Timestamp) -> Result<(u64, bool), StorageError> {
+        self.roll_back().await;
+        let sql =
+            "DELETE FROM results WHERE key IN (SELECT key FROM results WHERE at < ? ORDER BY at LIMIT ?)";
+        let deleted = sqlx::query(sql)
+            .bind(before.as_millis())
+            .bind(PRUNE_ROWS)
+            .execute(&mut self.connection)
+            .await
+            .map_err(unusable)?
+            .rows_affected();
+        Ok((deleted, deleted == PRUNE_ROWS.unsigned_abs()))
+    }
+
+    /// Closes the connection. The last one to close writes the log back into the file.
+    pub(super) async fn close(mut self) -> Result<(), sqlx::Error> {
+        self.roll_back().await;
+        self.connection.close().await
+    }
+
+    async fn roll_back(&mut self) {
+        if self.unfinished {
+            // It fails when there is no transaction, which is what is wanted.
+            let _ = sqlx::raw_sql("ROLLBACK").execute(&mut self.connection).await;
+            self.unfinished = false;
+        }
+    }
+
+    fn batch(
+        &mut self,
+        writes: &mut Records,
+        seqs: &BTreeMap<MessageId, u64>,
+        mut ids: BTreeMap<StreamId, i64>,
+    ) -> Result<Batch, StorageError> {
+        let mut batch = Batch {
+            streams: Vec::new(),
+            rows: Vec::new(),
+            results: std::mem::take(&mut writes.results),
+        };
+        for (stream, head) in writes.heads.drain(..) {
+            self.activity += 1;
+            let id = *ids.entry(stream.clone()).or_insert_with(|| {
+                self.next_stream += 1;
+                self.next_stream - 1
+            });
+            batch.streams.push((id, stream, head, self.activity));
+        }
+        let find = |stream: &StreamId| {
+            let missing = || StorageError::Unavailable(format!("a row of {stream} moved no head"));
+            ids.get(stream).copied().ok_or_else(missing)
+        };
+        for line in lines(writes, seqs)? {
+            let other = line.other.as_ref().map(find).transpose()?;
+            batch.rows.push((find(&line.stream)?, other, line));
+        }
+        Ok(batch)
+    }
+
+    async fn write(&mut self, batch: Batch) -> Result<(), sqlx::Error> {
+        let largest = SIZES[SIZES.len() - 1];
+        let mut streams = batch.streams.into_iter().peekable();
+        let mut rows = batch.rows.into_iter().peekable();
+        let mut results = batch.results.into_iter().peekable();
+        loop {
+            let mut sql = String::new();
+            let mut arguments = SqliteArguments::default();
+            put(
+                &PUT_STREAMS,
+                streams.by_ref().take(largest),
+                &mut sql,
+                &mut arguments,
+                bind_stream,
+            )?;
+            put(
+                &PUT_ROWS,
+                rows.by_ref().take(largest),
+                &mut sql,
+                &mut arguments,
+                bind_row,
+            )?;
+            put(
+                &PUT_RESULTS,
+                results.by_ref().take(largest),
+                &mut sql,
+                &mut arguments,
+                bind_result,
+            )?;
+            let last = streams.peek().is_none() && rows.peek().is_none() && results.peek().is_none();
+            if last {
+                sql.push_str("COMMIT");
+            }
+            sqlx::query_with(AssertSqlSafe(sql), arguments)
+                .execute(&mut self.connection)
+                .await?;
+            if last {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn places(records: &Records) -> BTreeMap<MessageId, u64> {
+    let messages = records.messages.iter();
+    messages
+        .map(|record| (record.message.id, record.message.seq))
+        .collect()
+}
+
+type Bound = Result<(), sqlx::error::BoxDynError>;
+
+/// Appends one statement that puts `items`, and its arguments.
+fn put<T>(
+    put: &Put,
+    items: impl Iterator<Item = T>,
+    sql: &mut String,
+    arguments: &mut SqliteArguments,
+    bind: impl Fn(&mut SqliteArguments, T) -> Bound,
+) -> Result<(), sqlx::Error> {
+    let mut count = 0;
+    for item in items {
+        bind(arguments, item).map_err(sqlx::Error::Encode)?;
+        count += 1;
+    }
+    let size = SIZES.into_iter().find(|size| *size >= count).unwrap_or(count);
+    if size == 0 {
+        return Ok(());
+    }
+    for _ in count * put.columns..size * put.columns {
+        arguments.add(None::<i64>).map_err(sqlx::Error::Encode)?;
+    }
+    let line = format!("({})", vec!["?"; put.columns].join(","));
+    let lines = vec![line.as_str(); size].join(",");
+    sql.push_str(put.head);
+    sql.push_str(" SELECT * FROM (VALUES ");
+    sql.push_str(&lines);
+    sql.push_str(") WHERE column1 IS NOT NULL ");
+    sql.push_str(put.tail);
+    Ok(())
+}
+
+fn bind_stream(arguments: &mut SqliteArguments, item: (i64, StreamId, Head, u64)) -> Bound {
+    let (id, stream, head, activity) = item;
+    arguments.add(id)?;
+    arguments.add(stream.to_string())?;
+    arguments.add(signed(head.ver))?;
+    arguments.add(signed(head.seq))?;
+    arguments.add(signed(activity))
+}
+
+fn bind_row(arguments: &mut SqliteArguments, item: (i64, Option<i64>, StoredRow)) -> Bound {
+    let (stream, other, row) = item;
+    arguments.add(stream)?;
+    arguments.add(signed(row.ver))?;
+    arguments.add(row.seq.map(signed))?;
+    arguments.add(other)?;
+    arguments.add(row.key)?;
+    arguments.add(row.op)?;
+    arguments.add(row.digest.map(Vec::from))?;
+    arguments.add(row.body)
+}
+
+fn bind_result(arguments: &mut SqliteArguments, item: ResultRecord) -> Bound {
+    let (code, message) = match item.answer {
+        Answer::Accepted => (None, None),
+        Answer::Rejected { code, message } => (Some(String::from(code)), Some(message)),
+    };
+    arguments.add(super::stored::op_text(&item.user, item.op))?;
+    arguments.add(Vec::from(item.digest))?;
+    arguments.add(code)?;
+    arguments.add(message)?;
+    arguments.add(item.at.as_millis())
+}
