@@ -1,0 +1,250 @@
+//! One test for each behaviour of the channel list.
+
+use crate::{
+    disk::{accepted, channel, cid, member, membership, message, queued, read, rows, send, user},
+    driver::{Driver, Reader, names},
+};
+use whimbrel_model::{
+    Change, Code, Custom, MemberState, Op, OutboxItem, OutboxStatus, Rejection, Role, Row,
+    overlay::MessageStatus,
+};
+
+/// The account is in the channels of `names`; each has one message of bob, the later the newer.
+fn driver(names: &[&str]) -> Driver {
+    let mut driver = Driver::new();
+    for (n, name) in (1..).zip(names) {
+        let cid = cid(name);
+        driver.commit(rows([
+            channel(&cid, name, 1),
+            membership(&cid, MemberState::Active, n),
+            member(&cid, "ada", 2),
+            member(&cid, "bob", 3),
+            Row::Message(message(n, &cid, 1, 10 + n)),
+        ]));
+    }
+    driver
+}
+
+fn create(name: &str) -> Op {
+    Op::CreateChannel {
+        cid: cid(name),
+        name: "Plans".to_owned(),
+        image: String::new(),
+        custom: Custom::default(),
+        members: vec![user("bob")],
+    }
+}
+
+fn rejected(item: &OutboxItem) -> OutboxItem {
+    let (code, message, parent) = (Code::Forbidden, "no".to_owned(), None);
+    OutboxItem {
+        status: OutboxStatus::Rejected(Rejection {
+            code,
+            message,
+            parent,
+        }),
+        ..item.clone()
+    }
+}
+
+#[test]
+fn the_newest_activity_is_on_top_and_a_waiting_message_counts_as_newest() {
+    let mut driver = driver(&["a", "b", "c"]);
+    let list = driver.open_channels(10);
+    assert_eq!(names(&list.items()), ["c", "b", "a"]);
+    driver.commit(rows([Row::Message(message(9, &cid("b"), 2, 50))]));
+    assert_eq!(names(&list.items()), ["b", "c", "a"]);
+    driver.queue(queued(1, send(101, &cid("a"))));
+    driver.queue(queued(2, send(102, &cid("c"))));
+    assert_eq!(names(&list.items()), ["c", "a", "b"]);
+    assert_eq!(list.items()[1].pending, 1);
+}
+
+#[test]
+fn a_waiting_message_is_the_preview_and_becomes_the_accepted_one_in_one_set() {
+    let mut driver = driver(&["a"]);
+    let list = driver.open_channels(10);
+    let mut reader = Reader::new(list.subscribe());
+    let item = queued(1, send(101, &cid("a")));
+    driver.queue(item.clone());
+    assert_eq!(
+        list.items()[0].last_message.as_ref().unwrap().status,
+        MessageStatus::Pending
+    );
+    reader.read();
+    let mut delta = rows([Row::Message(accepted(&item.op, 2, 20))]);
+    delta.push(Change::OutboxRemoved(item.id));
+    driver.commit(delta);
+    assert_eq!(
+        list.items()[0].last_message.as_ref().unwrap().status,
+        MessageStatus::Sent
+    );
+    assert_eq!(list.items()[0].pending, 0);
+    assert_eq!(
+        reader.read().concat().len(),
+        1,
+        "the message was never gone from the preview"
+    );
+    assert_eq!(reader.list, list.items());
+}
+
+#[test]
+fn a_rejected_message_is_not_the_preview() {
+    let mut driver = driver(&["a", "b"]);
+    let list = driver.open_channels(10);
+    let item = queued(1, send(101, &cid("a")));
+    driver.queue(item.clone());
+    driver.queue(rejected(&item));
+    assert_eq!(names(&list.items()), ["b", "a"]);
+    assert_eq!(
+        list.items()[1].last_message.as_ref().unwrap().message.body.text,
+        "message 1"
+    );
+}
+
+#[test]
+fn a_channel_created_offline_shows_at_once_and_goes_when_it_is_rejected() {
+    let mut driver = driver(&["a"]);
+    let list = driver.open_channels(10);
+    let item = queued(1, create("new"));
+    driver.queue(item.clone());
+    let shown = list.items()[0].clone();
+    assert_eq!(
+        (shown.name.as_str(), shown.members, shown.role),
+        ("Plans", 2, Role::Owner)
+    );
+    assert!(shown.created_locally);
+    driver.queue(queued(2, send(101, &cid("new"))));
+    assert_eq!(
+        list.items()[0].last_message.as_ref().unwrap().message.body.text,
+        "own 101"
+    );
+    driver.queue(rejected(&item));
+    assert_eq!(names(&list.items()), ["a"]);
+}
+
+#[test]
+fn a_created_channel_stays_when_the_server_accepts_it() {
+    let mut driver = driver(&["a"]);
+    let list = driver.open_channels(10);
+    let mut reader = Reader::new(list.subscribe());
+    let item = queued(1, create("new"));
+    driver.queue(item.clone());
+    reader.read();
+    let mut delta = rows([
+        channel(&cid("new"), "Plans", 1),
+        membership(&cid("new"), MemberState::Active, 9),
+    ]);
+    delta.push(Change::OutboxRemoved(item.id));
+    driver.commit(delta);
+    for batch in reader.read() {
+        assert!(batch.len() <= 2, "it moves, and is never gone: {batch:?}");
+    }
+    assert_eq!(names(&list.items()), ["a", "new"]);
+    assert!(!list.items()[1].created_locally);
+}
+
+#[test]
+fn a_waiting_read_position_lowers_unread_at_once() {
+    let mut driver = driver(&["a"]);
+    driver.commit(rows(
+        (2..=5).map(|n| Row::Message(message(n, &cid("a"), n, 20 + n))),
+    ));
+    driver.commit(rows([read(&cid("a"), 1, 40)]));
+    let list = driver.open_channels(10);
+    assert_eq!(list.items()[0].unread, 4);
+    let mark = |seq| Op::MarkRead {
+        cid: cid("a"),
+        epoch: 0,
+        seq,
+    };
+    driver.queue(queued(1, mark(3)));
+    assert_eq!(list.items()[0].unread, 2);
+    driver.queue(queued(2, mark(5)));
+    assert_eq!(list.items()[0].unread, 0);
+    driver.queue(rejected(&queued(1, mark(3))));
+    driver.queue(rejected(&queued(2, mark(5))));
+    assert_eq!(list.items()[0].unread, 4);
+}
+
+#[test]
+fn a_waiting_update_shows_the_new_name() {
+    let mut driver = driver(&["a"]);
+    let list = driver.open_channels(10);
+    let (name, image, custom) = (Some("Better".to_owned()), None, None);
+    driver.queue(queued(
+        1,
+        Op::UpdateChannel {
+            cid: cid("a"),
+            name,
+            image,
+            custom,
+        },
+    ));
+    assert_eq!(list.items()[0].name, "Better");
+    driver.remove(queued(1, create("a")).id);
+    assert_eq!(list.items()[0].name, "a");
+}
+
+#[test]
+fn a_left_channel_leaves_the_list_before_and_after_the_server_knows() {
+    let mut driver = driver(&["a", "b"]);
+    let list = driver.open_channels(10);
+    let leave = queued(
+        1,
+        Op::RemoveMembers {
+            cid: cid("a"),
+            users: vec![user("ada")],
+        },
+    );
+    driver.queue(leave.clone());
+    assert_eq!(names(&list.items()), ["b"]);
+    driver.queue(rejected(&leave));
+    assert_eq!(names(&list.items()), ["b", "a"]);
+    driver.commit(rows([membership(&cid("b"), MemberState::Gone, 30)]));
+    assert_eq!(names(&list.items()), ["a"]);
+    driver.commit(rows([membership(&cid("b"), MemberState::Active, 31)]));
+    assert_eq!(names(&list.items()), ["b", "a"]);
+}
+
+#[test]
+fn rows_after_the_loaded_ones_wait_on_disk_until_they_are_loaded_or_active() {
+    let mut driver = driver(&["a", "b", "c", "d", "e"]);
+    let list = driver.open_channels(2);
+    let mut more = list.subscribe_has_more();
+    assert!(list.has_more());
+    assert_eq!(names(&list.items()), ["e", "d"]);
+    driver.commit(rows([channel(&cid("a"), "renamed", 5)]));
+    assert_eq!(names(&list.items()), ["e", "d"]);
+    driver.queue(queued(1, send(101, &cid("a"))));
+    assert_eq!(names(&list.items()), ["a", "e", "d"]);
+    assert_eq!(list.items()[0].name, "renamed");
+    driver.commit(rows([Row::Message(message(9, &cid("b"), 2, 60))]));
+    assert_eq!(names(&list.items()), ["a", "b", "e", "d"]);
+    assert_eq!(list.offset(), 3);
+    driver.remove(queued(1, create("a")).id);
+    assert_eq!(names(&list.items()), ["b", "e", "d"]);
+    driver.extend_channels(&list, 10);
+    assert_eq!(names(&list.items()), ["b", "e", "d", "c", "a"]);
+    assert!(!more.next_now() && !list.has_more());
+}
+
+#[test]
+fn only_an_open_list_asks_for_rows_and_only_for_what_it_shows() {
+    let driver = driver(&["a"]);
+    let delta = rows([channel(&cid("a"), "renamed", 5)]);
+    assert!(driver.state.reduce(&delta).channels.is_empty());
+    let list = driver.open_channels(10);
+    assert_eq!(driver.state.reduce(&delta).channels, [cid("a")]);
+    let of_bob = rows([Row::Read(whimbrel_model::Read {
+        cid: cid("a"),
+        user: user("bob"),
+        epoch: 0,
+        seq: 1,
+        ver: 9,
+    })]);
+    assert!(driver.state.reduce(&of_bob).channels.is_empty());
+    drop(list);
+    assert!(driver.state.channels().is_none());
+    assert!(driver.state.reduce(&delta).channels.is_empty());
+}

@@ -1,0 +1,314 @@
+//! A store as the documentation of `Store` and `Delta` describes it, in the plainest way: the reference for the laws.
+
+use std::collections::BTreeMap;
+use whimbrel_model::{
+    Change, Channel, ChannelId, ChannelSummary, Custom, Delta, Member, MemberState, Membership, Message,
+    MessageBody, MessageId, MessagePage, MessageQuery, MessageScope, Op, OpId, OutboxItem, OutboxStatus,
+    RangeSet, Reaction, Read, Role, Row, RowKey, StreamId, Timestamp, UserId,
+};
+
+#[derive(Default)]
+pub(crate) struct Disk {
+    rows: BTreeMap<RowKey, Row>,
+    pub(crate) ranges: BTreeMap<ChannelId, RangeSet>,
+    pub(crate) outbox: BTreeMap<u64, OutboxItem>,
+}
+
+impl Disk {
+    pub(crate) fn apply(&mut self, delta: &Delta) {
+        for change in &delta.changes {
+            match change {
+                Change::Row(row) => {
+                    let known = self.rows.get(&row.key());
+                    if known.is_none_or(|known| row.supersedes(known)) {
+                        self.rows.insert(row.key(), row.clone());
+                    }
+                }
+                Change::Ranges(cid, ranges) => {
+                    self.ranges.insert(cid.clone(), ranges.clone());
+                }
+                Change::Rebase(stream) => {
+                    for row in self.rows.values_mut().filter(|row| row.stream() == *stream) {
+                        forget(row);
+                    }
+                }
+                Change::Outbox(item) => {
+                    self.outbox.retain(|_, known| known.id != item.id);
+                    self.outbox.insert(item.pos, item.clone());
+                }
+                Change::OutboxRemoved(id) => self.outbox.retain(|_, known| known.id != *id),
+                _ => {}
+            }
+        }
+    }
+
+    pub(crate) fn all_messages(&self) -> impl Iterator<Item = &Message> {
+        self.rows.values().filter_map(|row| match row {
+            Row::Message(row) if row.ver > 0 => Some(row),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn all_reactions(&self) -> impl Iterator<Item = &Reaction> {
+        self.rows.values().filter_map(|row| match row {
+            Row::Reaction(row) if row.ver > 0 => Some(row),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn replies(&self, id: MessageId) -> u32 {
+        let replies = self
+            .all_messages()
+            .filter(|row| row.parent == Some(id) && !row.is_deleted());
+        u32::try_from(replies.count()).unwrap()
+    }
+
+    pub(crate) fn messages(&self, query: &MessageQuery) -> MessagePage {
+        let mut found: Vec<_> = self
+            .all_messages()
+            .filter(|row| row.cid == query.cid && in_scope(query.scope, row))
+            .filter(|row| query.before.is_none_or(|before| row.seq < before))
+            .cloned()
+            .collect();
+        found.sort_by_key(|row| row.seq);
+        let skipped = found.len().saturating_sub(query.limit);
+        let messages = found.split_off(skipped);
+        let named = |id: &MessageId| messages.iter().any(|row| row.id == *id);
+        MessagePage {
+            reactions: self
+                .all_reactions()
+                .filter(|row| !row.removed && named(&row.message))
+                .cloned()
+                .collect(),
+            replies: messages
+                .iter()
+                .map(|row| (row.id, self.replies(row.id)))
+                .filter(|(_, count)| *count > 0)
+                .collect(),
+            has_more: skipped > 0,
+            ranges: self.ranges.get(&query.cid).cloned().unwrap_or_default(),
+            messages,
+        }
+    }
+
+    pub(crate) fn channel(&self, me: &UserId, cid: &ChannelId) -> Option<ChannelSummary> {
+        let channel = match self.rows.get(&RowKey::Channel(cid.clone())) {
+            Some(Row::Channel(row)) => Some(row.clone()),
+            _ => None,
+        };
+        let membership = match self.rows.get(&RowKey::Membership(cid.clone(), me.clone())) {
+            Some(Row::Membership(row)) => Some(row.clone()),
+            _ => None,
+        };
+        if channel.is_none() && membership.is_none() {
+            return None;
+        }
+        let read = match self.rows.get(&RowKey::Read(cid.clone(), me.clone())) {
+            Some(Row::Read(row)) => Some(row.clone()),
+            _ => None,
+        };
+        let position = read.as_ref().map_or(0, |read| read.seq);
+        let messages = || self.all_messages().filter(|row| row.cid == *cid);
+        let unread = messages().filter(|row| row.seq > position && row.counts_as_unread_for(me));
+        let members = self.rows.values().filter(
+            |row| matches!(row, Row::Member(row) if row.cid == *cid && row.state == MemberState::Active),
+        );
+        Some(ChannelSummary {
+            cid: cid.clone(),
+            channel,
+            membership,
+            last_message: messages()
+                .filter(|row| row.is_in_channel())
+                .max_by_key(|row| row.seq)
+                .cloned(),
+            read,
+            unread: unread.count() as u64,
+            members: members.count() as u64,
+            head_seq: messages().map(|row| row.seq).max().unwrap_or(0),
+        })
+    }
+
+    /// The rows after `offset`, and whether there are more after those.
+    pub(crate) fn channels(&self, me: &UserId, offset: usize, limit: usize) -> (Vec<ChannelSummary>, bool) {
+        let mut found: Vec<_> = self
+            .rows
+            .values()
+            .filter_map(|row| match row {
+                Row::Membership(row) if row.state == MemberState::Active => self.channel(me, &row.cid),
+                _ => None,
+            })
+            .collect();
+        found.sort_by_key(|row| {
+            let at = row.last_message.as_ref().and_then(|message| message.accepted_at);
+            (std::cmp::Reverse(at), row.cid.clone())
+        });
+        let rest = found.split_off(offset.min(found.len()));
+        (rest.iter().take(limit).cloned().collect(), rest.len() > limit)
+    }
+}
+
+fn forget(row: &mut Row) {
+    match row {
+        Row::Channel(row) => row.ver = 0,
+        Row::Member(row) => row.ver = 0,
+        Row::Message(row) => row.ver = 0,
+        Row::Reaction(row) => row.ver = 0,
+        Row::Read(row) => row.ver = 0,
+        Row::Membership(row) => row.ver = 0,
+        Row::User(row) => row.ver = 0,
+    }
+}
+
+pub(crate) fn in_scope(scope: MessageScope, row: &Message) -> bool {
+    match scope {
+        MessageScope::Channel => row.is_in_channel(),
+        MessageScope::Thread(parent) => row.parent == Some(parent),
+    }
+}
+
+pub(crate) fn user(name: &str) -> UserId {
+    UserId::new(name).unwrap()
+}
+
+pub(crate) fn cid(name: &str) -> ChannelId {
+    ChannelId::new(format!("messaging:{name}")).unwrap()
+}
+
+pub(crate) fn message_id(n: u64) -> MessageId {
+    format!("01900000-0000-7000-8000-{n:012x}").parse().unwrap()
+}
+
+pub(crate) fn op_id(n: u64) -> OpId {
+    format!("01900000-0000-7000-9000-{n:012x}").parse().unwrap()
+}
+
+/// A message of bob, accepted with `seq` and `ver`.
+pub(crate) fn message(n: u64, cid: &ChannelId, seq: u64, ver: u64) -> Message {
+    Message {
+        id: message_id(n),
+        cid: cid.clone(),
+        author: user("bob"),
+        seq,
+        ver,
+        body: MessageBody::text(format!("message {n}")),
+        parent: None,
+        show_in_channel: false,
+        quoted: None,
+        composed_at: Timestamp(0),
+        accepted_at: Some(Timestamp(i64::try_from(ver).unwrap())),
+        edited_at: None,
+        revision: 0,
+        deleted_at: None,
+    }
+}
+
+pub(crate) fn send(n: u64, cid: &ChannelId) -> Op {
+    Op::SendMessage {
+        cid: cid.clone(),
+        id: message_id(n),
+        body: MessageBody::text(format!("own {n}")),
+        parent: None,
+        show_in_channel: false,
+        quoted: None,
+    }
+}
+
+pub(crate) fn queued(pos: u64, op: Op) -> OutboxItem {
+    OutboxItem {
+        pos,
+        id: op_id(pos),
+        op,
+        user: user("ada"),
+        composed_at: Timestamp(i64::try_from(pos).unwrap()),
+        attempted: false,
+        failures: 0,
+        last_error: None,
+        status: OutboxStatus::Queued,
+    }
+}
+
+/// The server's row of an own message that was sent with `op`.
+pub(crate) fn accepted(op: &Op, seq: u64, ver: u64) -> Message {
+    let Op::SendMessage {
+        cid,
+        id,
+        body,
+        parent,
+        show_in_channel,
+        quoted,
+    } = op
+    else {
+        panic!("only a send is accepted as a message");
+    };
+    Message {
+        id: *id,
+        author: user("ada"),
+        body: body.clone(),
+        parent: *parent,
+        show_in_channel: *show_in_channel,
+        quoted: *quoted,
+        ..message(0, cid, seq, ver)
+    }
+}
+
+pub(crate) fn membership(cid: &ChannelId, state: MemberState, ver: u64) -> Row {
+    Row::Membership(Membership {
+        cid: cid.clone(),
+        user: user("ada"),
+        role: Role::Member,
+        state,
+        ver,
+    })
+}
+
+pub(crate) fn member(cid: &ChannelId, name: &str, ver: u64) -> Row {
+    Row::Member(Member {
+        cid: cid.clone(),
+        user: user(name),
+        role: Role::Member,
+        state: MemberState::Active,
+        joined_at: Timestamp(0),
+        ver,
+    })
+}
+
+pub(crate) fn channel(cid: &ChannelId, name: &str, ver: u64) -> Row {
+    Row::Channel(Channel {
+        cid: cid.clone(),
+        name: name.to_owned(),
+        image: String::new(),
+        custom: Custom::default(),
+        created_by: user("bob"),
+        created_at: Timestamp(0),
+        updated_at: Timestamp(0),
+        ver,
+    })
+}
+
+pub(crate) fn read(cid: &ChannelId, seq: u64, ver: u64) -> Row {
+    Row::Read(Read {
+        cid: cid.clone(),
+        user: user("ada"),
+        epoch: 0,
+        seq,
+        ver,
+    })
+}
+
+pub(crate) fn rows(rows: impl IntoIterator<Item = Row>) -> Delta {
+    Delta {
+        changes: rows.into_iter().map(Change::Row).collect(),
+    }
+}
+
+pub(crate) fn covered(cid: &ChannelId, runs: &[(u64, u64)]) -> Change {
+    let mut ranges = RangeSet::default();
+    for (lo, hi) in runs {
+        ranges.insert(*lo, *hi);
+    }
+    Change::Ranges(cid.clone(), ranges)
+}
+
+pub(crate) fn rebase(cid: &ChannelId) -> Change {
+    Change::Rebase(StreamId::Channel(cid.clone()))
+}

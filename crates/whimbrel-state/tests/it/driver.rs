@@ -1,0 +1,126 @@
+//! What a driver does with a delta, and a reader that checks every batch of diffs.
+
+use crate::disk::{Disk, user};
+use futures_util::{FutureExt, StreamExt};
+use whimbrel_model::{Change, ChannelId, Delta, MessageQuery, MessageScope, OpId, OutboxItem};
+use whimbrel_state::{ChannelItem, ChannelList, Diffs, Items, State, Timeline, TimelineItem, VectorDiff};
+
+pub(crate) struct Driver {
+    pub(crate) disk: Disk,
+    pub(crate) state: State,
+}
+
+impl Driver {
+    pub(crate) fn new() -> Self {
+        Self {
+            disk: Disk::default(),
+            state: State::new(user("ada"), Vec::new()),
+        }
+    }
+
+    /// Commits and reduces a delta, and reads again what it makes stale. `observe` runs after each step.
+    pub(crate) fn commit_observed(&mut self, delta: impl Into<Delta>, mut observe: impl FnMut(&Disk)) {
+        let delta = delta.into();
+        self.disk.apply(&delta);
+        let stale = self.state.reduce(&delta);
+        observe(&self.disk);
+        for query in &stale.messages {
+            self.state.put_messages(query, self.disk.messages(query));
+            observe(&self.disk);
+        }
+        for cid in &stale.channels {
+            if let Some(row) = self.disk.channel(self.state.me(), cid) {
+                self.state.put_channel(row);
+                observe(&self.disk);
+            }
+        }
+    }
+
+    pub(crate) fn commit(&mut self, delta: impl Into<Delta>) {
+        self.commit_observed(delta, |_| {});
+    }
+
+    pub(crate) fn queue(&mut self, item: OutboxItem) {
+        self.commit(Change::Outbox(item));
+    }
+
+    pub(crate) fn remove(&mut self, id: OpId) {
+        self.commit(Change::OutboxRemoved(id));
+    }
+
+    pub(crate) fn open(&self, cid: &ChannelId, limit: usize) -> Timeline {
+        self.open_scope(cid, MessageScope::Channel, limit)
+    }
+
+    pub(crate) fn open_scope(&self, cid: &ChannelId, scope: MessageScope, limit: usize) -> Timeline {
+        let query = MessageQuery {
+            cid: cid.clone(),
+            scope,
+            before: None,
+            limit,
+        };
+        self.state
+            .open_timeline(cid.clone(), scope, self.disk.messages(&query))
+    }
+
+    pub(crate) fn extend(&self, timeline: &Timeline, limit: usize) {
+        let page = self.disk.messages(&timeline.older(limit));
+        self.state.extend_timeline(timeline.cid(), timeline.scope(), page);
+    }
+
+    pub(crate) fn open_channels(&self, limit: usize) -> ChannelList {
+        let me = self.state.me();
+        let (rows, has_more) = self.disk.channels(me, 0, limit);
+        let (list, missing) = self.state.open_channels(rows, has_more);
+        for row in missing.iter().filter_map(|cid| self.disk.channel(me, cid)) {
+            self.state.put_channel(row);
+        }
+        list
+    }
+
+    pub(crate) fn extend_channels(&self, list: &ChannelList, limit: usize) {
+        let (rows, has_more) = self.disk.channels(self.state.me(), list.offset(), limit);
+        self.state.extend_channels(rows, has_more);
+    }
+
+    /// A state made anew from the same disk.
+    pub(crate) fn fresh(&self) -> State {
+        State::new(user("ada"), self.disk.outbox.values().cloned().collect())
+    }
+}
+
+/// A reader that rebuilds a list from its diffs.
+pub(crate) struct Reader<T> {
+    pub(crate) list: Items<T>,
+    diffs: Diffs<T>,
+}
+
+impl<T: Send + Sync + 'static> Reader<T> {
+    pub(crate) fn new((list, diffs): (Items<T>, Diffs<T>)) -> Self {
+        Self { list, diffs }
+    }
+
+    /// Reads the batches that are there, and applies them.
+    pub(crate) fn read(&mut self) -> Vec<Vec<VectorDiff<std::sync::Arc<T>>>> {
+        let mut batches = Vec::new();
+        while let Some(batch) = self.diffs.next().now_or_never() {
+            let batch = batch.expect("the list is alive");
+            for diff in batch.clone() {
+                diff.apply(&mut self.list);
+            }
+            batches.push(batch);
+        }
+        batches
+    }
+}
+
+pub(crate) fn texts(items: &Items<TimelineItem>) -> Vec<&str> {
+    items
+        .iter()
+        .map(|item| item.view.message.body.text.as_str())
+        .collect()
+}
+
+pub(crate) fn names(items: &Items<ChannelItem>) -> Vec<&str> {
+    items.iter().map(|item| item.cid.local_id()).collect()
+}

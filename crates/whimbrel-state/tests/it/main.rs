@@ -1,0 +1,10 @@
+//! Tests of the state against a plain reference store.
+//!
+//! Not asserted here: time, and that the real stores answer like [`disk::Disk`], which is for their conformance suite.
+
+mod channels;
+mod disk;
+mod driver;
+mod laws;
+mod others;
+mod timeline;
