@@ -1,1 +1,29 @@
 //! The client's storage on SQLite.
+//!
+//! [`SqliteStore`] keeps one account's database in one file. Beside it are SQLite's own `-wal` and `-shm`, and
+//! `-lock`, which holds the right to write.
+//!
+//! One task owns the writing connection; reads have up to four connections of their own and never wait for a write.
+//! A delta is one transaction, sent to the database in one piece.
+//!
+//! ## Invariants
+//!
+//! - What [`apply`](whimbrel_store::Store::apply) has returned for is on disk: write-ahead log, `synchronous=FULL`.
+//! - A transaction never depends on its caller: it runs to its end in the writing task.
+//! - At most one store, of all processes, has a database open for writing.
+//! - A file that is not understood (newer, another program's, damaged) is refused and left as it is.
+//! - Every read is one statement, so it sees whole deltas only.
+
+mod decode;
+mod error;
+mod files;
+mod load;
+mod message;
+mod read;
+mod schema;
+mod script;
+mod store;
+mod write;
+mod writer;
+
+pub use store::SqliteStore;

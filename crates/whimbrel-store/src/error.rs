@@ -30,6 +30,12 @@ pub enum StoreError {
         /// Which database.
         path: PathBuf,
     },
+    /// The store was opened for reading only.
+    #[error("the database {path:?} was opened for reading only: open it for writing to change it")]
+    ReadOnly {
+        /// Which database.
+        path: PathBuf,
+    },
     /// The disk is full. Nothing was written.
     #[error("the disk is full: nothing was written, and nothing was lost")]
     DiskFull,
@@ -52,6 +58,7 @@ impl StoreError {
             Self::NewerSchema { .. } => "store_newer_schema",
             Self::CannotOpen { .. } => "store_cannot_open",
             Self::InUse { .. } => "store_in_use",
+            Self::ReadOnly { .. } => "store_read_only",
             Self::DiskFull => "store_disk_full",
             Self::Closed => "store_closed",
             Self::Corrupt(_) => "store_corrupt",

@@ -1,3 +1,95 @@
+//! The store in memory: the handle here, the data and what a delta does to it in [`data`], the reads in `read`.
+
+mod data;
+mod read;
+
+use crate::{Store, StoreError};
+use async_trait::async_trait;
+use data::Data;
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+use whimbrel_model::{
+    ChannelId, ChannelSummary, Delta, Loaded, Member, Message, MessageId, MessagePage, MessageQuery, Read,
+    User, UserId,
+};
+
 /// A store in memory: for tests, and for apps that keep nothing on disk.
+///
+/// A delta is applied under one lock that no `await` crosses, so every call is done when its future is first polled.
+/// The data lives as long as any handle made with [`reopen`](Self::reopen) does.
 #[derive(Debug, Default)]
-pub struct MemoryStore;
+pub struct MemoryStore {
+    data: Arc<Mutex<Data>>,
+    closed: AtomicBool,
+}
+
+impl MemoryStore {
+    /// Creates an empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns a new, open handle on the same data, closed or not: what a restarted app would find.
+    #[must_use]
+    pub fn reopen(&self) -> Self {
+        Self {
+            data: Arc::clone(&self.data),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    fn data(&self) -> Result<MutexGuard<'_, Data>, StoreError> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(StoreError::Closed);
+        }
+        // Nothing that runs under the lock panics half-way through a delta: it only moves values into maps.
+        Ok(self.data.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn load(&self) -> Result<Loaded, StoreError> {
+        Ok(self.data()?.load())
+    }
+
+    async fn apply(&self, delta: &Delta) -> Result<(), StoreError> {
+        self.data()?.apply(delta);
+        Ok(())
+    }
+
+    async fn channels(&self, offset: usize, limit: usize) -> Result<Vec<ChannelSummary>, StoreError> {
+        Ok(self.data()?.channels(offset, limit))
+    }
+
+    async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {
+        Ok(self.data()?.channel(cid))
+    }
+
+    async fn members(&self, cid: &ChannelId) -> Result<Vec<Member>, StoreError> {
+        Ok(self.data()?.members(cid))
+    }
+
+    async fn reads(&self, cid: &ChannelId) -> Result<Vec<Read>, StoreError> {
+        Ok(self.data()?.reads(cid))
+    }
+
+    async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError> {
+        Ok(self.data()?.messages(query))
+    }
+
+    async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
+        Ok(self.data()?.message(id))
+    }
+
+    async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError> {
+        Ok(self.data()?.users(users))
+    }
+
+    async fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+}

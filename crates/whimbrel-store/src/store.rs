@@ -24,9 +24,13 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Reads the channel list: channels with an active membership, by newest message first (then by cid), those
     /// without a message last; `limit` rows after skipping `offset`.
+    ///
+    /// The newest message of a channel is the one with the greatest `seq`; channels are compared by the time at which
+    /// the server accepted theirs, as no other number is common to them.
     async fn channels(&self, offset: usize, limit: usize) -> Result<Vec<ChannelSummary>, StoreError>;
 
-    /// Reads one channel's row of the list, whether the account is in it or not.
+    /// Reads one channel's row of the list, whether the account is in it or not. Nothing if neither the channel's own
+    /// row nor the own membership is on the device.
     async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError>;
 
     /// Reads the members of a channel, gone ones included, by user id.
@@ -35,13 +39,13 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Reads the read positions in a channel, by user id.
     async fn reads(&self, cid: &ChannelId) -> Result<Vec<Read>, StoreError>;
 
-    /// Reads a window of messages.
+    /// Reads a window of messages; the reactions by (message, user, type).
     async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError>;
 
-    /// Reads one message.
+    /// Reads one message, wherever it stands; with `ver` 0 if it is of a history that the server no longer has.
     async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError>;
 
-    /// Reads the profiles that are known of `users`.
+    /// Reads the profiles that are known of `users`, each once, by id.
     async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError>;
 
     /// Finishes what runs and releases every handle. Later calls fail with [`StoreError::Closed`].

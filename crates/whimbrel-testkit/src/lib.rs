@@ -1,1 +1,3 @@
 //! Test support for apps and backends: in-process server, scripted network, conformance suites.
+
+pub mod conformance;

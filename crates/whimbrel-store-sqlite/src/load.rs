@@ -1,0 +1,98 @@
+use crate::{
+    decode::{Decoded, corrupt, id, json, number, opt_json, opt_number, text_id},
+    error,
+};
+use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
+use std::path::Path;
+use whimbrel_model::{
+    Account, Code, Cursor, DeviceId, Epoch, Head, Loaded, OpId, OutboxItem, OutboxStatus, SnapshotWindow,
+    StreamId, Timestamp,
+};
+use whimbrel_store::StoreError;
+
+/// Reads what the engine needs at start, as of one moment.
+pub(crate) async fn load(connection: &mut SqliteConnection, path: &Path) -> Result<Loaded, StoreError> {
+    let begun = sqlx::query("BEGIN").execute(&mut *connection).await;
+    begun.map_err(|error| error::engine(path, "beginning to load", &error))?;
+    let loaded = read(connection, path).await;
+    let ended = sqlx::query("COMMIT").execute(connection).await;
+    ended.map_err(|error| error::engine(path, "ending to load", &error))?;
+    loaded
+}
+
+async fn read(connection: &mut SqliteConnection, path: &Path) -> Result<Loaded, StoreError> {
+    let mut loaded = Loaded::default();
+    for row in rows(connection, path, "SELECT user, device, heads_token FROM session").await? {
+        session(&mut loaded, &row)?;
+    }
+    let sql = "SELECT stream, epoch, ver, seq, window_lo, window_ver, head_ver, head_seq FROM streams";
+    for row in rows(connection, path, sql).await? {
+        stream(&mut loaded, &row)?;
+    }
+    let sql = "SELECT cid, runs FROM timelines WHERE runs IS NOT NULL";
+    for row in rows(connection, path, sql).await? {
+        loaded.ranges.insert(text_id(&row, 0)?, json(&row, 1)?);
+    }
+    let sql = "SELECT id, pos, account, op, composed_at, attempted, failures, last_error, rejection \
+               FROM outbox ORDER BY pos";
+    for row in rows(connection, path, sql).await? {
+        loaded.outbox.push(outbox_item(&row)?);
+    }
+    Ok(loaded)
+}
+
+async fn rows(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    sql: &'static str,
+) -> Result<Vec<SqliteRow>, StoreError> {
+    let rows = sqlx::query(sql).fetch_all(connection).await;
+    rows.map_err(|error| error::engine(path, "loading", &error))
+}
+
+fn session(loaded: &mut Loaded, row: &SqliteRow) -> Decoded<()> {
+    if row.try_get::<Option<&str>, _>(0)?.is_some() {
+        loaded.account = Some(Account {
+            user: text_id(row, 0)?,
+            device: DeviceId(id(row, 1)?),
+        });
+    }
+    loaded.heads_token = row.try_get(2)?;
+    Ok(())
+}
+
+fn stream(loaded: &mut Loaded, row: &SqliteRow) -> Decoded<()> {
+    let stream: StreamId = text_id(row, 0)?;
+    if let Some(epoch) = row.try_get::<Option<i64>, _>(1)? {
+        let window = match (opt_number(row, 4)?, opt_number(row, 5)?) {
+            (Some(lo), Some(ver)) => Some(SnapshotWindow { lo, ver }),
+            _ => None,
+        };
+        let cursor = Cursor {
+            epoch: Epoch(epoch.cast_unsigned()),
+            ver: number(row, 2)?,
+            seq: number(row, 3)?,
+            window,
+        };
+        loaded.cursors.insert(stream.clone(), cursor);
+    }
+    if let Some(ver) = opt_number(row, 6)? {
+        let seq = number(row, 7)?;
+        loaded.heads.insert(stream, Head { ver, seq });
+    }
+    Ok(())
+}
+
+fn outbox_item(row: &SqliteRow) -> Decoded<OutboxItem> {
+    Ok(OutboxItem {
+        id: OpId(id(row, 0)?),
+        pos: number(row, 1)?,
+        user: text_id(row, 2)?,
+        op: json(row, 3)?,
+        composed_at: Timestamp(row.try_get(4)?),
+        attempted: row.try_get(5)?,
+        failures: row.try_get::<i64, _>(6)?.try_into().map_err(corrupt)?,
+        last_error: row.try_get::<Option<String>, _>(7)?.map(Code::from),
+        status: opt_json(row, 8)?.map_or(OutboxStatus::Queued, OutboxStatus::Rejected),
+    })
+}

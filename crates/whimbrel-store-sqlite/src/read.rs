@@ -1,0 +1,243 @@
+//! The reads. Each is one statement, so that it sees one moment whatever is written meanwhile, and so that nothing
+//! stays open when its future is dropped.
+
+use crate::{
+    decode::{Decoded, corrupt, json, number, opt_json, text_id},
+    error,
+    message::{self, COLUMNS},
+};
+use sqlx::{
+    AssertSqlSafe, Row as _, SqlitePool,
+    sqlite::{SqliteArguments, SqliteRow},
+};
+use std::path::Path;
+use whimbrel_model::{
+    Channel, ChannelId, ChannelSummary, Member, Membership, Message, MessageId, MessagePage, MessageQuery,
+    MessageScope, Reaction, Read, Timestamp, User, UserId,
+};
+use whimbrel_store::StoreError;
+
+/// The read-only connections.
+#[derive(Debug)]
+pub(crate) struct Reader<'a> {
+    pub(crate) pool: &'a SqlitePool,
+    pub(crate) path: &'a Path,
+}
+
+/// A summary of each row (cid, last_id, last_at) of `k`, which comes next in the text.
+const SUMMARY: &str = "SELECT k.cid, c.ver, c.row, p.ver, p.row, r.epoch, r.seq, r.ver, \
+     (SELECT count(*) FROM messages u WHERE u.cid = k.cid AND u.in_channel = 1 AND u.ver > 0 \
+      AND u.seq > coalesce(r.seq, 0) AND u.author <> s.user AND u.deleted = 0), \
+     (SELECT count(*) FROM members a WHERE a.cid = k.cid AND a.active = 1), \
+     max(coalesce(h.head_seq, 0), coalesce(m.seq, 0)), s.user, ";
+const SUMMARY_TABLES: &str = " LEFT JOIN channels c ON c.cid = k.cid \
+     LEFT JOIN session s ON s.one = 1 \
+     LEFT JOIN memberships p ON p.user = s.user AND p.cid = k.cid \
+     LEFT JOIN reads r ON r.cid = k.cid AND r.user = s.user \
+     LEFT JOIN messages m ON m.id = k.last_id \
+     LEFT JOIN streams h ON h.stream = 'C:' || k.cid ";
+
+impl Reader<'_> {
+    pub(crate) async fn channels(
+        &self,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Vec<ChannelSummary>, StoreError> {
+        let sql = format!(
+            "{SUMMARY}{COLUMNS} FROM (SELECT cid, last_id, last_at FROM timelines WHERE listed = 1 \
+             ORDER BY last_at DESC, cid LIMIT ? OFFSET ?) k{SUMMARY_TABLES}ORDER BY k.last_at DESC, k.cid"
+        );
+        let rows = self.rows("reading the channel list", sql, |query| {
+            query.bind(count(limit)).bind(count(offset))
+        });
+        Ok(rows.await?.iter().map(summary).collect::<Decoded<_>>()?)
+    }
+
+    pub(crate) async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {
+        let sql = format!(
+            "{SUMMARY}{COLUMNS} FROM (SELECT v.cid, t.last_id FROM (SELECT ? AS cid) v \
+             LEFT JOIN timelines t ON t.cid = v.cid) k{SUMMARY_TABLES}\
+             WHERE c.cid IS NOT NULL OR p.cid IS NOT NULL"
+        );
+        let rows = self.rows("reading a channel", sql, |query| query.bind(cid.as_str()));
+        Ok(rows.await?.first().map(summary).transpose()?)
+    }
+
+    pub(crate) async fn members(&self, cid: &ChannelId) -> Result<Vec<Member>, StoreError> {
+        let sql = "SELECT ver, row FROM members WHERE cid = ? ORDER BY user".to_owned();
+        let rows = self
+            .rows("reading members", sql, |query| query.bind(cid.as_str()))
+            .await?;
+        let member = |row: &SqliteRow| {
+            let ver = number(row, 0)?;
+            Ok(Member { ver, ..json(row, 1)? })
+        };
+        Ok(rows.iter().map(member).collect::<Decoded<_>>()?)
+    }
+
+    pub(crate) async fn reads(&self, cid: &ChannelId) -> Result<Vec<Read>, StoreError> {
+        let sql = "SELECT epoch, seq, ver, user FROM reads WHERE cid = ? ORDER BY user".to_owned();
+        let rows = self
+            .rows("reading read positions", sql, |query| query.bind(cid.as_str()))
+            .await?;
+        let read = |row: &SqliteRow| read(row, 0, cid.clone(), text_id(row, 3)?);
+        Ok(rows.iter().map(read).collect::<Decoded<_>>()?)
+    }
+
+    pub(crate) async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError> {
+        let scope = match query.scope {
+            MessageScope::Channel => "cid = ? AND in_channel = 1",
+            MessageScope::Thread(_) => "cid = ? AND parent = ?",
+        };
+        // The ranges come with every row, so that they are of the same moment and there without any message.
+        let sql = format!(
+            "SELECT (SELECT runs FROM timelines WHERE cid = ?), \
+             (SELECT count(*) FROM messages a WHERE a.parent = m.id AND a.ver > 0 AND a.deleted = 0), \
+             (SELECT json_group_array(json_array(user, kind, cid, at, ver)) FROM reactions e \
+              WHERE e.message = m.id AND e.ver > 0 AND e.removed = 0), {COLUMNS} \
+             FROM (SELECT 1) LEFT JOIN (SELECT * FROM messages WHERE {scope} AND ver > 0 AND seq < ? \
+             ORDER BY seq DESC LIMIT ?) m ORDER BY m.seq DESC"
+        );
+        let before = query
+            .before
+            .map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX));
+        let rows = self.rows("reading messages", sql, |sql| {
+            let sql = sql.bind(query.cid.as_str()).bind(query.cid.as_str());
+            let sql = match &query.scope {
+                MessageScope::Channel => sql,
+                MessageScope::Thread(parent) => sql.bind(parent.0.as_bytes().to_vec()),
+            };
+            sql.bind(before).bind(count(query.limit).saturating_add(1))
+        });
+        Ok(page(&rows.await?, query.limit)?)
+    }
+
+    pub(crate) async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM messages m WHERE m.id = ?");
+        let rows = self
+            .rows("reading a message", sql, |query| {
+                query.bind(id.0.as_bytes().to_vec())
+            })
+            .await?;
+        let message = rows.first().map(|row| message::decode(row, 0)).transpose()?;
+        Ok(message.flatten())
+    }
+
+    pub(crate) async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError> {
+        let sql =
+            "SELECT ver, row FROM users WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id".to_owned();
+        let ids = serde_json::json!(users).to_string();
+        let rows = self.rows("reading users", sql, |query| query.bind(ids)).await?;
+        let user = |row: &SqliteRow| {
+            let ver = number(row, 0)?;
+            Ok(User { ver, ..json(row, 1)? })
+        };
+        Ok(rows.iter().map(user).collect::<Decoded<_>>()?)
+    }
+
+    async fn rows(
+        &self,
+        doing: &str,
+        sql: String,
+        bind: impl FnOnce(Query) -> Query,
+    ) -> Result<Vec<SqliteRow>, StoreError> {
+        let query = bind(sqlx::query_with(AssertSqlSafe(sql), SqliteArguments::default()));
+        let rows = query.fetch_all(self.pool).await;
+        rows.map_err(|error| error::engine(self.path, doing, &error))
+    }
+}
+
+type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
+
+/// SQLite's numbers are signed; no more rows than that exist.
+fn count(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+fn summary(row: &SqliteRow) -> Decoded<ChannelSummary> {
+    let cid: ChannelId = text_id(row, 0)?;
+    let channel = match opt_json::<Channel>(row, 2)? {
+        Some(channel) => Some(Channel {
+            ver: number(row, 1)?,
+            ..channel
+        }),
+        None => None,
+    };
+    let membership = match opt_json::<Membership>(row, 4)? {
+        Some(membership) => Some(Membership {
+            ver: number(row, 3)?,
+            ..membership
+        }),
+        None => None,
+    };
+    let own_read = match row.try_get::<Option<i64>, _>(5)? {
+        Some(_) => Some(read(row, 5, cid.clone(), text_id(row, 11)?)?),
+        None => None,
+    };
+    Ok(ChannelSummary {
+        cid,
+        channel,
+        membership,
+        last_message: message::decode(row, 12)?,
+        read: own_read,
+        unread: number(row, 8)?,
+        members: number(row, 9)?,
+        head_seq: number(row, 10)?,
+    })
+}
+
+/// Reads the columns epoch, seq and ver from column `at` on.
+fn read(row: &SqliteRow, at: usize, cid: ChannelId, user: UserId) -> Decoded<Read> {
+    Ok(Read {
+        cid,
+        user,
+        epoch: row.try_get::<i64, _>(at)?.try_into().map_err(corrupt)?,
+        seq: number(row, at + 1)?,
+        ver: number(row, at + 2)?,
+    })
+}
+
+/// Builds the page from its rows, newest first, with one more than the limit if there are older ones.
+fn page(rows: &[SqliteRow], limit: usize) -> Decoded<MessagePage> {
+    let mut page = MessagePage::default();
+    if let Some(row) = rows.first() {
+        page.ranges = opt_json(row, 0)?.unwrap_or_default();
+    }
+    for row in rows.iter() {
+        let Some(message) = message::decode(row, 3)? else {
+            continue;
+        };
+        if page.messages.len() == limit {
+            page.has_more = true;
+            break;
+        }
+        let replies: u32 = row.try_get::<i64, _>(1)?.try_into().map_err(corrupt)?;
+        if replies > 0 {
+            page.replies.insert(message.id, replies);
+        }
+        let reactions: &str = row.try_get(2)?;
+        if reactions != "[]" {
+            page.reactions.extend(decode_reactions(message.id, reactions)?);
+        }
+        page.messages.push(message);
+    }
+    page.messages.reverse();
+    page.reactions
+        .sort_by(|a, b| (a.message, &a.user, &a.kind).cmp(&(b.message, &b.user, &b.kind)));
+    Ok(page)
+}
+
+fn decode_reactions(message: MessageId, text: &str) -> Decoded<Vec<Reaction>> {
+    type Columns = (UserId, whimbrel_model::ReactionType, ChannelId, Timestamp, u64);
+    let rows: Vec<Columns> = serde_json::from_str(text).map_err(corrupt)?;
+    let reaction = |(user, kind, cid, at, ver)| Reaction {
+        cid,
+        message,
+        user,
+        kind,
+        removed: false,
+        at,
+        ver,
+    };
+    Ok(rows.into_iter().map(reaction).collect())
+}

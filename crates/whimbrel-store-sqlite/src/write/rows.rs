@@ -1,0 +1,200 @@
+//! Server rows: one statement form per table, all with the same guard.
+
+use crate::{message::Rest, script::Script};
+use std::collections::BTreeSet;
+use whimbrel_model::{
+    Channel, ChannelId, Member, MemberState, Membership, Message, Reaction, Read, Row, StreamId, User,
+};
+
+/// Rebases, and rows that come after them.
+#[derive(Debug, Default)]
+pub(super) struct Batch<'a> {
+    rebased: Vec<&'a StreamId>,
+    channels: Vec<&'a Channel>,
+    members: Vec<&'a Member>,
+    messages: Vec<&'a Message>,
+    reactions: Vec<&'a Reaction>,
+    reads: Vec<&'a Read>,
+    memberships: Vec<&'a Membership>,
+    users: Vec<&'a User>,
+    rows: usize,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn has_no_rows(&self) -> bool {
+        self.rows == 0
+    }
+
+    pub(super) fn rebase(&mut self, stream: &'a StreamId) {
+        self.rebased.push(stream);
+    }
+
+    pub(super) fn add(&mut self, row: &'a Row) {
+        self.rows += 1;
+        match row {
+            Row::Channel(row) => self.channels.push(row),
+            Row::Member(row) => self.members.push(row),
+            Row::Message(row) => self.messages.push(row),
+            Row::Reaction(row) => self.reactions.push(row),
+            Row::Read(row) => self.reads.push(row),
+            Row::Membership(row) => self.memberships.push(row),
+            Row::User(row) => self.users.push(row),
+        }
+    }
+
+    /// Adds its statements, and to `touched` the channels whose timeline row has to be derived again.
+    pub(super) fn write(&self, script: &mut Script, touched: &mut BTreeSet<&'a ChannelId>) {
+        for stream in &self.rebased {
+            write_rebase(script, stream);
+            if let StreamId::Channel(cid) = stream {
+                touched.insert(cid);
+            }
+        }
+        touched.extend(self.messages.iter().map(|row| &row.cid));
+        touched.extend(self.memberships.iter().map(|row| &row.cid));
+        self.write_messages(script);
+        self.write_reactions(script);
+        self.write_members(script);
+        self.write_objects(script);
+    }
+
+    fn write_messages(&self, script: &mut Script) {
+        let form = (
+            "INSERT INTO messages (id, cid, seq, ver, author, parent, in_channel, deleted, at, rest) VALUES ",
+            10,
+            " ON CONFLICT DO UPDATE SET cid = excluded.cid, seq = excluded.seq, ver = excluded.ver, \
+             author = excluded.author, parent = excluded.parent, in_channel = excluded.in_channel, \
+             deleted = excluded.deleted, at = excluded.at, rest = excluded.rest WHERE excluded.ver > ver",
+        );
+        script.rows(&self.messages, form, |args, row| {
+            args.add(row.id.0.as_bytes().as_slice());
+            args.add(row.cid.as_str());
+            args.number(row.seq);
+            args.number(row.ver);
+            args.add(row.author.as_str());
+            args.add(row.parent.as_ref().map(|id| id.0.as_bytes().as_slice()));
+            args.add(row.is_in_channel());
+            args.add(row.is_deleted());
+            args.add(row.accepted_at.unwrap_or(row.composed_at).0);
+            args.json(&Rest::of(row));
+        });
+    }
+
+    fn write_reactions(&self, script: &mut Script) {
+        let form = (
+            "INSERT INTO reactions (message, user, kind, cid, ver, removed, at) VALUES ",
+            7,
+            " ON CONFLICT DO UPDATE SET cid = excluded.cid, ver = excluded.ver, removed = excluded.removed, \
+             at = excluded.at WHERE excluded.ver > ver",
+        );
+        script.rows(&self.reactions, form, |args, row| {
+            args.add(row.message.0.as_bytes().as_slice());
+            args.add(row.user.as_str());
+            args.add(row.kind.as_str());
+            args.add(row.cid.as_str());
+            args.number(row.ver);
+            args.add(row.removed);
+            args.add(row.at.0);
+        });
+    }
+
+    fn write_members(&self, script: &mut Script) {
+        let tail = " ON CONFLICT DO UPDATE SET ver = excluded.ver, active = excluded.active, row = excluded.row \
+                    WHERE excluded.ver > ver";
+        let form = (
+            "INSERT INTO members (cid, user, ver, active, row) VALUES ",
+            5,
+            tail,
+        );
+        script.rows(&self.members, form, |args, row| {
+            args.add(row.cid.as_str());
+            args.add(row.user.as_str());
+            args.number(row.ver);
+            args.add(row.state == MemberState::Active);
+            args.json(row);
+        });
+        let form = (
+            "INSERT INTO memberships (cid, user, ver, active, row) VALUES ",
+            5,
+            tail,
+        );
+        script.rows(&self.memberships, form, |args, row| {
+            args.add(row.cid.as_str());
+            args.add(row.user.as_str());
+            args.number(row.ver);
+            args.add(row.state == MemberState::Active);
+            args.json(row);
+        });
+        let form = (
+            "INSERT INTO reads (cid, user, ver, epoch, seq) VALUES ",
+            5,
+            " ON CONFLICT DO UPDATE SET ver = excluded.ver, epoch = excluded.epoch, seq = excluded.seq \
+             WHERE excluded.ver > ver",
+        );
+        script.rows(&self.reads, form, |args, row| {
+            args.add(row.cid.as_str());
+            args.add(row.user.as_str());
+            args.number(row.ver);
+            args.add(i64::from(row.epoch));
+            args.number(row.seq);
+        });
+    }
+
+    fn write_objects(&self, script: &mut Script) {
+        let tail =
+            " ON CONFLICT DO UPDATE SET ver = excluded.ver, row = excluded.row WHERE excluded.ver > ver";
+        let form = ("INSERT INTO channels (cid, ver, row) VALUES ", 3, tail);
+        script.rows(&self.channels, form, |args, row| {
+            args.add(row.cid.as_str());
+            args.number(row.ver);
+            args.json(row);
+        });
+        let form = ("INSERT INTO users (id, ver, row) VALUES ", 3, tail);
+        script.rows(&self.users, form, |args, row| {
+            args.add(row.id.as_str());
+            args.number(row.ver);
+            args.json(row);
+        });
+    }
+}
+
+fn write_rebase(script: &mut Script, stream: &StreamId) {
+    match stream {
+        StreamId::Channel(cid) => {
+            for sql in [
+                "UPDATE channels SET ver = 0 WHERE cid = ? AND ver > 0",
+                "UPDATE members SET ver = 0 WHERE cid = ? AND ver > 0",
+                "UPDATE messages SET ver = 0 WHERE cid = ? AND ver > 0",
+                "UPDATE reactions SET ver = 0 WHERE cid = ? AND ver > 0",
+                "UPDATE reads SET ver = 0 WHERE cid = ? AND ver > 0",
+            ] {
+                script.statement(sql, |args| args.add(cid.as_str()));
+            }
+        }
+        StreamId::User(user) => {
+            for sql in [
+                "UPDATE memberships SET ver = 0 WHERE user = ? AND ver > 0",
+                "UPDATE users SET ver = 0 WHERE id = ? AND ver > 0",
+            ] {
+                script.statement(sql, |args| args.add(user.as_str()));
+            }
+        }
+    }
+}
+
+/// Derives the rows of `timelines` from what the transaction has written so far.
+pub(super) fn write_timelines(script: &mut Script, touched: &BTreeSet<&ChannelId>) {
+    let touched: Vec<_> = touched.iter().collect();
+    let form = (
+        "INSERT INTO timelines (cid, listed, last_id, last_at) \
+         SELECT t.column1, coalesce(p.active, 0), m.id, m.at FROM (VALUES ",
+        1,
+        ") t LEFT JOIN memberships p ON p.cid = t.column1 AND p.user = (SELECT user FROM session) \
+         LEFT JOIN messages m ON m.id = (SELECT id FROM messages \
+         WHERE cid = t.column1 AND in_channel = 1 AND ver > 0 ORDER BY seq DESC LIMIT 1) \
+         WHERE true ON CONFLICT DO UPDATE \
+         SET listed = excluded.listed, last_id = excluded.last_id, last_at = excluded.last_at \
+         WHERE (listed, last_id, last_at) IS NOT (excluded.listed, excluded.last_id, excluded.last_at)",
+    );
+    script.rows(&touched, form, |args, cid| args.add(cid.as_str()));
+}

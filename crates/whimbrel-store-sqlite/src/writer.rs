@@ -1,0 +1,122 @@
+use crate::{error, files::Lock, load, write};
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection, sqlite::SqliteArguments};
+use std::{path::PathBuf, sync::Arc};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use whimbrel_model::{Delta, Loaded};
+use whimbrel_store::StoreError;
+
+/// Jobs that may wait. The caller of a full queue waits too; one client applies one delta after the other, so a few
+/// are already plenty.
+const QUEUE: usize = 16;
+
+/// The handle of the task that owns the writing connection.
+///
+/// Jobs run one after the other and always to their end: a caller that stops waiting for one does not stop it. The
+/// task ends, and releases the connection and the lock, on [`close`](Self::close) or when the handle is dropped.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    jobs: mpsc::Sender<Job>,
+    closing: CancellationToken,
+    task: TaskTracker,
+}
+
+#[derive(Debug)]
+enum Job {
+    Apply(String, SqliteArguments, oneshot::Sender<Result<(), StoreError>>),
+    Load(oneshot::Sender<Result<Loaded, StoreError>>),
+}
+
+impl Writer {
+    /// Starts the task. `lock` is held until the connection is closed; a reader of someone else's database has none.
+    pub(crate) fn start(connection: SqliteConnection, path: Arc<PathBuf>, lock: Option<Lock>) -> Self {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let closing = CancellationToken::new();
+        let task = TaskTracker::new();
+        task.spawn(run(connection, path, lock, queue, closing.clone()));
+        task.close();
+        Self { jobs, closing, task }
+    }
+
+    pub(crate) async fn apply(&self, delta: &Delta) -> Result<(), StoreError> {
+        let (sql, args) = write::script(delta)?;
+        self.run(|done| Job::Apply(sql, args, done)).await
+    }
+
+    pub(crate) async fn load(&self) -> Result<Loaded, StoreError> {
+        self.run(Job::Load).await
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closing.is_cancelled()
+    }
+
+    /// Refuses new jobs, finishes those that were taken, and releases the connection and the lock.
+    pub(crate) async fn close(&self) {
+        self.closing.cancel();
+        self.task.wait().await;
+    }
+
+    async fn run<T>(
+        &self,
+        job: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Job,
+    ) -> Result<T, StoreError> {
+        if self.is_closed() {
+            return Err(StoreError::Closed);
+        }
+        let (done, outcome) = oneshot::channel();
+        self.jobs.send(job(done)).await.map_err(|_| StoreError::Closed)?;
+        outcome.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+async fn run(
+    mut connection: SqliteConnection,
+    path: Arc<PathBuf>,
+    lock: Option<Lock>,
+    mut queue: mpsc::Receiver<Job>,
+    closing: CancellationToken,
+) {
+    loop {
+        let job = tokio::select! {
+            biased;
+            () = closing.cancelled(), if !queue.is_closed() => {
+                queue.close();
+                continue;
+            }
+            job = queue.recv() => job,
+        };
+        match job {
+            Some(Job::Apply(sql, args, done)) => {
+                let outcome = commit(&mut connection, sql, args).await;
+                let outcome = outcome.map_err(|error| error::engine(&path, "committing a delta", &error));
+                // Nobody may be waiting any more; what was committed stays committed.
+                drop(done.send(outcome));
+            }
+            Some(Job::Load(done)) => {
+                let outcome = load::load(&mut connection, &path).await;
+                drop(done.send(outcome));
+            }
+            None => break,
+        }
+    }
+    if let Err(error) = connection.close().await {
+        tracing::warn!(%error, "the database was not closed cleanly; nothing committed is lost");
+    }
+    drop(lock);
+}
+
+async fn commit(
+    connection: &mut SqliteConnection,
+    sql: String,
+    args: SqliteArguments,
+) -> Result<(), sqlx::Error> {
+    let outcome = sqlx::query_with(AssertSqlSafe(sql), args)
+        .execute(&mut *connection)
+        .await;
+    if outcome.is_err() {
+        // Fails if the engine has rolled back already, which is as good.
+        drop(sqlx::query("ROLLBACK").execute(connection).await);
+    }
+    outcome.map(drop)
+}

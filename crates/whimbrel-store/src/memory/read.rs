@@ -1,0 +1,127 @@
+//! The reads.
+
+use super::data::{ChannelData, Data};
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use whimbrel_model::{
+    ChannelId, ChannelSummary, Member, MemberState, Message, MessageId, MessagePage, MessageQuery,
+    MessageScope, Read, StreamId, User, UserId,
+};
+
+impl Data {
+    pub(super) fn channels(&self, offset: usize, limit: usize) -> Vec<ChannelSummary> {
+        let me = self.account.as_ref().map(|account| &account.user);
+        let mine = self.memberships.values();
+        let active = mine.filter(|row| Some(&row.user) == me && row.state == MemberState::Active);
+        let mut listed: Vec<_> = active
+            .map(|row| {
+                let newest = self
+                    .channels
+                    .get(&row.cid)
+                    .and_then(|data| self.last_message(data));
+                let at = newest.map(|message| message.accepted_at.unwrap_or(message.composed_at));
+                (Reverse(at), &row.cid)
+            })
+            .collect();
+        listed.sort();
+        let page = listed.into_iter().skip(offset).take(limit);
+        page.filter_map(|(_, cid)| self.channel(cid)).collect()
+    }
+
+    pub(super) fn channel(&self, cid: &ChannelId) -> Option<ChannelSummary> {
+        let none = ChannelData::default();
+        let data = self.channels.get(cid).unwrap_or(&none);
+        let me = self.account.as_ref().map(|account| &account.user);
+        let membership = me.and_then(|me| self.memberships.get(&(me.clone(), cid.clone())));
+        if data.row.is_none() && membership.is_none() {
+            return None;
+        }
+        let last_message = self.last_message(data);
+        let read = me.and_then(|me| data.reads.get(me));
+        let head = self.heads.get(&StreamId::Channel(cid.clone()));
+        let known = head.map_or(0, |head| head.seq);
+        Some(ChannelSummary {
+            cid: cid.clone(),
+            channel: data.row.clone(),
+            membership: membership.cloned(),
+            last_message: last_message.cloned(),
+            read: read.cloned(),
+            unread: me.map_or(0, |me| self.unread(data, me, read.map_or(0, |read| read.seq))),
+            members: data
+                .members
+                .values()
+                .filter(|row| row.state == MemberState::Active)
+                .count() as u64,
+            head_seq: last_message.map_or(known, |message| known.max(message.seq)),
+        })
+    }
+
+    pub(super) fn members(&self, cid: &ChannelId) -> Vec<Member> {
+        self.channels
+            .get(cid)
+            .map_or_else(Vec::new, |data| data.members.values().cloned().collect())
+    }
+
+    pub(super) fn reads(&self, cid: &ChannelId) -> Vec<Read> {
+        self.channels
+            .get(cid)
+            .map_or_else(Vec::new, |data| data.reads.values().cloned().collect())
+    }
+
+    pub(super) fn messages(&self, query: &MessageQuery) -> MessagePage {
+        let mut page = MessagePage {
+            ranges: self.ranges.get(&query.cid).cloned().unwrap_or_default(),
+            ..MessagePage::default()
+        };
+        let Some(data) = self.channels.get(&query.cid) else {
+            return page;
+        };
+        let mut window = self
+            .history(data)
+            .skip_while(|message| query.before.is_some_and(|before| message.seq >= before))
+            .filter(|message| match query.scope {
+                MessageScope::Channel => message.is_in_channel(),
+                MessageScope::Thread(parent) => message.parent == Some(parent),
+            });
+        page.messages = window.by_ref().take(query.limit).cloned().collect();
+        page.has_more = window.next().is_some();
+        page.messages.reverse();
+        let shown: BTreeSet<_> = page.messages.iter().map(|message| message.id).collect();
+        let live = data.reactions.values().filter(|row| row.ver > 0 && !row.removed);
+        page.reactions = live.filter(|row| shown.contains(&row.message)).cloned().collect();
+        for message in self.history(data).filter(|message| !message.is_deleted()) {
+            if let Some(parent) = message.parent.filter(|parent| shown.contains(parent)) {
+                *page.replies.entry(parent).or_default() += 1;
+            }
+        }
+        page
+    }
+
+    pub(super) fn message(&self, id: MessageId) -> Option<Message> {
+        self.messages.get(&id).cloned()
+    }
+
+    pub(super) fn users(&self, users: &[UserId]) -> Vec<User> {
+        let wanted: BTreeSet<_> = users.iter().collect();
+        wanted
+            .into_iter()
+            .filter_map(|id| self.users.get(id))
+            .cloned()
+            .collect()
+    }
+
+    /// Iterates over the messages of the history that the server has now, newest first.
+    fn history(&self, data: &ChannelData) -> impl Iterator<Item = &Message> {
+        let newest_first = data.log.iter().rev().filter_map(|(_, id)| self.messages.get(id));
+        newest_first.filter(|message| message.ver > 0)
+    }
+
+    fn last_message(&self, data: &ChannelData) -> Option<&Message> {
+        self.history(data).find(|message| message.is_in_channel())
+    }
+
+    fn unread(&self, data: &ChannelData, me: &UserId, read: u64) -> u64 {
+        let past = self.history(data).take_while(|message| message.seq > read);
+        past.filter(|message| message.counts_as_unread_for(me)).count() as u64
+    }
+}

@@ -1,0 +1,3 @@
+//! Conformance suites: what an implementation of a seam has to do, as tests that any implementation runs.
+
+pub mod store;

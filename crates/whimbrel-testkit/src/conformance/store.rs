@@ -1,0 +1,105 @@
+//! The conformance suite of [`Store`](whimbrel_store::Store).
+//!
+//! ## How to run it on your own store
+//!
+//! In one file of your crate's `tests/`:
+//!
+//! ```ignore
+//! whimbrel_testkit::store_conformance!(|dir: PathBuf| async move {
+//!     Arc::new(MyStore::open(dir.join("chat.db")).await.unwrap()) as Arc<dyn Store>
+//! });
+//! ```
+//!
+//! The macro takes a closure that opens the database in a directory, new or not: the suite closes stores and opens the
+//! same directory again, and expects everything to be there. It becomes one `#[tokio::test]` per case, so the crate
+//! needs `tokio` with `macros` among its dev-dependencies. Each case gets a directory of its own.
+//!
+//! The suite does not show that what was committed survives power loss: no test can without pulling a plug.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "these are tests, and a panic is how a test fails"
+)]
+
+mod device;
+mod fixture;
+mod list;
+mod model;
+mod random;
+mod rows;
+mod sample;
+mod timeline;
+
+pub use device::*;
+pub use fixture::StoreFixture;
+pub use list::*;
+pub use random::*;
+pub use rows::*;
+pub use timeline::*;
+
+/// Makes one test of each case of the suite, for the store that the closure opens.
+///
+/// See [`conformance::store`](crate::conformance::store) for how to use it.
+#[macro_export]
+macro_rules! store_conformance {
+    ($open:expr) => {
+        $crate::store_conformance!(@cases $open =>
+            a_new_store_is_empty,
+            the_account_is_set_once,
+            a_cursor_is_replaced_with_and_without_a_window,
+            a_head_only_rises,
+            an_unfollowed_stream_has_no_cursor_and_no_head,
+            ranges_are_replaced,
+            the_heads_token_is_replaced,
+            an_outbox_item_is_put_updated_and_removed,
+            the_outbox_is_read_in_order_of_position,
+            a_rejected_item_keeps_its_content,
+            later_changes_of_one_delta_win,
+            a_delta_is_applied_as_a_whole_or_not_at_all,
+            a_closed_store_says_so,
+            concurrent_applies_all_happen,
+            an_older_row_of_any_kind_never_replaces_a_newer_one,
+            a_newer_row_of_any_kind_replaces_an_older_one,
+            applying_twice_changes_nothing,
+            the_newest_of_several_copies_in_one_delta_stays,
+            rows_come_back_as_they_were_put,
+            a_rebased_channel_takes_any_row_of_the_new_history,
+            a_rebased_user_stream_takes_any_row_of_the_new_history,
+            a_rebase_leaves_other_streams_alone,
+            rows_before_and_after_a_rebase_in_one_delta_keep_their_order,
+            many_rows_in_one_delta_all_arrive,
+            users_are_read_by_id_and_once,
+            a_window_is_the_newest_before_a_sequence,
+            a_window_knows_whether_there_is_more,
+            the_timeline_leaves_thread_only_replies_out,
+            a_thread_has_its_replies_and_not_its_parent,
+            replies_are_counted_without_deleted_ones,
+            reactions_come_with_their_messages,
+            tombstones_stay_in_the_timeline,
+            a_window_tells_the_ranges_even_without_messages,
+            messages_of_a_lost_history_are_not_shown,
+            channels_are_listed_by_newest_message,
+            the_channel_list_is_paged,
+            a_left_channel_is_not_listed_and_can_be_read,
+            a_channel_with_only_a_membership_is_listed,
+            an_unknown_channel_is_nothing,
+            unread_counts_what_others_wrote_past_the_read_position,
+            unread_follows_edits_of_the_log,
+            a_summary_counts_active_members,
+            a_summary_knows_the_newest_sequence,
+            the_last_message_follows_the_log,
+        );
+
+        #[test]
+        fn random_deltas_read_like_the_naive_model() {
+            $crate::conformance::store::random_deltas_read_like_the_naive_model($open);
+        }
+    };
+    (@cases $open:expr => $($case:ident),* $(,)?) => {$(
+        #[tokio::test]
+        async fn $case() {
+            let fixture = $crate::conformance::store::StoreFixture::open($open).await;
+            $crate::conformance::store::$case(fixture).await;
+        }
+    )*};
+}

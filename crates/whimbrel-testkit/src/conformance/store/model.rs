@@ -1,0 +1,211 @@
+//! The naive model: all rows in one map, every answer computed from all of them.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use whimbrel_model::{
+    Change, ChannelId, ChannelSummary, Delta, Loaded, Member, MemberState, Membership, Message, MessageId,
+    MessagePage, MessageQuery, MessageScope, Reaction, Read, Row, RowKey, StreamId, User, UserId,
+};
+
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    rows: BTreeMap<RowKey, Row>,
+    loaded: Loaded,
+}
+
+macro_rules! rows_of {
+    ($($name:ident: $kind:ident;)*) => {$(
+        fn $name(&self) -> impl DoubleEndedIterator<Item = &$kind> {
+            self.rows.values().filter_map(|row| match row {
+                Row::$kind(row) => Some(row),
+                _ => None,
+            })
+        }
+    )*};
+}
+
+impl Model {
+    rows_of! {
+        all_members: Member;
+        all_messages: Message;
+        all_reactions: Reaction;
+        all_reads: Read;
+        all_memberships: Membership;
+        all_users: User;
+    }
+
+    pub(super) fn apply(&mut self, delta: &Delta) {
+        for change in &delta.changes {
+            self.change(change.clone());
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        let loaded = &mut self.loaded;
+        match change {
+            Change::Account(account) => {
+                loaded.account.get_or_insert(account);
+            }
+            Change::Row(row) => {
+                if self.rows.get(&row.key()).is_none_or(|old| row.supersedes(old)) {
+                    self.rows.insert(row.key(), row);
+                }
+            }
+            Change::Cursor(stream, cursor) => {
+                loaded.cursors.insert(stream, cursor);
+            }
+            Change::Head(stream, head) => {
+                let old = loaded.heads.remove(&stream).unwrap_or_default();
+                loaded.heads.insert(stream, old.max(head));
+            }
+            Change::Ranges(cid, ranges) => {
+                loaded.ranges.insert(cid, ranges);
+            }
+            Change::Rebase(stream) => {
+                loaded.heads.remove(&stream);
+                self.rows
+                    .values_mut()
+                    .filter(|row| row.stream() == stream)
+                    .for_each(forget_version);
+            }
+            Change::Unfollow(stream) => {
+                loaded.cursors.remove(&stream);
+                loaded.heads.remove(&stream);
+            }
+            Change::HeadsToken(token) => loaded.heads_token = Some(token),
+            Change::Outbox(item) => {
+                loaded.outbox.retain(|old| old.id != item.id);
+                loaded.outbox.push(item);
+                loaded.outbox.sort_by_key(|item| item.pos);
+            }
+            Change::OutboxRemoved(id) => loaded.outbox.retain(|old| old.id != id),
+        }
+    }
+
+    pub(super) fn load(&self) -> Loaded {
+        self.loaded.clone()
+    }
+
+    pub(super) fn channels(&self, offset: usize, limit: usize) -> Vec<ChannelSummary> {
+        let me = self.loaded.account.as_ref().map(|account| &account.user);
+        let mine = self
+            .all_memberships()
+            .filter(|row| Some(&row.user) == me && row.state == MemberState::Active);
+        let mut all: Vec<_> = mine.filter_map(|row| self.channel(&row.cid)).collect();
+        let time = |message: &Message| message.accepted_at.unwrap_or(message.composed_at);
+        all.sort_by_key(|row| (Reverse(row.last_message.as_ref().map(time)), row.cid.clone()));
+        all.into_iter().skip(offset).take(limit).collect()
+    }
+
+    pub(super) fn channel(&self, cid: &ChannelId) -> Option<ChannelSummary> {
+        let me = self.loaded.account.as_ref().map(|account| &account.user);
+        let channel = self.rows.values().find_map(|row| match row {
+            Row::Channel(row) if row.cid == *cid => Some(row.clone()),
+            _ => None,
+        });
+        let membership = self
+            .all_memberships()
+            .find(|row| Some(&row.user) == me && row.cid == *cid)
+            .cloned();
+        if channel.is_none() && membership.is_none() {
+            return None;
+        }
+        let read = self
+            .all_reads()
+            .find(|row| Some(&row.user) == me && row.cid == *cid)
+            .cloned();
+        let log = || self.all_messages().filter(|row| row.cid == *cid && row.ver > 0);
+        let last_message = log()
+            .filter(|row| row.is_in_channel())
+            .max_by_key(|row| row.seq)
+            .cloned();
+        let position = read.as_ref().map_or(0, |read| read.seq);
+        let head = self.loaded.heads.get(&StreamId::Channel(cid.clone()));
+        let unread = |row: &&Message| row.seq > position && me.is_some_and(|me| row.counts_as_unread_for(me));
+        Some(ChannelSummary {
+            cid: cid.clone(),
+            unread: log().filter(unread).count() as u64,
+            members: self
+                .members(cid)
+                .iter()
+                .filter(|row| row.state == MemberState::Active)
+                .count() as u64,
+            head_seq: last_message
+                .as_ref()
+                .map(|row| row.seq)
+                .max(head.map(|head| head.seq))
+                .unwrap_or(0),
+            channel,
+            membership,
+            last_message,
+            read,
+        })
+    }
+
+    pub(super) fn members(&self, cid: &ChannelId) -> Vec<Member> {
+        self.all_members()
+            .filter(|row| row.cid == *cid)
+            .cloned()
+            .collect()
+    }
+
+    pub(super) fn reads(&self, cid: &ChannelId) -> Vec<Read> {
+        self.all_reads().filter(|row| row.cid == *cid).cloned().collect()
+    }
+
+    pub(super) fn messages(&self, query: &MessageQuery) -> MessagePage {
+        let log = || {
+            self.all_messages()
+                .filter(|row| row.cid == query.cid && row.ver > 0)
+        };
+        let in_scope = |row: &&Message| match query.scope {
+            MessageScope::Channel => row.is_in_channel(),
+            MessageScope::Thread(parent) => row.parent == Some(parent),
+        };
+        let before = |row: &&Message| query.before.is_none_or(|before| row.seq < before);
+        let mut messages: Vec<_> = log().filter(in_scope).filter(before).cloned().collect();
+        messages.sort_by_key(|row| row.seq);
+        let older = messages.len().saturating_sub(query.limit);
+        messages.drain(..older);
+        let shown = |id: MessageId| messages.iter().any(|row| row.id == id);
+        let live = |row: &&Reaction| row.ver > 0 && !row.removed && shown(row.message);
+        let reactions = self.all_reactions().filter(live).cloned().collect();
+        let mut replies = BTreeMap::new();
+        for reply in log().filter(|row| !row.is_deleted()) {
+            if let Some(parent) = reply.parent.filter(|parent| shown(*parent)) {
+                *replies.entry(parent).or_default() += 1;
+            }
+        }
+        let ranges = self.loaded.ranges.get(&query.cid).cloned().unwrap_or_default();
+        MessagePage {
+            messages,
+            reactions,
+            replies,
+            has_more: older > 0,
+            ranges,
+        }
+    }
+
+    pub(super) fn message(&self, id: MessageId) -> Option<Message> {
+        self.all_messages().find(|row| row.id == id).cloned()
+    }
+
+    pub(super) fn users(&self, users: &[UserId]) -> Vec<User> {
+        self.all_users()
+            .filter(|row| users.contains(&row.id))
+            .cloned()
+            .collect()
+    }
+}
+
+fn forget_version(row: &mut Row) {
+    match row {
+        Row::Channel(row) => row.ver = 0,
+        Row::Member(row) => row.ver = 0,
+        Row::Message(row) => row.ver = 0,
+        Row::Reaction(row) => row.ver = 0,
+        Row::Read(row) => row.ver = 0,
+        Row::Membership(row) => row.ver = 0,
+        Row::User(row) => row.ver = 0,
+    }
+}

@@ -1,0 +1,175 @@
+//! Random deltas against the naive model.
+
+use super::{
+    StoreFixture,
+    model::Model,
+    sample::{
+        ME, account, at, c_stream, channel, cid, cursor, head, member, membership, message, mid, outbox_item,
+        profile, put, query, ranges, reaction, read, tombstone, u_stream, user,
+    },
+};
+use proptest::{
+    prelude::{Just, Strategy, any},
+    prop_oneof,
+    test_runner::{Config, TestRunner},
+};
+use std::{future::Future, path::PathBuf, sync::Arc};
+use whimbrel_model::{
+    Change, Delta, MemberState, Message, MessageBody, MessageQuery, MessageScope, SnapshotWindow,
+};
+use whimbrel_store::Store;
+
+/// Sequences of deltas in one run.
+const CASES: u32 = 48;
+
+const CHANNELS: [&str; 2] = ["a", "b"];
+const USERS: [&str; 3] = [ME, "bob", "cyd"];
+
+/// Any sequence of deltas leaves what a naive model says, read after each delta and after the store is opened again.
+///
+/// # Panics
+/// If an answer differs; with the smallest sequence that was found to do it.
+pub fn random_deltas_read_like_the_naive_model<F>(open: impl Fn(PathBuf) -> F + Clone + 'static)
+where
+    F: Future<Output = Arc<dyn Store>> + 'static,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let config = Config {
+        cases: CASES,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let deltas = proptest::collection::vec(proptest::collection::vec(changes(), 1..12), 1..8);
+    let outcome = TestRunner::new(config).run(&deltas, |deltas| {
+        runtime.block_on(follow(StoreFixture::open(open.clone()), deltas));
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}
+
+async fn follow(fixture: impl Future<Output = StoreFixture>, deltas: Vec<Vec<Change>>) {
+    let mut t = fixture.await;
+    let mut model = Model::default();
+    let first = Delta::from(Change::Account(account()));
+    for delta in std::iter::once(first).chain(deltas.into_iter().map(|changes| Delta { changes })) {
+        t.apply(delta.changes.clone()).await;
+        model.apply(&delta);
+        compare(t.store(), &model).await;
+    }
+    t.reopen().await;
+    compare(t.store(), &model).await;
+    t.store().close().await;
+}
+
+async fn compare(store: &dyn Store, model: &Model) {
+    assert_eq!(store.load().await.unwrap(), model.load());
+    assert_eq!(store.channels(0, 9).await.unwrap(), model.channels(0, 9));
+    assert_eq!(store.channels(1, 1).await.unwrap(), model.channels(1, 1));
+    for cid in CHANNELS.map(cid) {
+        assert_eq!(store.channel(&cid).await.unwrap(), model.channel(&cid));
+        assert_eq!(store.members(&cid).await.unwrap(), model.members(&cid));
+        assert_eq!(store.reads(&cid).await.unwrap(), model.reads(&cid));
+    }
+    for channel in CHANNELS {
+        for (before, limit) in [(None, 9), (None, 2), (Some(4), 2)] {
+            let timeline = query(channel, before, limit);
+            assert_eq!(
+                store.messages(&timeline).await.unwrap(),
+                model.messages(&timeline)
+            );
+            let thread = MessageQuery {
+                scope: MessageScope::Thread(mid(1)),
+                ..timeline
+            };
+            assert_eq!(store.messages(&thread).await.unwrap(), model.messages(&thread));
+        }
+    }
+    for n in 1..=8 {
+        assert_eq!(store.message(mid(n)).await.unwrap(), model.message(mid(n)));
+    }
+    let users = USERS.map(user);
+    assert_eq!(store.users(&users).await.unwrap(), model.users(&users));
+}
+
+fn changes() -> impl Strategy<Value = Change> {
+    prop_oneof![12 => rows(), 5 => device_changes()]
+}
+
+fn rows() -> impl Strategy<Value = Change> {
+    let channels = || proptest::sample::select(&CHANNELS[..]);
+    let users = || proptest::sample::select(&USERS[..]);
+    let state = || prop_oneof![Just(MemberState::Active), Just(MemberState::Gone)];
+    let ver = || 1_u64..9;
+    prop_oneof![
+        4 => (1_u64..=8, users(), ver(), any::<bool>(), "\\PC{0,8}").prop_map(|(n, author, ver, gone, text)| {
+            let message = message_of(n, author, ver, text);
+            put(if gone { tombstone(message, ver) } else { message })
+        }),
+        2 => (1_u64..=8, users(), proptest::sample::select(&["👍", "x"][..]), ver(), any::<bool>())
+            .prop_map(|(n, who, what, ver, removed)| {
+                let place = message_of(n, who, ver, String::new()).cid;
+                put(whimbrel_model::Reaction { cid: place, ..reaction(n, who, what, ver, removed) })
+            }),
+        1 => (channels(), ver()).prop_map(|(id, ver)| put(channel(id, ver))),
+        1 => (channels(), users(), ver(), state()).prop_map(|(id, who, ver, state)| put(member(id, who, ver, state))),
+        1 => (channels(), users(), 0_u64..9, ver()).prop_map(|(id, who, seq, ver)| put(read(id, who, seq, ver))),
+        1 => (channels(), ver(), state()).prop_map(|(id, ver, state)| put(membership(id, ver, state))),
+        1 => (users(), ver()).prop_map(|(who, ver)| put(profile(who, ver))),
+    ]
+}
+
+/// One of eight messages. Channel, place and thread of each are fixed, as on a server: the even ones are in `b`, the
+/// odd ones above the first are replies to it, every other one of them shown in the channel.
+fn message_of(n: u64, author: &str, ver: u64, text: String) -> Message {
+    let place = CHANNELS[usize::from(n.is_multiple_of(2))];
+    Message {
+        author: user(author),
+        body: MessageBody::text(text),
+        parent: (n > 1 && n % 2 == 1).then(|| mid(1)),
+        show_in_channel: n % 4 == 1 && n > 1,
+        accepted_at: (n != 8).then(|| at(100 - 10 * n)),
+        ..message(place, n, ver)
+    }
+}
+
+fn device_changes() -> impl Strategy<Value = Change> {
+    let streams = || {
+        prop_oneof![
+            Just(c_stream("a")),
+            Just(c_stream("b")),
+            Just(u_stream(ME)),
+            Just(u_stream("bob"))
+        ]
+    };
+    let channels = proptest::sample::select(&CHANNELS[..]);
+    prop_oneof![
+        (streams(), 0_u64..9, 0_u64..9, any::<bool>()).prop_map(|(stream, ver, seq, windowed)| {
+            let window = windowed.then_some(SnapshotWindow { lo: seq, ver });
+            Change::Cursor(
+                stream,
+                whimbrel_model::Cursor {
+                    window,
+                    ..cursor(ver, seq)
+                },
+            )
+        }),
+        (streams(), 0_u64..9, 0_u64..9).prop_map(|(stream, ver, seq)| Change::Head(stream, head(ver, seq))),
+        streams().prop_map(Change::Rebase),
+        streams().prop_map(Change::Unfollow),
+        (channels, 1_u64..9, 0_u64..9)
+            .prop_map(|(id, lo, len)| { Change::Ranges(cid(id), ranges(&[(lo, lo + len), (30, 30)])) }),
+        "[a-z]{0,3}".prop_map(Change::HeadsToken),
+        (1_u64..5, any::<bool>()).prop_map(|(pos, attempted)| {
+            Change::Outbox(whimbrel_model::OutboxItem {
+                attempted,
+                ..outbox_item(pos)
+            })
+        }),
+        (1_u64..5).prop_map(|pos| Change::OutboxRemoved(outbox_item(pos).id)),
+    ]
+}
