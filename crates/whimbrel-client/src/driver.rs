@@ -182,7 +182,7 @@ impl Driver {
         }
         let wake = self
             .engine
-            .next_wake(self.parts.clock.millis())
+            .next_wake()
             .map(|at| self.parts.clock.at(at));
         let timer = async {
             match wake {

@@ -54,7 +54,7 @@ impl Engine {
         if self
             .heads_token
             .as_ref()
-            .is_none_or(|(_, token)| *token != page.token)
+            .is_none_or(|(epoch, token)| *epoch != self.epoch || *token != page.token)
         {
             effects
                 .delta
@@ -68,8 +68,9 @@ impl Engine {
 
     /// Asks for pages of what is behind, a few streams at a time.
     pub(crate) fn pull(&mut self, effects: &mut Effects, env: &Env<'_>) {
+        self.streams.cool_down(env.mono);
         while self.streams.pulling() < self.config.pulls {
-            let Some((stream, cursor)) = self.streams.next_pull(env.mono) else {
+            let Some((stream, cursor)) = self.streams.next_pull() else {
                 break;
             };
             let id = self.requests.add(Request::Page(stream.clone()), env.mono);
@@ -102,8 +103,10 @@ impl Engine {
                 effects.notices.push(Notice::History(failed.id, Err(error)));
             }
             Some(Request::Heads) => {
+                let wait = self.refused_wait(&failed, env);
                 if let Phase::Online(online) = &mut self.phase {
                     online.asking_heads = None;
+                    online.next_heartbeat = online.next_heartbeat.min(env.mono + wait);
                 }
             }
             None => {}
@@ -111,14 +114,21 @@ impl Engine {
     }
 
     fn page_failed(&mut self, stream: &StreamId, failed: &Failed, delta: &mut Delta, env: &mut Env<'_>) {
+        if !self.streams.pull_failed(stream, failed.id) {
+            return;
+        }
         if matches!(failed.code, Code::ChannelNotFound | Code::NotMember) {
             self.streams.unfollow(stream, delta);
             return;
         }
-        let wait = match failed.retry_after_ms {
+        let wait = self.refused_wait(failed, env);
+        self.streams.cool(stream.clone(), env.mono + wait);
+    }
+
+    fn refused_wait(&self, failed: &Failed, env: &mut Env<'_>) -> u64 {
+        match failed.retry_after_ms {
             Some(asked) => backoff::spread(asked, env),
             None => backoff::full_jitter(&self.config, 5, env),
-        };
-        self.streams.pull_failed(stream, env.mono + wait);
+        }
     }
 }

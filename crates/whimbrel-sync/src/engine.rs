@@ -247,7 +247,7 @@ impl Engine {
 
     /// Returns the moment, on the monotonic clock, at which the engine wants [`Input::Timer`].
     #[must_use]
-    pub fn next_wake(&self, now: u64) -> Option<u64> {
+    pub fn next_wake(&self) -> Option<u64> {
         match &self.phase {
             Phase::Waiting { until, .. } => Some(*until),
             Phase::Connecting { since } => Some(since + self.config.connect_ms),
@@ -255,7 +255,7 @@ impl Engine {
             Phase::Online(online) => {
                 let silent = online.last_heard + online.heartbeat_ms * 5 / 2;
                 let unanswered = self.oldest_unanswered().map(|at| at + self.config.answer_ms);
-                let retries = [self.outbox.next_retry(now), self.streams.next_retry(now)];
+                let retries = [self.outbox.next_retry(), self.streams.next_retry()];
                 let others = retries.into_iter().flatten().chain(unanswered);
                 others.chain([online.next_heartbeat, silent]).min()
             }

@@ -10,7 +10,7 @@ pub(crate) struct LaneQueue {
     /// When the oldest of them left.
     pub(crate) sent_at: u64,
     /// Before this moment nothing is sent.
-    pub(crate) retry_at: u64,
+    pub(crate) retry_at: Option<u64>,
     /// Failures in a row.
     pub(crate) failures: u32,
 }

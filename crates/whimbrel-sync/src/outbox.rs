@@ -64,6 +64,11 @@ impl Outbox {
         if self.items.len() >= limits::OUTBOX_ITEMS {
             return Err(CommandError::OutboxFull);
         }
+        self.append(id, op, user, env);
+        Ok(())
+    }
+
+    fn append(&mut self, id: OpId, op: Op, user: &UserId, env: &Env<'_>) {
         let pos = self.next_pos.max(1);
         self.insert(OutboxItem {
             pos,
@@ -77,15 +82,17 @@ impl Outbox {
             status: OutboxStatus::Queued,
         });
         self.dirty.insert(pos);
-        Ok(())
     }
 
     /// Takes what may be sent now, marked as attempted.
     pub(crate) fn take_sendable(&mut self, now: u64) -> Vec<OpEnvelope> {
         let mut envelopes = Vec::new();
         for lane in self.lanes.values_mut() {
+            if lane.retry_at.is_some_and(|at| at > now) {
+                continue;
+            }
+            lane.retry_at = None;
             while lane.has_unsent()
-                && lane.retry_at <= now
                 && lane.in_flight() < limits::LANE_IN_FLIGHT
                 && self.in_flight < limits::IN_FLIGHT
             {
@@ -118,18 +125,17 @@ impl Outbox {
 
     /// Parks a rejected operation with its content, and those that need it and were never sent.
     pub(crate) fn reject(&mut self, id: OpId, rejection: Rejection, now: u64, notices: &mut Vec<Notice>) {
-        let Some(pos) = self.positions.get(&id).copied() else {
-            return;
-        };
-        self.park(pos, rejection, now, notices);
-        self.reject_dependents(pos, now, notices);
+        let Ok(item) = self.find(id) else { return };
+        // A repeated answer says nothing about what was queued since.
+        if item.rejection().is_none() {
+            let pos = item.pos;
+            self.park(pos, rejection, now, notices);
+            self.reject_dependents(pos, now, notices);
+        }
     }
 
     fn reject_dependents(&mut self, parent: u64, now: u64, notices: &mut Vec<Notice>) {
-        let Some(op) = self.items.get(&parent).map(|item| item.op.clone()) else {
-            return;
-        };
-        let Some(root) = self.items.get(&parent).map(|item| item.id) else {
+        let Some((needed, op)) = self.items.get(&parent).map(|item| (item.id, item.op.clone())) else {
             return;
         };
         let Some(lane) = self.lanes.get(&op.lane()) else {
@@ -143,14 +149,16 @@ impl Outbox {
                     .is_some_and(|item| !item.attempted && item.op.depends_on(&op))
             })
             .collect();
-        for pos in dependents {
+        for pos in &dependents {
             let message = format!("it needs the {} that was not accepted", op.name());
             let rejection = Rejection {
                 code: Code::ParentRejected,
                 message,
-                parent: Some(root),
+                parent: Some(needed),
             };
-            self.park(pos, rejection, now, notices);
+            self.park(*pos, rejection, now, notices);
+        }
+        for pos in dependents {
             self.reject_dependents(pos, now, notices);
         }
     }
@@ -160,9 +168,6 @@ impl Outbox {
         let Some(item) = self.items.get_mut(&pos) else {
             return;
         };
-        if item.rejection().is_some() {
-            return;
-        }
         notices.push(Notice::Settled(item.id, Err(rejection.clone())));
         item.last_error = Some(rejection.code.clone());
         item.status = OutboxStatus::Rejected(rejection);
@@ -203,7 +208,7 @@ impl Outbox {
             Some(asked) => backoff::spread(asked, env),
             None => backoff::full_jitter(config, lane.failures, env),
         };
-        lane.retry_at = env.mono + wait;
+        lane.retry_at = Some(env.mono + wait);
         item.last_error = Some(code);
         item.failures += 1;
         self.dirty.insert(pos);
@@ -212,7 +217,6 @@ impl Outbox {
     /// Everything on its way has an unknown outcome now.
     pub(crate) fn connection_lost(&mut self, code: &Code) {
         for lane in self.lanes.values_mut() {
-            lane.retry_at = 0;
             for pos in lane.rewind() {
                 if let Some(item) = self.items.get_mut(&pos) {
                     item.failures += 1;
@@ -257,9 +261,12 @@ impl Outbox {
         if item.rejection().is_none() {
             return Err(CommandError::NotRejected(id));
         }
+        // An operation that cannot be queued any more, after an update of the software, stays as it is.
+        item.op.validate()?;
         let (pos, op, user) = (item.pos, item.op.clone(), item.user.clone());
         self.forget(pos);
-        self.enqueue(new_id, op, &user, env)
+        self.append(new_id, op, &user, env);
+        Ok(())
     }
 
     fn find(&self, id: OpId) -> Result<&OutboxItem, CommandError> {
@@ -293,14 +300,10 @@ impl Outbox {
         }
     }
 
-    /// Returns the moment of the next thing to do by itself: a lane to try again, while connected.
-    pub(crate) fn next_retry(&self, now: u64) -> Option<u64> {
-        self.lanes
-            .values()
-            .filter(|lane| lane.has_unsent())
-            .map(|lane| lane.retry_at)
-            .filter(|at| *at > now)
-            .min()
+    /// Returns the moment of the next thing to do by itself: a lane to try again, while connected. It stays until it was
+    /// acted on, however late anyone asks.
+    pub(crate) fn next_retry(&self) -> Option<u64> {
+        self.lanes.values().filter_map(|lane| lane.retry_at).min()
     }
 
     /// Returns when the oldest operation left that is still on its way.

@@ -65,8 +65,8 @@ pub(crate) struct Online {
 impl Engine {
     pub(crate) fn go_online(&mut self, effects: &mut Effects, env: &Env<'_>) {
         match self.phase {
-            Phase::Offline | Phase::Waiting { .. } => self.connect(effects, env),
-            Phase::NeedsAuth { .. } | Phase::Failed { .. } => {
+            Phase::Offline | Phase::Waiting { .. } | Phase::Failed { .. } => self.connect(effects, env),
+            Phase::NeedsAuth { .. } => {
                 self.refresh_token = true;
                 self.connect(effects, env);
             }
@@ -203,7 +203,9 @@ impl Engine {
         }
         self.refresh_token = false;
         self.epoch = ready.epoch;
-        self.streams.connected(ready.epoch);
+        let known = self.heads_token.as_ref().map(|(epoch, _)| *epoch);
+        self.streams
+            .connected(ready.epoch, known, &mut effects.delta);
         self.phase = Phase::Online(Online {
             heartbeat_ms: ready.heartbeat_ms.max(1),
             last_heard: env.mono,

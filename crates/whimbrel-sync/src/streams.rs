@@ -75,22 +75,36 @@ impl Streams {
         }
     }
 
-    /// Takes the server's history of this connection, and finds what has to be pulled.
-    pub(crate) fn connected(&mut self, epoch: Epoch) {
-        self.epoch = Some(epoch);
+    /// Takes the server's history of this connection, and finds what has to be pulled. `known` is the history that the
+    /// heads here were learned in, as far as that is known.
+    pub(crate) fn connected(&mut self, epoch: Epoch, known: Option<Epoch>, delta: &mut Delta) {
+        let before = self.epoch.replace(epoch).or(known);
         self.cooling.clear();
+        if before != Some(epoch) {
+            self.forget_heads(delta);
+        }
         let ids: Vec<StreamId> = self.streams.keys().cloned().collect();
         for id in ids {
             self.judge(&id);
         }
     }
 
+    /// Forgets the heads of streams that were never pulled: another history may never get as far. Those of the others
+    /// go when their first page comes.
+    fn forget_heads(&mut self, delta: &mut Delta) {
+        for (id, stream) in &mut self.streams {
+            if stream.cursor.is_none() && stream.head != Head::default() {
+                stream.head = Head::default();
+                delta.push(Change::Rebase(id.clone()));
+            }
+        }
+    }
+
     /// Forgets what was asked for on a connection that is gone.
     pub(crate) fn disconnected(&mut self) {
-        for id in std::mem::take(&mut self.pulling).into_keys() {
-            if let Some(stream) = self.streams.get_mut(&id) {
-                stream.early.clear();
-            }
+        self.pulling.clear();
+        for stream in self.streams.values_mut() {
+            stream.early.clear();
         }
     }
 
@@ -108,11 +122,14 @@ impl Streams {
         self.behind.len()
     }
 
+    /// Lets streams be asked for again whose moment has come.
+    pub(crate) fn cool_down(&mut self, now: u64) {
+        self.cooling.retain(|_, until| *until > now);
+    }
+
     /// Returns the next stream to pull and how far it is known, what is on the screen first.
-    pub(crate) fn next_pull(&self, now: u64) -> Option<(StreamId, Option<Cursor>)> {
-        let ready = |id: &&StreamId| {
-            !self.pulling.contains_key(*id) && self.cooling.get(*id).is_none_or(|until| *until <= now)
-        };
+    pub(crate) fn next_pull(&self) -> Option<(StreamId, Option<Cursor>)> {
+        let ready = |id: &&StreamId| !self.pulling.contains_key(*id) && !self.cooling.contains_key(*id);
         let first = self.visible.intersection(&self.behind).find(ready);
         let id = first.or_else(|| self.behind.iter().find(ready))?;
         Some((id.clone(), self.streams.get(id)?.cursor))
@@ -120,7 +137,6 @@ impl Streams {
 
     /// Notes that a page is on its way.
     pub(crate) fn pull_sent(&mut self, id: StreamId, request: u64) {
-        self.cooling.remove(&id);
         self.pulling.insert(id, request);
     }
 
@@ -129,9 +145,10 @@ impl Streams {
         self.pulling.len()
     }
 
-    /// Returns the next moment at which a stream may be asked for again.
-    pub(crate) fn next_retry(&self, now: u64) -> Option<u64> {
-        self.cooling.values().copied().filter(|at| *at > now).min()
+    /// Returns the next moment at which a stream may be asked for again. It stays until it was acted on, however late
+    /// anyone asks.
+    pub(crate) fn next_retry(&self) -> Option<u64> {
+        self.cooling.values().copied().min()
     }
 
     /// Learns how far a stream goes.
@@ -150,48 +167,35 @@ impl Streams {
 
     /// Takes a live step: applies it if it begins at the cursor, else remembers that there is something to pull.
     pub(crate) fn event(&mut self, step: StreamEvent, delta: &mut Delta) {
-        let id = step.stream.clone();
-        if self.pulling.contains_key(&id) {
-            let head = Head {
-                ver: step.to,
-                seq: step.seq,
-            };
-            if let Some(stream) = self.streams.get_mut(&id)
-                && stream.early.len() < EARLY_STEPS
-            {
-                stream.early.push(step);
-            }
-            self.raise_head(&id, head, delta);
-        } else if self.begins_at_cursor(&step) {
+        if !self.keep_for_page(&step) && self.begins_at_cursor(&step) {
             self.put_rows(&step.rows, delta);
             self.advance(&step, delta);
-        } else if self.cursor_ver(&id).is_none_or(|ver| step.to > ver) {
-            self.raise_head(
-                &id,
-                Head {
-                    ver: step.to,
-                    seq: step.seq,
-                },
-                delta,
-            );
+        } else {
+            self.note_head(&step, delta);
         }
     }
 
     /// Takes a step that an answer to an own operation carried: its rows are put wherever the cursor is.
     pub(crate) fn answer(&mut self, step: StreamEvent, delta: &mut Delta) {
         self.put_rows(&step.rows, delta);
-        if step.to > step.from && self.begins_at_cursor(&step) {
+        if step.to > step.from && !self.keep_for_page(&step) && self.begins_at_cursor(&step) {
             self.advance(&step, delta);
         } else {
-            self.raise_head(
-                &step.stream,
-                Head {
-                    ver: step.to,
-                    seq: step.seq,
-                },
-                delta,
-            );
+            self.note_head(&step, delta);
         }
+    }
+
+    /// While a page of the stream is on its way, keeps a step for after it, and says so.
+    fn keep_for_page(&mut self, step: &StreamEvent) -> bool {
+        if !self.pulling.contains_key(&step.stream) {
+            return false;
+        }
+        if let Some(stream) = self.streams.get_mut(&step.stream)
+            && stream.early.len() < EARLY_STEPS
+        {
+            stream.early.push(step.clone());
+        }
+        true
     }
 
     /// Takes a page that was asked for.
@@ -230,15 +234,25 @@ impl Streams {
         }
     }
 
-    /// Notes that a request for a page was refused for now.
-    pub(crate) fn pull_failed(&mut self, id: &StreamId, retry_at: u64) {
-        self.pulling.remove(id);
-        self.cooling.insert(id.clone(), retry_at);
+    /// Notes that a request for a page was refused. Returns whether it was still waited for.
+    pub(crate) fn pull_failed(&mut self, id: &StreamId, request: u64) -> bool {
+        let waited = self.pulling.get(id) == Some(&request);
+        if waited {
+            self.pulling.remove(id);
+        }
+        waited
+    }
+
+    /// Leaves a stream alone until a moment.
+    pub(crate) fn cool(&mut self, id: StreamId, until: u64) {
+        self.cooling.insert(id, until);
     }
 
     /// Stops following a stream that the account may not see any more. Its rows stay.
     pub(crate) fn unfollow(&mut self, id: &StreamId, delta: &mut Delta) {
         self.behind.remove(id);
+        self.pulling.remove(id);
+        self.cooling.remove(id);
         let Some(stream) = self.streams.remove(id) else {
             return;
         };
@@ -267,8 +281,15 @@ impl Streams {
                 stream.head = Head::default();
             }
         }
-        if let (StreamId::Channel(cid), Some(cursor)) = (&page.stream, old) {
-            self.mark_stale(&cid.clone(), if other_history { 0 } else { cursor.ver }, delta);
+        match (&page.stream, old) {
+            // Its messages are not those that the new history has at these sequences.
+            (StreamId::Channel(cid), Some(_)) if other_history && self.ranges.remove(cid).is_some() => {
+                delta.push(Change::Ranges(cid.clone(), RangeSet::default()));
+            }
+            (StreamId::Channel(cid), Some(cursor)) if !other_history => {
+                self.mark_stale(cid, cursor.ver, delta);
+            }
+            _ => {}
         }
     }
 
@@ -310,13 +331,6 @@ impl Streams {
         }
     }
 
-    fn cursor_ver(&self, id: &StreamId) -> Option<u64> {
-        self.streams
-            .get(id)
-            .and_then(|stream| stream.cursor)
-            .map(|cursor| cursor.ver)
-    }
-
     /// The cursor rule. A stream that is not known at all begins at 0.
     fn begins_at_cursor(&self, step: &StreamEvent) -> bool {
         let Some(epoch) = self.epoch else { return false };
@@ -341,14 +355,15 @@ impl Streams {
         if let StreamId::Channel(cid) = &step.stream {
             self.add_range(cid, covered + 1, step.seq, delta);
         }
-        self.raise_head(
-            &step.stream,
-            Head {
-                ver: step.to,
-                seq: step.seq,
-            },
-            delta,
-        );
+        self.note_head(step, delta);
+    }
+
+    fn note_head(&mut self, step: &StreamEvent, delta: &mut Delta) {
+        let head = Head {
+            ver: step.to,
+            seq: step.seq,
+        };
+        self.raise_head(&step.stream, head, delta);
     }
 
     fn put_rows(&mut self, rows: &[Row], delta: &mut Delta) {
