@@ -1,0 +1,3 @@
+//! Tests of the hub against its storage in memory.
+
+mod conformance;
