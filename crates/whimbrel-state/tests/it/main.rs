@@ -2,9 +2,15 @@
 //!
 //! Not asserted here: time, and that the real stores answer like [`disk::Disk`], which is for their conformance suite.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers are test code too, and a panic is how they fail"
+)]
+
 mod channels;
 mod disk;
 mod driver;
 mod laws;
 mod others;
 mod timeline;
+mod world;
