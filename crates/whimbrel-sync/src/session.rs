@@ -204,8 +204,7 @@ impl Engine {
         self.refresh_token = false;
         self.epoch = ready.epoch;
         let known = self.heads_token.as_ref().map(|(epoch, _)| *epoch);
-        self.streams
-            .connected(ready.epoch, known, &mut effects.delta);
+        self.streams.connected(ready.epoch, known, &mut effects.delta);
         self.phase = Phase::Online(Online {
             heartbeat_ms: ready.heartbeat_ms.max(1),
             last_heard: env.mono,

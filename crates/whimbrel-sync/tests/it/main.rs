@@ -1,0 +1,15 @@
+//! Tests of the engine with frames made by hand: the test is the server, the clock, the disk and the dice.
+//!
+//! Not asserted here: that a real server sends such frames, which is for the tests of the client and the simulator.
+
+mod cursor;
+mod disk;
+mod frames;
+mod heads;
+mod lanes;
+mod law;
+mod outbox;
+mod rejection;
+mod session;
+mod snapshot;
+mod world;

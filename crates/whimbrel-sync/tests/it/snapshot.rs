@@ -1,0 +1,318 @@
+//! Snapshots: a stream that is new, too far behind, or of another history. And older messages.
+
+use crate::{
+    frames::{
+        EPOCH, channel, cid, cursor, event, head, heads_page, histories, in_window, me, message, page,
+        reaction, ready_as, syncs,
+    },
+    world::World,
+};
+use whimbrel_model::{Change, Code, Cursor, Epoch, Head, Range};
+use whimbrel_protocol::{HistoryPage, Page, ServerFrame, Sync};
+use whimbrel_sync::{HistoryError, Input, Notice, Status};
+
+fn told_of(world: &mut World, to: u64, seq: u64) -> Sync {
+    let effects = world.frame(event(channel("general"), to - 1, to, seq, Vec::new()));
+    syncs(&effects.frames)[0].clone()
+}
+
+fn reset(ask: &Sync, to: Cursor, rows: Vec<whimbrel_model::Row>) -> Page {
+    Page {
+        reset: true,
+        ..page(ask, 0, to, rows)
+    }
+}
+
+/// Live, with messages 1 to 10 of the channel at version 10.
+fn followed() -> World {
+    let mut world = World::live();
+    let rows = (1..=10)
+        .map(|number| message("general", number, number))
+        .collect();
+    drop(world.frame(event(channel("general"), 0, 10, 10, rows)));
+    world
+}
+
+#[test]
+fn a_new_stream_begins_with_a_snapshot_that_says_where_it_begins() {
+    let mut world = World::live();
+    let ask = told_of(&mut world, 2_000, 100);
+    assert_eq!(ask.cursor, None);
+    let rows = (51..=100)
+        .map(|number| message("general", number, 1_900 + number))
+        .collect();
+    let effects = world.frame(ServerFrame::Page(reset(&ask, cursor(2_000, 100), rows)));
+    assert!(world.ranges("general").is_fresh(51, 100));
+    assert!(!world.ranges("general").covers(50, 50));
+    assert!(effects.notices.is_empty(), "nothing was interrupted");
+    assert!(world.disk.rebased.is_empty());
+}
+
+#[test]
+fn a_snapshot_of_several_pages_claims_its_window_at_the_end() {
+    let mut world = World::live();
+    let ask = told_of(&mut world, 2_000, 100);
+    let first = Page {
+        more: true,
+        head: head(2_000, 100),
+        ..reset(
+            &ask,
+            in_window(1_980, 0, 51, 2_000),
+            vec![message("general", 51, 1_980)],
+        )
+    };
+    let effects = world.frame(ServerFrame::Page(first));
+    assert!(world.ranges("general").as_slice().is_empty());
+    let asks = syncs(&effects.frames);
+    assert_eq!(asks[0].cursor, Some(in_window(1_980, 0, 51, 2_000)));
+    // Meanwhile somebody edits message 3, which the window leaves out, and writes message 101.
+    let rows = vec![
+        message("general", 100, 2_000),
+        message("general", 3, 2_001),
+        message("general", 101, 2_002),
+    ];
+    drop(world.frame(ServerFrame::Page(page(&asks[0], 1_980, cursor(2_002, 101), rows))));
+    assert_eq!(
+        world.ranges("general").as_slice(),
+        [Range {
+            lo: 51,
+            hi: 101,
+            stale_since: None
+        }]
+    );
+    assert_eq!(world.engine.status(), Status::Live);
+}
+
+#[test]
+fn a_step_within_a_snapshot_waits_for_its_end() {
+    let mut world = World::live();
+    let ask = told_of(&mut world, 20, 10);
+    let first = Page {
+        more: true,
+        head: head(20, 10),
+        ..reset(&ask, in_window(15, 0, 1, 20), Vec::new())
+    };
+    drop(world.frame(ServerFrame::Page(first)));
+    drop(world.input(Input::GoOffline));
+    // Nothing is asked for yet on this connection but the own stream and this one: the step begins at the cursor.
+    let effects = world.hello();
+    let ask = syncs(&effects.frames)
+        .into_iter()
+        .find(|ask| ask.stream == channel("general"))
+        .unwrap();
+    drop(world.frame(event(
+        channel("general"),
+        15,
+        21,
+        11,
+        vec![message("general", 11, 21)],
+    )));
+    assert_eq!(world.cursor(&channel("general")), Some((15, 0)));
+    drop(world.frame(ServerFrame::Page(page(&ask, 15, cursor(20, 10), Vec::new()))));
+    assert_eq!(world.cursor(&channel("general")), Some((20, 10)));
+}
+
+#[test]
+fn a_jump_within_a_history_marks_the_runs_as_stale_and_says_so() {
+    let mut world = followed();
+    let ask = told_of(&mut world, 2_000, 200);
+    let rows = (151..=200)
+        .map(|number| message("general", number, 1_800 + number))
+        .collect();
+    let effects = world.frame(ServerFrame::Page(reset(&ask, cursor(2_000, 200), rows)));
+    assert_eq!(effects.notices, [Notice::Discontinuity(cid("general"))]);
+    assert_eq!(
+        world.ranges("general").as_slice(),
+        [
+            Range {
+                lo: 1,
+                hi: 10,
+                stale_since: Some(10)
+            },
+            Range {
+                lo: 151,
+                hi: 200,
+                stale_since: None
+            },
+        ]
+    );
+    assert!(world.disk.rebased.is_empty());
+    assert_eq!(world.engine.fresh_start(&cid("general"), 160), 151);
+    assert_eq!(
+        world.engine.fresh_start(&cid("general"), 11),
+        11,
+        "what is stale is asked for again"
+    );
+}
+
+#[test]
+fn another_history_takes_the_place_of_the_one_that_was() {
+    let mut world = followed();
+    drop(world.input(Input::GoOffline));
+    drop(world.greet());
+    let effects = world.frame(ready_as("ada", Epoch(8)));
+    let asks = syncs(&effects.frames);
+    let ask = asks
+        .into_iter()
+        .find(|ask| ask.stream == channel("general"))
+        .unwrap();
+    assert_eq!(
+        ask.cursor,
+        Some(cursor(10, 10)),
+        "the server sees that it is of another history"
+    );
+    let to = Cursor {
+        epoch: Epoch(8),
+        ..cursor(4, 3)
+    };
+    let effects = world.frame(ServerFrame::Page(reset(&ask, to, vec![message("general", 3, 4)])));
+    let rebase = effects
+        .delta
+        .changes
+        .iter()
+        .position(|change| *change == Change::Rebase(channel("general")));
+    let row = effects
+        .delta
+        .changes
+        .iter()
+        .position(|change| matches!(change, Change::Row(_)));
+    assert!(rebase < row, "the old rows step back before the new come");
+    assert_eq!(world.disk.cursor(&channel("general")), Some(to));
+    assert_eq!(
+        world.head(&channel("general")),
+        head(4, 3),
+        "the head of the old history is gone"
+    );
+    assert_eq!(
+        world.ranges("general").as_slice(),
+        [Range {
+            lo: 3,
+            hi: 3,
+            stale_since: None
+        }]
+    );
+}
+
+#[test]
+fn a_head_of_another_history_does_not_make_a_pull_without_end() {
+    let mut world = World::live();
+    // Known to be far ahead, and never pulled: the connection broke first.
+    let ask = told_of(&mut world, 500, 100);
+    assert_eq!(ask.cursor, None);
+    let mut world = world.restarted();
+    drop(world.greet());
+    let effects = world.frame(ready_as("ada", Epoch(8)));
+    assert!(
+        effects
+            .delta
+            .changes
+            .contains(&Change::Rebase(channel("general")))
+    );
+    let asks = syncs(&effects.frames);
+    let ask = asks
+        .into_iter()
+        .find(|ask| ask.stream == channel("general"))
+        .unwrap();
+    let to = Cursor {
+        epoch: Epoch(8),
+        ..cursor(4, 1)
+    };
+    let effects = world.frame(ServerFrame::Page(reset(&ask, to, vec![message("general", 1, 4)])));
+    assert!(
+        syncs(&effects.frames)
+            .iter()
+            .all(|ask| ask.stream != channel("general"))
+    );
+    assert_eq!(world.head(&channel("general")), head(4, 1));
+}
+
+#[test]
+fn a_live_step_of_another_history_is_not_applied_at_the_old_cursor() {
+    let mut world = followed();
+    drop(world.input(Input::GoOffline));
+    drop(world.greet());
+    drop(world.frame(ready_as("ada", Epoch(8))));
+    drop(world.frame(event(
+        channel("general"),
+        10,
+        11,
+        11,
+        vec![message("general", 11, 11)],
+    )));
+    assert_eq!(world.cursor(&channel("general")), Some((10, 10)));
+}
+
+#[test]
+fn a_token_of_another_history_is_not_used_and_is_replaced() {
+    let mut world = World::live();
+    drop(world.input(Input::GoOffline));
+    drop(world.greet());
+    let effects = world.frame(ready_as("ada", Epoch(8)));
+    let ask = crate::frames::asks_heads(&effects.frames)[0].clone();
+    assert_eq!(ask.since, None);
+    // The same text as in the old history.
+    drop(world.frame(heads_page(ask.id, "1", false, vec![(me(), Head::default())])));
+    assert_eq!(world.disk.loaded.heads_token.as_deref(), Some("8/1"));
+    assert_ne!(Epoch(8), EPOCH);
+}
+
+#[test]
+fn older_messages_join_the_run_that_is_there() {
+    let mut world = World::live();
+    let ask = told_of(&mut world, 2_000, 100);
+    let rows = (51..=100)
+        .map(|number| message("general", number, 1_900 + number))
+        .collect();
+    drop(world.frame(ServerFrame::Page(reset(&ask, cursor(2_000, 100), rows))));
+    let (id, effects) = world
+        .with_env(|engine, env| engine.fetch_history(cid("general"), 51, 20, env))
+        .unwrap();
+    let asks = histories(&effects.frames);
+    assert_eq!((asks[0].id, asks[0].before, asks[0].limit), (id, 51, 20));
+    let rows = (31..=50)
+        .map(|number| message("general", number, number))
+        .chain([reaction("general", 31, 90)]);
+    let effects = world.frame(ServerFrame::History(HistoryPage {
+        id,
+        cid: cid("general"),
+        lo: 31,
+        hi: 50,
+        rows: rows.collect(),
+    }));
+    assert_eq!(effects.notices, [Notice::History(id, Ok(()))]);
+    assert!(world.ranges("general").is_fresh(31, 100));
+    assert_eq!(world.engine.fresh_start(&cid("general"), 80), 31);
+}
+
+#[test]
+fn older_messages_cannot_be_asked_for_without_a_connection() {
+    let mut world = World::new();
+    let error = world
+        .with_env(|engine, env| engine.fetch_history(cid("general"), 5, 20, env))
+        .unwrap_err();
+    assert_eq!(error, HistoryError::NotConnected);
+}
+
+#[test]
+fn whoever_waits_for_older_messages_hears_of_a_refusal_and_of_a_break() {
+    let mut world = World::live();
+    let ask = |world: &mut World| {
+        world
+            .with_env(|engine, env| engine.fetch_history(cid("general"), 5, 20, env))
+            .unwrap()
+            .0
+    };
+    let id = ask(&mut world);
+    let effects = world.frame(crate::frames::failed(id, Code::NotMember, None));
+    let refused = HistoryError::Refused {
+        code: Code::NotMember,
+        message: "because".to_owned(),
+    };
+    assert_eq!(effects.notices, [Notice::History(id, Err(refused))]);
+    let id = ask(&mut world);
+    let effects = world.input(Input::GoOffline);
+    assert_eq!(
+        effects.notices,
+        [Notice::History(id, Err(HistoryError::NotConnected))]
+    );
+}
