@@ -13,11 +13,11 @@ use whimbrel_protocol::{
 pub(crate) const EPOCH: Epoch = Epoch(7);
 
 pub(crate) fn user(id: &str) -> UserId {
-    UserId::new(id).unwrap()
+    UserId::new(id).expect("it is valid")
 }
 
 pub(crate) fn cid(id: &str) -> ChannelId {
-    ChannelId::new(format!("messaging:{id}")).unwrap()
+    ChannelId::new(format!("messaging:{id}")).expect("it is valid")
 }
 
 pub(crate) fn channel(id: &str) -> StreamId {
@@ -62,7 +62,7 @@ pub(crate) fn react(channel: &str, number: u64) -> Op {
     Op::AddReaction {
         cid: cid(channel),
         message: message_id(number),
-        kind: "like".try_into().unwrap(),
+        kind: "like".try_into().expect("it is valid"),
     }
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn reaction(channel: &str, number: u64, ver: u64) -> Row {
         cid: cid(channel),
         message: message_id(number),
         user: user("bob"),
-        kind: "like".try_into().unwrap(),
+        kind: "like".try_into().expect("it is valid"),
         removed: false,
         at: Timestamp(3),
         ver,

@@ -244,3 +244,15 @@ fn answers_to_what_is_not_on_its_way_change_nothing() {
     assert_eq!(world.item(id).failures, failures);
     assert_eq!(world.engine.next_wake(), due);
 }
+
+#[test]
+fn connections_that_are_lost_do_not_use_up_the_places_on_the_way() {
+    let mut world = World::new();
+    let ids = queue_many(&mut world, "general", limits::LANE_IN_FLIGHT);
+    for _ in 0..10 {
+        assert_eq!(op_ids(&world.hello().frames), ids);
+        drop(world.input(Input::Closed {
+            code: Code::HeartbeatLost,
+        }));
+    }
+}

@@ -39,7 +39,7 @@ fn stream(number: u64) -> StreamId {
 }
 
 fn pick<T: Clone>(from: &[T], number: u64) -> Option<T> {
-    from.get(usize::try_from(number).unwrap() % from.len().max(1))
+    from.get(usize::try_from(number).expect("it fits") % from.len().max(1))
         .cloned()
 }
 
@@ -52,7 +52,7 @@ fn row(of: &StreamId, number: u64, ver: u64) -> Row {
 }
 
 fn code(number: u64) -> Code {
-    Code::ALL[usize::try_from(number).unwrap() % Code::ALL.len()].clone()
+    Code::ALL[usize::try_from(number).expect("it fits") % Code::ALL.len()].clone()
 }
 
 impl Wild {
@@ -113,7 +113,7 @@ impl Wild {
             31 => self.disconnect(a),
             32 => self.history(a, b, c),
             33 => self.decide(a, b),
-            34 => self.world.wall += i64::try_from(a).unwrap() * 10_000_000_000 - 250_000_000_000,
+            34 => self.world.wall += i64::try_from(a).expect("it fits") * 10_000_000_000 - 250_000_000_000,
             _ => self.restart(),
         }
     }
@@ -146,15 +146,15 @@ impl Wild {
 
     fn answer_pull(&mut self, a: u64, b: u64, c: u64) {
         let Some(ask) = pick(&self.asked, a) else { return };
-        let from = ask.cursor.map_or(0, |cursor| cursor.ver) + u64::from(b % 7 == 0);
-        let to = if c % 5 == 0 {
+        let from = ask.cursor.map_or(0, |cursor| cursor.ver) + u64::from(b.is_multiple_of(7));
+        let to = if c.is_multiple_of(5) {
             in_window(from + c, 0, 1, from + c)
         } else {
             cursor(from + c, c)
         };
         let answer = Page {
-            reset: ask.cursor.is_none() || b % 5 == 0,
-            more: c % 3 == 0,
+            reset: ask.cursor.is_none() || b.is_multiple_of(5),
+            more: c.is_multiple_of(3),
             head: head(from + c + b % 3, c),
             ..page(&ask, from, to, vec![row(&ask.stream, c, from + c)])
         };
@@ -209,7 +209,7 @@ impl Wild {
 
     fn decide(&mut self, a: u64, b: u64) {
         let Some(id) = pick(&self.ops, a) else { return };
-        if b % 2 == 0 {
+        if b.is_multiple_of(2) {
             if let Ok(effects) = self.world.discard(id) {
                 self.note(&effects);
             }
@@ -269,7 +269,12 @@ impl Wild {
             }
             frames = next;
             if frames.is_empty() {
-                self.world.now = self.world.engine.next_wake().unwrap().max(self.world.now);
+                self.world.now = self
+                    .world
+                    .engine
+                    .next_wake()
+                    .expect("it waits for something")
+                    .max(self.world.now);
                 frames = self.world.input(Input::Timer).frames;
             }
         }

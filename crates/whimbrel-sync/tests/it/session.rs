@@ -223,9 +223,11 @@ fn connecting_without_an_outcome_is_given_up() {
     );
 }
 
+type Reach = fn(&mut World);
+
 #[test]
 fn going_offline_ends_every_phase() {
-    let to: [(&str, fn(&mut World)); 6] = [
+    let to: [(&str, Reach); 6] = [
         ("offline", |_| {}),
         ("connecting", |world| drop(world.input(Input::GoOnline))),
         ("greeting", |world| drop(world.greet())),

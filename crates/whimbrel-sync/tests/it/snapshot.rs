@@ -2,8 +2,8 @@
 
 use crate::{
     frames::{
-        EPOCH, channel, cid, cursor, event, head, heads_page, histories, in_window, me, message, page,
-        reaction, ready_as, syncs,
+        EPOCH, channel, cid, cursor, event, failed, head, heads_page, histories, in_window, me, message,
+        page, reaction, ready_as, syncs,
     },
     world::World,
 };
@@ -92,14 +92,10 @@ fn a_step_within_a_snapshot_waits_for_its_end() {
         head: head(20, 10),
         ..reset(&ask, in_window(15, 0, 1, 20), Vec::new())
     };
-    drop(world.frame(ServerFrame::Page(first)));
-    drop(world.input(Input::GoOffline));
-    // Nothing is asked for yet on this connection but the own stream and this one: the step begins at the cursor.
-    let effects = world.hello();
-    let ask = syncs(&effects.frames)
-        .into_iter()
-        .find(|ask| ask.stream == channel("general"))
-        .unwrap();
+    let effects = world.frame(ServerFrame::Page(first));
+    let second = syncs(&effects.frames)[0].id;
+    // The next page is not on its way now, and the step begins at the cursor.
+    drop(world.frame(failed(second, Code::Unavailable, Some(5_000))));
     drop(world.frame(event(
         channel("general"),
         15,
@@ -108,8 +104,10 @@ fn a_step_within_a_snapshot_waits_for_its_end() {
         vec![message("general", 11, 21)],
     )));
     assert_eq!(world.cursor(&channel("general")), Some((15, 0)));
-    drop(world.frame(ServerFrame::Page(page(&ask, 15, cursor(20, 10), Vec::new()))));
-    assert_eq!(world.cursor(&channel("general")), Some((20, 10)));
+    let ask = syncs(&world.wake().frames)[0].clone();
+    assert_eq!(ask.cursor, Some(in_window(15, 0, 1, 20)));
+    drop(world.frame(ServerFrame::Page(page(&ask, 15, cursor(21, 11), Vec::new()))));
+    assert!(world.ranges("general").is_fresh(1, 11));
 }
 
 #[test]
@@ -303,7 +301,7 @@ fn whoever_waits_for_older_messages_hears_of_a_refusal_and_of_a_break() {
             .0
     };
     let id = ask(&mut world);
-    let effects = world.frame(crate::frames::failed(id, Code::NotMember, None));
+    let effects = world.frame(failed(id, Code::NotMember, None));
     let refused = HistoryError::Refused {
         code: Code::NotMember,
         message: "because".to_owned(),

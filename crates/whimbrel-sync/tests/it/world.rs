@@ -44,7 +44,11 @@ impl World {
     }
 
     /// Opens a disk, as after a restart.
-    pub(crate) fn on(mut disk: Disk, seed: u64) -> Self {
+    pub(crate) fn on(disk: Disk, seed: u64) -> Self {
+        Self::configured(disk, seed, EngineConfig::default())
+    }
+
+    pub(crate) fn configured(mut disk: Disk, seed: u64, config: EngineConfig) -> Self {
         let mut dice = Dice(seed);
         let mut env = Env {
             mono: 1_000,
@@ -53,7 +57,7 @@ impl World {
         };
         let loaded = disk.loaded.clone();
         let (engine, effects) =
-            Engine::load(loaded, &user("ada"), EngineConfig::default(), &mut env).unwrap();
+            Engine::load(loaded, &user("ada"), config, &mut env).expect("the disk is ada's");
         disk.apply(&effects.delta);
         assert!(effects.frames.is_empty() && effects.link.is_none());
         Self {
@@ -125,7 +129,9 @@ impl World {
     }
 
     pub(crate) fn queue(&mut self, op: Op) -> (OpId, Effects) {
-        let (id, effects) = self.with_env(|engine, env| engine.enqueue(op, env)).unwrap();
+        let (id, effects) = self
+            .with_env(|engine, env| engine.enqueue(op, env))
+            .expect("there is room");
         (id, self.commit(effects))
     }
 
