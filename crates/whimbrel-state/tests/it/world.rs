@@ -1,7 +1,9 @@
 //! A server, someone who uses the device, others, and a network that delivers in any order.
 
 use crate::{
-    disk::{accepted, channel, cid, member, membership, message, message_id, queued, read, rebase, rows, user},
+    disk::{
+        accepted, channel, cid, member, membership, message, message_id, queued, read, rebase, rows, user,
+    },
     driver::Driver,
 };
 use proptest::prelude::*;
@@ -127,11 +129,11 @@ impl World {
         let mut world = Self {
             driver: Driver::new(),
             log: Vec::new(),
-            pub(crate) newest: BTreeMap::new(),
+            newest: BTreeMap::new(),
             seqs: BTreeMap::new(),
             ver: 0,
             pos: 0,
-            pub(crate) alive: BTreeSet::new(),
+            alive: BTreeSet::new(),
         };
         for name in CHANNELS {
             world.ver += 1;
@@ -325,7 +327,12 @@ impl World {
                 let (cid, id) = self.some_message(*n)?;
                 let body = MessageBody::text(format!("edit {}", self.pos));
                 let base_revision = 0;
-                Op::EditMessage { cid, id, body, base_revision }
+                Op::EditMessage {
+                    cid,
+                    id,
+                    body,
+                    base_revision,
+                }
             }
             Action::Delete(n) => {
                 let (cid, id) = self.some_message(*n)?;
