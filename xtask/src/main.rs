@@ -10,6 +10,7 @@
 mod bench;
 mod ci;
 mod conformance;
+mod demo;
 mod doc;
 mod fmt;
 mod lint;
@@ -37,6 +38,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Two people chat through a network cut, a killed app and a restarted server
+    Demo(demo::Args),
     /// Runs the server; everything after `server` goes to it
     Server(server::Args),
     /// Runs every test: unit, integration, end-to-end, doc tests and tidy
@@ -60,6 +63,7 @@ enum Command {
 impl Command {
     fn run(self) -> Result<(), Failure> {
         match self {
+            Self::Demo(args) => demo::run(&args),
             Self::Server(args) => server::run(&args),
             Self::Test => test::run(),
             Self::Lint => lint::run(),

@@ -1,0 +1,142 @@
+//! A client that does what it is told on standard input. See `whimbrel_e2e::agent`.
+
+use clap::Parser;
+use std::{path::PathBuf, process::ExitCode};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use whimbrel::{Client, Defaults as _, Error, SyncState, TimelineItem, model::overlay::MessageStatus};
+use whimbrel_e2e::agent::{Answer, Order};
+
+#[derive(Debug, Parser)]
+struct Cli {
+    #[arg(long)]
+    user: String,
+    #[arg(long)]
+    server: String,
+    #[arg(long)]
+    directory: PathBuf,
+    #[arg(long, env = "WHIMBREL_TOKEN", hide_env_values = true)]
+    token: String,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let opened = Client::builder()
+        .user(cli.user)
+        .server(&cli.server)
+        .token(cli.token)
+        .directory(cli.directory);
+    let client = match opened.open().await {
+        Ok(client) => client,
+        Err(error) => {
+            let answer = Answer::Failed(error.to_string());
+            return if write(&answer).await.is_ok() {
+                ExitCode::FAILURE
+            } else {
+                ExitCode::from(2)
+            };
+        }
+    };
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let order = serde_json::from_str(&line);
+        let last = matches!(order, Ok(Order::Close));
+        let answer = match order {
+            Ok(order) => carry_out(&client, order)
+                .await
+                .unwrap_or_else(|error| Answer::Failed(error.to_string())),
+            Err(error) => Answer::Failed(error.to_string()),
+        };
+        if write(&answer).await.is_err() || last {
+            break;
+        }
+    }
+    client.close().await;
+    ExitCode::SUCCESS
+}
+
+async fn write(answer: &Answer) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(answer).map_err(std::io::Error::other)?;
+    line.push(b'\n');
+    let mut output = tokio::io::stdout();
+    output.write_all(&line).await?;
+    output.flush().await
+}
+
+async fn carry_out(client: &Client, order: Order) -> Result<Answer, Error> {
+    match order {
+        Order::Connect => client.connect().await?,
+        Order::Disconnect => client.disconnect().await?,
+        Order::Create { cid, name, members } => {
+            client
+                .channel(&cid)?
+                .create(name, members.iter().map(String::as_str))
+                .await?;
+        }
+        Order::Send { cid, text, parent } => {
+            let channel = client.channel(&cid)?;
+            let sent = match parent {
+                Some(parent) => channel.reply(parent, text).await?,
+                None => channel.send(text).await?,
+            };
+            return Ok(Answer::Sent(sent.id));
+        }
+        Order::Edit { cid, id, text } => drop(client.channel(&cid)?.edit(id, text).await?),
+        Order::Delete { cid, id } => drop(client.channel(&cid)?.delete(id).await?),
+        Order::React { cid, id, kind } => drop(client.channel(&cid)?.react(id, &kind).await?),
+        Order::Unreact { cid, id, kind } => drop(client.channel(&cid)?.unreact(id, &kind).await?),
+        Order::Read { cid } => drop(client.channel(&cid)?.mark_read().await?),
+        Order::Drain => drain(client).await,
+        Order::Lost => {
+            let mut status = client.watch_status();
+            while matches!(client.status(), SyncState::Live | SyncState::CatchingUp { .. }) {
+                status.next().await;
+            }
+        }
+        Order::Show { cid, rows } => return show(client, &cid, rows).await,
+        Order::Close => {}
+    }
+    Ok(Answer::Done)
+}
+
+async fn drain(client: &Client) {
+    let (mut status, mut outbox) = (client.watch_status(), client.watch_outbox());
+    while client.status() != SyncState::Live || !client.outbox().is_empty() {
+        tokio::select! {
+            biased;
+            _ = status.next() => {}
+            _ = outbox.next() => {}
+        }
+    }
+}
+
+async fn show(client: &Client, cid: &str, rows: usize) -> Result<Answer, Error> {
+    use futures_util::StreamExt as _;
+    let timeline = client.channel(cid)?.timeline().await?;
+    let (_, mut changes) = timeline.subscribe();
+    while timeline.items().len() < rows && changes.next().await.is_some() {}
+    Ok(Answer::Shown(
+        timeline.items().iter().map(|item| line(item)).collect(),
+    ))
+}
+
+fn line(item: &TimelineItem) -> String {
+    let message = &item.view.message;
+    let mark = match &item.view.status {
+        MessageStatus::Pending => "pending",
+        MessageStatus::Failed(_) => "failed",
+        MessageStatus::Sent if item.view.change_pending => "change pending",
+        MessageStatus::Sent => "sent",
+    };
+    let text = if message.is_deleted() {
+        "(deleted)"
+    } else {
+        &message.body.text
+    };
+    let reactions: String = item
+        .reactions
+        .iter()
+        .map(|group| format!(" {}{}", group.kind, group.count))
+        .collect();
+    format!("{:<4} {text}{reactions}  [{mark}]", message.author.as_str())
+}
