@@ -51,3 +51,20 @@ fn primary_code(error: &sqlx::Error) -> Option<u32> {
     // The extended code has the primary one in its low byte.
     code.parse::<u32>().ok().map(|code| code & 0xff)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::{Connection as _, Executor as _, SqliteConnection};
+
+    #[tokio::test]
+    async fn a_database_that_cannot_grow_is_a_full_disk() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let sql = "PRAGMA max_page_count = 4; CREATE TABLE t (a); INSERT INTO t VALUES (zeroblob(100000))";
+        let error = connection.execute(sql).await.unwrap_err();
+        assert!(
+            matches!(engine(Path::new("x"), "writing", &error), StoreError::DiskFull),
+            "{error}"
+        );
+    }
+}

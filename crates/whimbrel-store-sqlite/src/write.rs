@@ -172,7 +172,7 @@ impl<'a> Plan<'a> {
         let removed: Vec<_> = self.outbox.iter().filter(|(_, item)| item.is_none()).collect();
         let form = ("DELETE FROM outbox WHERE id IN (VALUES ", 1, ")");
         script.rows(&removed, form, |args, (id, _)| {
-            args.add(id.0.as_bytes().as_slice())
+            args.add(id.0.as_bytes().as_slice());
         });
 
         let items: Vec<_> = self.outbox.values().flatten().collect();

@@ -1,5 +1,6 @@
 //! Integration tests of the SQLite store.
 
 mod conformance;
-// durability
-// opening
+mod durability;
+mod opening;
+mod sample;
