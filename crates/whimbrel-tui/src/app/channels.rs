@@ -1,0 +1,52 @@
+//! The channel list and its selection, which stays with the channel when the list moves.
+
+use whimbrel::{ChannelItem, Items, model::ChannelId};
+
+#[derive(Debug, Default)]
+pub(crate) struct Channels {
+    pub(crate) items: Items<ChannelItem>,
+    pub(crate) has_more: bool,
+    pub(crate) selected: Option<ChannelId>,
+}
+
+impl Channels {
+    pub(crate) fn put(&mut self, items: Items<ChannelItem>, has_more: bool) {
+        self.items = items;
+        self.has_more = has_more;
+        if self.index().is_none() {
+            self.selected = self.items.front().map(|item| item.cid.clone());
+        }
+    }
+
+    pub(crate) fn get(&self, cid: &ChannelId) -> Option<&ChannelItem> {
+        self.items
+            .iter()
+            .find(|item| item.cid == *cid)
+            .map(|item| &**item)
+    }
+
+    /// Returns the index of the selected row.
+    pub(crate) fn index(&self) -> Option<usize> {
+        let selected = self.selected.as_ref()?;
+        self.items.iter().position(|item| item.cid == *selected)
+    }
+
+    /// Moves the selection by some rows. Returns whether it stands at the end.
+    pub(crate) fn step(&mut self, by: isize) -> bool {
+        let last = self.items.len().saturating_sub(1);
+        let index = self.index().unwrap_or(0).saturating_add_signed(by).min(last);
+        self.selected = self.items.get(index).map(|item| item.cid.clone());
+        index == last
+    }
+
+    /// Returns what to call a channel.
+    pub(crate) fn title(&self, cid: &ChannelId) -> String {
+        let name = self.get(cid).map(|item| item.name.as_str()).unwrap_or_default();
+        let name = if name.trim().is_empty() {
+            cid.local_id()
+        } else {
+            name
+        };
+        crate::text::one_line(name)
+    }
+}

@@ -1,0 +1,169 @@
+//! News from the client.
+
+use super::{Action, App, known};
+use whimbrel::{
+    ChannelItem, Items, OlderEdge, OutboxSummary, SyncState, TimelineItem,
+    model::{ChannelId, Member, MemberState, Message, MessageId, MessageScope, OutboxItem, User},
+};
+
+/// Which timeline: of a channel, or of a thread in it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Scope {
+    /// The channel.
+    pub cid: ChannelId,
+    /// The whole channel, or one thread.
+    pub messages: MessageScope,
+}
+
+impl Scope {
+    /// Returns the timeline of a channel.
+    #[must_use]
+    pub const fn channel(cid: ChannelId) -> Self {
+        Self {
+            cid,
+            messages: MessageScope::Channel,
+        }
+    }
+
+    /// Returns the thread of a message.
+    #[must_use]
+    pub const fn thread(cid: ChannelId, parent: MessageId) -> Self {
+        Self {
+            cid,
+            messages: MessageScope::Thread(parent),
+        }
+    }
+}
+
+/// A timeline as it is now.
+#[derive(Clone, Debug)]
+pub struct TimelineFeed {
+    /// Which.
+    pub scope: Scope,
+    /// Its rows, oldest first.
+    pub items: Items<TimelineItem>,
+    /// What lies before the first row.
+    pub edge: OlderEdge,
+}
+
+/// What the client has to tell. Lists come whole: a copy of one is cheap.
+#[derive(Clone, Debug)]
+pub enum Feed {
+    /// The channel list changed.
+    Channels {
+        /// Its rows.
+        items: Items<ChannelItem>,
+        /// Whether more are on this device.
+        has_more: bool,
+    },
+    /// A timeline changed.
+    Timeline(TimelineFeed),
+    /// Loading older messages is over. With a problem: why there are none.
+    Older(Scope, Option<String>),
+    /// The connection changed.
+    Sync(SyncState),
+    /// The outbox changed.
+    Outbox {
+        /// How much is in it.
+        summary: OutboxSummary,
+        /// What is in it.
+        items: Items<OutboxItem>,
+    },
+    /// Profiles that were asked for.
+    Users(Vec<User>),
+    /// The members of a channel.
+    Members(ChannelId, Vec<Member>),
+    /// A message that was asked for. Absent: it is not on this device.
+    Message(MessageId, Option<Box<Message>>),
+    /// Something could not be done, in words.
+    Problem(String),
+}
+
+impl App {
+    pub(super) fn feed(&mut self, feed: Feed) -> Vec<Action> {
+        match feed {
+            Feed::Channels { items, has_more } => return self.channels_changed(items, has_more),
+            Feed::Timeline(feed) => return self.timeline_changed(feed),
+            Feed::Older(scope, problem) => self.older_loaded(&scope, problem),
+            Feed::Sync(state) => self.sync = state,
+            Feed::Outbox { summary, items } => {
+                if summary.rejected > self.outbox.summary.rejected {
+                    self.notify("The server did not accept a change. See the outbox: x in the lists");
+                }
+                self.outbox.summary = summary;
+                self.outbox.items = items;
+            }
+            Feed::Users(users) => self.known.put_users(users),
+            Feed::Members(cid, members) => {
+                let active = members
+                    .into_iter()
+                    .filter(|member| member.state == MemberState::Active);
+                let users: Vec<_> = active.map(|member| member.user).collect();
+                let unknown = self.known.ask_for_users(users.iter());
+                self.known.members.insert(cid, users);
+                return known::read_users(unknown);
+            }
+            Feed::Message(id, message) => {
+                let author = message.as_ref().map(|message| message.author.clone());
+                self.known.messages.insert(id, message);
+                return known::read_users(self.known.ask_for_users(author.iter()));
+            }
+            Feed::Problem(text) => self.notify(text),
+        }
+        Vec::new()
+    }
+
+    fn channels_changed(&mut self, items: Items<ChannelItem>, has_more: bool) -> Vec<Action> {
+        let open = self.open.as_ref().map(|pane| pane.scope.cid.clone());
+        let members = |items: &Items<ChannelItem>| {
+            let item = items.iter().find(|item| Some(&item.cid) == open.as_ref())?;
+            Some(item.members)
+        };
+        let moved = members(&items) != members(&self.channels.items);
+        let authors = items.iter().filter_map(|item| item.last_message.as_ref());
+        let unknown = self.known.ask_for_users(authors.map(|view| &view.message.author));
+        self.channels.put(items, has_more);
+        let mut actions = known::read_users(unknown);
+        actions.extend(open.filter(|_| moved).map(Action::ReadMembers));
+        actions
+    }
+
+    fn timeline_changed(&mut self, feed: TimelineFeed) -> Vec<Action> {
+        let authors = feed.items.iter().map(|item| &item.view.message.author);
+        let mut actions = known::read_users(self.known.ask_for_users(authors));
+        let quoted = feed.items.iter().filter_map(|item| item.view.message.quoted);
+        let here = |id: &MessageId| feed.items.iter().any(|item| item.id() == *id);
+        let missing: Vec<_> = quoted.filter(|id| !here(id)).collect();
+        actions.extend(self.known.ask_for_messages(missing).map(Action::ReadMessage));
+        if let Some(thread) = &mut self.thread
+            && let Some(parent) = feed.items.iter().find(|item| item.id() == thread.parent.id())
+        {
+            thread.parent = parent.clone();
+        }
+        let thread = self.thread.as_mut().map(|thread| &mut thread.replies);
+        if let Some(pane) = self
+            .open
+            .iter_mut()
+            .chain(thread)
+            .find(|pane| pane.scope == feed.scope)
+        {
+            pane.put(feed.items, feed.edge);
+        }
+        actions
+    }
+
+    fn older_loaded(&mut self, scope: &Scope, problem: Option<String>) {
+        let thread = self.thread.as_mut().map(|thread| &mut thread.replies);
+        if let Some(pane) = self
+            .open
+            .iter_mut()
+            .chain(thread)
+            .find(|pane| pane.scope == *scope)
+        {
+            pane.loading = false;
+        }
+        if let Some(problem) = problem {
+            self.notify(problem);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What a key does: everywhere, in the channel list, and in the composer.
+
+use super::{Action, App, Dialog, Focus, Form, Writing, field};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use tui_input::InputRequest;
+use whimbrel::{
+    NewMessage, SyncState,
+    model::{MessageBody, MessageScope},
+};
+
+/// Rows that Page Up and Page Down move by in the channel list.
+const PAGE: isize = 10;
+
+impl App {
+    pub(super) fn key(&mut self, key: KeyEvent) -> Vec<Action> {
+        if key.modifiers.contains(KeyModifiers::CONTROL) && matches!(key.code, KeyCode::Char('c' | 'q')) {
+            return vec![Action::Quit];
+        }
+        if let Some(dialog) = self.take_dialog() {
+            return self.dialog_key(dialog, key);
+        }
+        match key.code {
+            KeyCode::Tab => self.step_focus(true),
+            KeyCode::BackTab => self.step_focus(false),
+            _ if self.focus == Focus::Composer => return self.composer_key(key),
+            KeyCode::Char(c)
+                if !key
+                    .modifiers
+                    .intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) =>
+            {
+                return self.command(c);
+            }
+            _ if self.focus == Focus::Channels => return self.channels_key(key),
+            _ => return self.timeline_key(key),
+        }
+        Vec::new()
+    }
+
+    fn step_focus(&mut self, forward: bool) {
+        let order: &[Focus] = if self.pane().is_some() {
+            &[Focus::Channels, Focus::Timeline, Focus::Composer]
+        } else {
+            &[Focus::Channels]
+        };
+        let at = order.iter().position(|focus| *focus == self.focus).unwrap_or(0);
+        let step = if forward { 1 } else { order.len() - 1 };
+        self.focus = order[(at + step) % order.len()];
+    }
+
+    /// Carries out a letter, where letters are not text.
+    fn command(&mut self, letter: char) -> Vec<Action> {
+        match letter {
+            '?' => self.dialog = Some(Dialog::Help),
+            'x' => self.dialog = Some(Dialog::Outbox(0)),
+            'n' => self.dialog = Some(Dialog::Create(Form::default())),
+            'o' => return vec![self.switch()],
+            _ if self.focus == Focus::Timeline => return self.message_command(letter),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    /// The offline switch. Where only asking again helps, it asks again.
+    fn switch(&self) -> Action {
+        match self.sync {
+            SyncState::Offline | SyncState::NeedsAuth { .. } | SyncState::Failed { .. } => Action::Connect,
+            _ => Action::Disconnect,
+        }
+    }
+
+    fn channels_key(&mut self, key: KeyEvent) -> Vec<Action> {
+        let by = match key.code {
+            KeyCode::Up => -1,
+            KeyCode::Down => 1,
+            KeyCode::PageUp => -PAGE,
+            KeyCode::PageDown => PAGE,
+            KeyCode::Home => isize::MIN,
+            KeyCode::End => isize::MAX,
+            KeyCode::Right if self.pane().is_some() => {
+                self.focus = Focus::Timeline;
+                return Vec::new();
+            }
+            KeyCode::Enter => {
+                let selected = self.channels.selected.clone();
+                return selected.map_or_else(Vec::new, |cid| self.open_channel(cid));
+            }
+            _ => return Vec::new(),
+        };
+        let at_end = self.channels.step(by);
+        if at_end && by > 0 && self.channels.has_more {
+            return vec![Action::MoreChannels];
+        }
+        Vec::new()
+    }
+
+    fn composer_key(&mut self, key: KeyEvent) -> Vec<Action> {
+        match key.code {
+            KeyCode::Esc => {
+                if !self.composer.cancel() {
+                    return self.back();
+                }
+            }
+            KeyCode::Up => self.focus = Focus::Timeline,
+            KeyCode::PageUp => {
+                self.focus = Focus::Timeline;
+                return self.timeline_key(key);
+            }
+            KeyCode::Enter if key.modifiers.intersects(KeyModifiers::ALT | KeyModifiers::SHIFT) => {
+                self.composer.input.handle(InputRequest::InsertChar('\n'));
+            }
+            KeyCode::Enter => return self.submit(),
+            _ => {
+                field::key(&mut self.composer.input, key);
+            }
+        }
+        Vec::new()
+    }
+
+    fn submit(&mut self) -> Vec<Action> {
+        let Some(scope) = self.pane().map(|pane| pane.scope.clone()) else {
+            return Vec::new();
+        };
+        if let Err(invalid) = MessageBody::text(self.composer.input.value()).validate() {
+            if !self.composer.input.value().trim().is_empty() {
+                self.notify(invalid.to_string());
+            }
+            return Vec::new();
+        }
+        let (text, writing) = self.composer.finish();
+        if let Writing::Edit(id, mut body) = writing {
+            if body.text == text {
+                return Vec::new();
+            }
+            body.text = text;
+            return vec![Action::Edit(scope.cid, id, *body)];
+        }
+        let mut message = NewMessage::text(text);
+        if let MessageScope::Thread(parent) = scope.messages {
+            message.parent = Some(parent);
+        }
+        if let Writing::Quote(id) = writing {
+            message.quoted = Some(id);
+        }
+        if let Some(pane) = self.pane_mut() {
+            pane.anchor = super::Anchor::Newest;
+        }
+        vec![Action::Send(scope.cid, message)]
+    }
+
+    /// One step back: from a thread to its channel, from there to the list.
+    pub(super) fn back(&mut self) -> Vec<Action> {
+        if self.thread.is_some() {
+            self.leave_composer();
+            self.thread = None;
+            self.enter_composer();
+            return vec![Action::LeaveThread];
+        }
+        self.focus = Focus::Channels;
+        Vec::new()
+    }
+}

@@ -1,0 +1,80 @@
+//! A timeline on the screen: its rows, and where the reader stands in it.
+
+use super::Scope;
+use std::sync::Arc;
+use whimbrel::{Items, OlderEdge, TimelineItem, model::MessageId};
+
+/// Where the reader stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Anchor {
+    /// At the end, following what comes.
+    Newest,
+    /// At a message. `skip` lines of it are above the screen, if it is taller than the screen.
+    Row { id: MessageId, skip: usize },
+}
+
+#[derive(Debug)]
+pub(crate) struct Pane {
+    pub(crate) scope: Scope,
+    pub(crate) items: Items<TimelineItem>,
+    pub(crate) edge: OlderEdge,
+    pub(crate) anchor: Anchor,
+    /// Whether the rows have arrived.
+    pub(crate) ready: bool,
+    /// Whether older rows are being loaded.
+    pub(crate) loading: bool,
+    /// The newest row when the channel was last marked as read.
+    pub(crate) marked: Option<MessageId>,
+}
+
+/// A thread: the message that it is about, and the replies.
+#[derive(Debug)]
+pub(crate) struct Thread {
+    pub(crate) parent: Arc<TimelineItem>,
+    pub(crate) replies: Pane,
+}
+
+impl Pane {
+    pub(crate) fn new(scope: Scope) -> Self {
+        Self {
+            scope,
+            items: Items::new(),
+            edge: OlderEdge::Start,
+            anchor: Anchor::Newest,
+            ready: false,
+            loading: false,
+            marked: None,
+        }
+    }
+
+    pub(crate) fn put(&mut self, items: Items<TimelineItem>, edge: OlderEdge) {
+        self.items = items;
+        self.edge = edge;
+        self.ready = true;
+        if self.place().is_none() {
+            self.anchor = Anchor::Newest;
+        }
+    }
+
+    /// Returns the index of the row where the reader stands.
+    pub(crate) fn index(&self) -> Option<usize> {
+        self.place().or(self.items.len().checked_sub(1))
+    }
+
+    /// Returns the row where the reader stands.
+    pub(crate) fn selected(&self) -> Option<&Arc<TimelineItem>> {
+        self.index().and_then(|index| self.items.get(index))
+    }
+
+    pub(crate) fn find(&self, id: MessageId) -> Option<&Arc<TimelineItem>> {
+        self.items.iter().find(|item| item.id() == id)
+    }
+
+    fn place(&self) -> Option<usize> {
+        match self.anchor {
+            Anchor::Newest => None,
+            // Readers are near the end.
+            Anchor::Row { id, .. } => self.items.iter().rposition(|item| item.id() == id),
+        }
+    }
+}

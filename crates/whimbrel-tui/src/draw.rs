@@ -1,0 +1,61 @@
+//! Paints the app. Nothing here changes it, and nothing here can fail: what does not fit is left out.
+
+mod areas;
+mod channels;
+mod composer;
+mod dialogs;
+mod message;
+mod outbox;
+mod status;
+mod style;
+mod timeline;
+
+pub(crate) use areas::rows_area;
+pub(crate) use timeline::{height, shows_newest, skipped};
+
+use crate::app::{App, Focus};
+use areas::Areas;
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::Line,
+    widgets::{Block, Paragraph},
+};
+
+/// Paints the whole screen.
+pub fn draw(app: &App, frame: &mut Frame<'_>) {
+    let areas = Areas::of(app, frame.area());
+    if let Some(area) = areas.channels {
+        let inner = framed(frame, &areas, area, "Channels", app.focus == Focus::Channels);
+        channels::draw(app, frame, inner);
+    }
+    if let Some(area) = areas.timeline {
+        let title = timeline::title(app, area.width);
+        let inner = framed(frame, &areas, area, &title, app.focus == Focus::Timeline);
+        timeline::draw(app, frame, inner);
+    }
+    if let Some(area) = areas.composer {
+        let title = composer::title(app, area.width);
+        let inner = framed(frame, &areas, area, &title, app.focus == Focus::Composer);
+        composer::draw(app, frame, inner);
+    }
+    status::draw(app, frame, areas.status);
+    dialogs::draw(app, frame);
+}
+
+/// Draws a frame if there is room for frames, and returns what is inside.
+fn framed(frame: &mut Frame<'_>, areas: &Areas, area: Rect, title: &str, focused: bool) -> Rect {
+    if !areas.frames {
+        return area;
+    }
+    let style = if focused { style::FOCUSED } else { style::FRAME };
+    let block = Block::bordered().border_style(style).title(format!(" {title} "));
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    inner
+}
+
+/// Writes lines from the top of an area.
+fn lines(frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'_>>) {
+    frame.render_widget(Paragraph::new(lines), area);
+}

@@ -1,0 +1,137 @@
+//! What stands over the screen.
+
+use super::{lines, outbox, style};
+use crate::{
+    app::{App, Dialog, Form, QUICK_REACTIONS},
+    text,
+};
+use ratatui::{
+    Frame,
+    layout::{Position, Rect},
+    text::{Line, Span},
+    widgets::{Block, Clear},
+};
+use tui_input::Input;
+
+const HELP: &[(&str, &str)] = &[
+    ("Tab, arrows", "move between channels, messages and the line"),
+    ("Enter", "open a channel; send; open a thread"),
+    ("PgUp PgDn Home End", "move through messages, load older ones"),
+    ("Alt+Enter", "a new line in a message"),
+    ("e d r q t", "edit, delete, react, quote, open the thread"),
+    ("n", "new channel"),
+    ("o", "go offline, go online"),
+    ("x", "outbox: what waits, what was rejected"),
+    ("Esc", "back"),
+    ("Ctrl-C, Ctrl-Q", "quit; what waits is sent next time"),
+    ("", ""),
+    ("· ✓ ! ✎", "on its way, sent, not accepted, edited"),
+];
+
+pub(super) fn draw(app: &App, frame: &mut Frame<'_>) {
+    match &app.dialog {
+        None => {}
+        Some(Dialog::Help) => {
+            let help = HELP.iter().map(|(keys, what)| {
+                Line::from(vec![
+                    Span::styled(text::fit(keys, 20), style::BOLD),
+                    Span::raw(*what),
+                ])
+            });
+            let area = window(frame, "Help", 68, HELP.len());
+            lines(frame, area, help.collect());
+        }
+        Some(Dialog::Outbox(at)) => {
+            let rows = (app.outbox.items.len() * outbox::HEIGHT).max(1) + 1;
+            let area = window(frame, "Outbox", 90, rows);
+            outbox::draw(app, *at, frame, area);
+        }
+        Some(Dialog::Delete(id)) => {
+            let item = app.pane().and_then(|pane| pane.find(*id));
+            let text = item
+                .map(|item| item.view.message.body.text.as_str())
+                .unwrap_or_default();
+            let area = window(frame, "Delete for everyone?", 50, 2);
+            let text = text::cut(&text::one_line(text), usize::from(area.width));
+            let keys = Line::styled("y deletes, any other key keeps it", style::DIM);
+            lines(frame, area, vec![Line::raw(text), keys]);
+        }
+        Some(Dialog::React(_, input)) => {
+            let area = window(frame, "React", 50, 3);
+            let quick = QUICK_REACTIONS.iter().enumerate();
+            let quick: Vec<_> = quick
+                .map(|(index, kind)| format!("{} {kind}", index + 1))
+                .collect();
+            let hint = Line::styled("or a word; the same again takes it back", style::DIM);
+            lines(
+                frame,
+                area,
+                vec![Line::raw(""), Line::raw(quick.join("  ")), hint],
+            );
+            field(frame, area, 0, "> ", input, true);
+        }
+        Some(Dialog::Create(form)) => create(form, frame),
+    }
+}
+
+fn create(form: &Form, frame: &mut Frame<'_>) {
+    let area = window(frame, "New channel", 60, Form::LABELS.len() + 1);
+    let labels = Form::LABELS.iter().zip(Form::HINTS).zip(&form.fields);
+    let mut rows: Vec<_> = labels
+        .map(|((label, hint), input)| {
+            let hint = if input.value().is_empty() { hint } else { "" };
+            Line::styled(format!("{label:<10}{hint}"), style::DIM)
+        })
+        .collect();
+    rows.push(match &form.problem {
+        Some(problem) => Line::styled(text::one_line(problem), style::BAD),
+        None => Line::styled("Tab next field  Enter create  Esc cancel", style::DIM),
+    });
+    lines(frame, area, rows);
+    for (row, input) in form.fields.iter().enumerate() {
+        let label = format!("{:<10}", Form::LABELS[row]);
+        if row == form.at || !input.value().is_empty() {
+            field(frame, area, row, &label, input, row == form.at);
+        }
+    }
+}
+
+/// Draws a text field in a row of an area, and the cursor if it is there.
+fn field(frame: &mut Frame<'_>, area: Rect, row: usize, label: &str, input: &Input, at: bool) {
+    let row = u16::try_from(row).unwrap_or(u16::MAX);
+    let label_width = text::width(label);
+    if row >= area.height || usize::from(area.width) <= label_width {
+        return;
+    }
+    let columns = usize::from(area.width) - label_width;
+    let (visible, column) = text::scroll(input.value(), input.cursor(), columns);
+    let place = Rect::new(area.x, area.y + row, area.width, 1);
+    let mut spans = vec![Span::styled(label.to_owned(), style::DIM)];
+    if !input.value().is_empty() {
+        spans.push(Span::raw(visible));
+    }
+    lines(frame, place, vec![Line::from(spans)]);
+    if at {
+        let column = u16::try_from(label_width + column).unwrap_or(u16::MAX);
+        frame.set_cursor_position(Position::new(place.x.saturating_add(column), place.y));
+    }
+}
+
+/// Clears a window in the middle of the screen and returns what is inside its frame.
+fn window(frame: &mut Frame<'_>, title: &str, columns: u16, rows: usize) -> Rect {
+    let screen = frame.area();
+    let width = columns.saturating_add(4).min(screen.width);
+    let height = u16::try_from(rows + 2).unwrap_or(u16::MAX).min(screen.height);
+    let x = (screen.width - width) / 2;
+    let y = (screen.height - height) / 2;
+    let area = Rect::new(x, y, width, height);
+    frame.render_widget(Clear, area);
+    let title = text::cut(title, usize::from(width.saturating_sub(4)));
+    let block = Block::bordered()
+        .border_style(style::FOCUSED)
+        .title(format!(" {title} "))
+        .padding(ratatui::widgets::Padding::horizontal(u16::from(width > 10)));
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    inner
+}

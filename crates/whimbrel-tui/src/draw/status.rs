@@ -1,0 +1,75 @@
+//! The last line: the connection, the outbox, and the keys that are of use here.
+
+use super::{lines, style};
+use crate::{
+    app::{App, Focus},
+    text,
+};
+use ratatui::{
+    Frame,
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+};
+use whimbrel::SyncState;
+
+/// Columns that the reason of a broken connection may take.
+const REASON: usize = 44;
+
+pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
+    let width = usize::from(area.width);
+    let (state, state_style) = connection(&app.sync);
+    let state = text::cut(&format!(" {state}"), width);
+    let mut free = width - text::width(&state);
+    let mut spans = vec![Span::styled(state, state_style)];
+    let mut push = |text: String, style: Style| {
+        let text = text::cut(&text, free);
+        free -= text::width(&text);
+        spans.push(Span::styled(text, style));
+    };
+    let outbox = app.outbox.summary;
+    if outbox.queued > 0 {
+        push(format!("  {} queued", outbox.queued), style::WAITING);
+    }
+    if outbox.rejected > 0 {
+        push(format!("  {} rejected (x)", outbox.rejected), style::BAD);
+    }
+    match &app.notice {
+        Some(notice) => push(format!("  {}", text::one_line(&notice.text)), style::BOLD),
+        None => push(format!("  {}", keys(app)), style::DIM),
+    }
+    lines(frame, area, vec![Line::from(spans)]);
+}
+
+fn connection(state: &SyncState) -> (String, Style) {
+    match state {
+        SyncState::Offline => ("offline by choice (o)".to_owned(), style::WAITING),
+        SyncState::Connecting => ("connecting".to_owned(), style::WAITING),
+        SyncState::Authenticating => ("signing in".to_owned(), style::WAITING),
+        SyncState::CatchingUp { behind } => (format!("catching up {behind}"), style::WAITING),
+        SyncState::Live => ("live".to_owned(), style::GOOD),
+        SyncState::BackingOff { retry_in_ms, reason } => {
+            let seconds = retry_in_ms.div_ceil(1_000);
+            let reason = text::cut(&text::one_line(reason), REASON);
+            (format!("waiting {seconds}s: {reason}"), style::WAITING)
+        }
+        SyncState::NeedsAuth { reason } => {
+            let reason = text::cut(&text::one_line(reason), REASON);
+            (format!("signed out: {reason} (o)"), style::BAD)
+        }
+        SyncState::Failed { reason } => {
+            let reason = text::cut(&text::one_line(reason), REASON);
+            (format!("stopped: {reason} (o)"), style::BAD)
+        }
+        SyncState::Closed => ("closed".to_owned(), style::BAD),
+        _ => ("in a state of a newer client".to_owned(), style::WAITING),
+    }
+}
+
+fn keys(app: &App) -> &'static str {
+    match app.focus {
+        Focus::Channels => "Enter open  n new  o on/offline  x outbox  ? help  ^C quit",
+        Focus::Timeline => "e edit  d delete  r react  t thread  q quote  ? help",
+        Focus::Composer => "Enter send  Up messages  Tab channels  Esc back",
+    }
+}
