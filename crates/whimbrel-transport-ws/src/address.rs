@@ -20,8 +20,13 @@ impl Address {
     pub(crate) fn parse(url: &str) -> Result<Self, TransportError> {
         // What cannot be taken apart is not repeated whole: it may hold a password.
         let shown = shown(url);
-        let bad = |reason: &str| TransportError::Address { address: shown.clone(), reason: reason.to_owned() };
-        let uri: Uri = url.parse().map_err(|error| bad(&format!("it is not a URL ({error})")))?;
+        let bad = |reason: &str| TransportError::Address {
+            address: shown.clone(),
+            reason: reason.to_owned(),
+        };
+        let uri: Uri = url
+            .parse()
+            .map_err(|error| bad(&format!("it is not a URL ({error})")))?;
         let scheme = uri.scheme_str().unwrap_or_default().to_ascii_lowercase();
         let (secure, is_base) = match scheme.as_str() {
             "wss" => (true, false),
@@ -32,7 +37,9 @@ impl Address {
         };
         let authority = uri.authority().ok_or_else(|| bad("it names no host"))?;
         if authority.as_str().contains('@') {
-            return Err(bad("it must not hold a user name or password: give the token to the client instead"));
+            return Err(bad(
+                "it must not hold a user name or password: give the token to the client instead",
+            ));
         }
         if url.contains('#') {
             return Err(bad("it must not hold a fragment (#...)"));
@@ -52,7 +59,13 @@ impl Address {
             .build()
             .map_err(|error| bad(&error.to_string()))?;
         let shown = self::shown(&uri.to_string());
-        Ok(Self { uri, host, port, secure, shown })
+        Ok(Self {
+            uri,
+            host,
+            port,
+            secure,
+            shown,
+        })
     }
 
     /// Returns whether what is sent there stays on this machine.
@@ -60,15 +73,24 @@ impl Address {
         let name = self.host.trim_end_matches('.').to_ascii_lowercase();
         name == "localhost"
             || name.ends_with(".localhost")
-            || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+            || self
+                .host
+                .parse::<IpAddr>()
+                .is_ok_and(|address| address.is_loopback())
     }
 
     pub(crate) fn refused(&self, reason: impl Into<String>) -> TransportError {
-        TransportError::Address { address: self.shown.clone(), reason: reason.into() }
+        TransportError::Address {
+            address: self.shown.clone(),
+            reason: reason.into(),
+        }
     }
 
     pub(crate) fn unreachable(&self, reason: impl Into<String>) -> TransportError {
-        TransportError::Connect { address: self.shown.clone(), reason: reason.into() }
+        TransportError::Connect {
+            address: self.shown.clone(),
+            reason: reason.into(),
+        }
     }
 }
 
@@ -123,16 +145,31 @@ mod tests {
 
     #[test]
     fn a_server_address_leads_to_its_socket() {
-        assert_eq!(opens("https://chat.example.org"), "wss://chat.example.org/v1/socket");
-        assert_eq!(opens("https://chat.example.org/"), "wss://chat.example.org/v1/socket");
-        assert_eq!(opens("HTTPS://chat.example.org:8443/team/"), "wss://chat.example.org:8443/team/v1/socket");
+        assert_eq!(
+            opens("https://chat.example.org"),
+            "wss://chat.example.org/v1/socket"
+        );
+        assert_eq!(
+            opens("https://chat.example.org/"),
+            "wss://chat.example.org/v1/socket"
+        );
+        assert_eq!(
+            opens("HTTPS://chat.example.org:8443/team/"),
+            "wss://chat.example.org:8443/team/v1/socket"
+        );
         assert_eq!(opens("http://127.0.0.1:8080"), "ws://127.0.0.1:8080/v1/socket");
     }
 
     #[test]
     fn a_socket_address_is_used_as_it_stands() {
-        assert_eq!(opens("wss://chat.example.org"), "wss://chat.example.org/v1/socket");
-        assert_eq!(opens("wss://chat.example.org/other"), "wss://chat.example.org/other");
+        assert_eq!(
+            opens("wss://chat.example.org"),
+            "wss://chat.example.org/v1/socket"
+        );
+        assert_eq!(
+            opens("wss://chat.example.org/other"),
+            "wss://chat.example.org/other"
+        );
         assert_eq!(opens("ws://[::1]:9/a?b=c"), "ws://[::1]:9/a?b=c");
     }
 
@@ -145,10 +182,21 @@ mod tests {
 
     #[test]
     fn loopback_is_known_by_name_and_by_address() {
-        for url in ["ws://localhost", "ws://app.localhost.", "ws://127.9.9.9:1", "ws://[::1]:1", "ws://LOCALHOST"] {
+        for url in [
+            "ws://localhost",
+            "ws://app.localhost.",
+            "ws://127.9.9.9:1",
+            "ws://[::1]:1",
+            "ws://LOCALHOST",
+        ] {
             assert!(Address::parse(url).unwrap().is_loopback(), "{url}");
         }
-        for url in ["ws://localhost.example.org", "ws://10.0.0.1", "ws://[fe80::1]", "ws://notlocalhost"] {
+        for url in [
+            "ws://localhost.example.org",
+            "ws://10.0.0.1",
+            "ws://[fe80::1]",
+            "ws://notlocalhost",
+        ] {
             assert!(!Address::parse(url).unwrap().is_loopback(), "{url}");
         }
     }
@@ -168,9 +216,17 @@ mod tests {
 
     #[test]
     fn no_error_repeats_a_secret() {
-        for url in ["wss://ada:secret@chat.example.org/a", "wss://h:x/?token=secret", "ada:secret@h", "ftp://h?secret"] {
+        for url in [
+            "wss://ada:secret@chat.example.org/a",
+            "wss://h:x/?token=secret",
+            "ada:secret@h",
+            "ftp://h?secret",
+        ] {
             assert!(!refuses(url).contains("secret"), "{url}");
         }
-        assert_eq!(Address::parse("wss://h/a?token=secret").unwrap().shown, "wss://h/a");
+        assert_eq!(
+            Address::parse("wss://h/a?token=secret").unwrap().shown,
+            "wss://h/a"
+        );
     }
 }

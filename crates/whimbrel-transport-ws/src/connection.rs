@@ -52,7 +52,10 @@ pub(crate) fn open(socket: Socket, meter: Arc<Meter>, limits: Limits) -> Connect
         limits,
     });
     Connection {
-        sink: Box::new(WsSink { shared: Arc::clone(&shared), broken: false }),
+        sink: Box::new(WsSink {
+            shared: Arc::clone(&shared),
+            broken: false,
+        }),
         stream: Box::new(WsStream { shared }),
     }
 }
@@ -115,7 +118,10 @@ impl WsSink {
         let limit = self.shared.limits.max_frame;
         let message = |frame: Bytes| {
             if frame.len() > limit {
-                return Err(TransportError::FrameTooLarge { size: frame.len(), limit });
+                return Err(TransportError::FrameTooLarge {
+                    size: frame.len(),
+                    limit,
+                });
             }
             match Utf8Bytes::try_from(frame) {
                 Ok(text) => Ok(Message::Text(text)),
@@ -144,7 +150,12 @@ impl WsSink {
             match timeout_at(moved + limit, work.as_mut()).await {
                 Ok(done) => return done,
                 Err(_) if self.shared.meter.written() > moved => {}
-                Err(_) => return Err(TransportError::Timeout { what: "sending", limit }),
+                Err(_) => {
+                    return Err(TransportError::Timeout {
+                        what: "sending",
+                        limit,
+                    });
+                }
             }
         }
     }
@@ -180,7 +191,9 @@ impl FrameSink for WsSink {
             let said = self.shared.drive(|mut socket, cx| {
                 if goodbye.is_some() {
                     ready!(socket.as_mut().poll_ready(cx))?;
-                    goodbye.take().map_or(Ok(()), |message| socket.as_mut().start_send(message))?;
+                    goodbye
+                        .take()
+                        .map_or(Ok(()), |message| socket.as_mut().start_send(message))?;
                 }
                 socket.poll_flush(cx)
             });
@@ -188,16 +201,21 @@ impl FrameSink for WsSink {
                 return;
             }
             // A socket that is closed with something unread resets the connection, and what was sent last is lost. So
-            // this reads until the peer has closed too.
+            // this reads until the peer says goodbye too.
             let answered = self.shared.drive(|mut socket, cx| {
-                while let Some(Ok(_)) = ready!(socket.as_mut().poll_next(cx)) {}
-                Poll::Ready(())
+                loop {
+                    match ready!(socket.as_mut().poll_next(cx)) {
+                        Some(Ok(message)) if !message.is_close() => {}
+                        _ => return Poll::Ready(()),
+                    }
+                }
             });
             let _ = answered.await;
         };
         // Whether the peer took leave or not, this is the end.
         let _ = timeout(GOODBYE_DEADLINE, closing).await;
-        self.shared.end(TransportError::Closed("this side said goodbye".to_owned()));
+        self.shared
+            .end(TransportError::Closed("this side said goodbye".to_owned()));
     }
 }
 
@@ -237,7 +255,12 @@ impl WsStream {
                 Ok(Err(over)) => return Err(over),
                 // A large frame is on its way over a slow link.
                 Err(_) if self.shared.meter.read() > heard => {}
-                Err(_) => return Err(TransportError::Timeout { what: "the silence of the other side", limit }),
+                Err(_) => {
+                    return Err(TransportError::Timeout {
+                        what: "the silence of the other side",
+                        limit,
+                    });
+                }
             }
         }
     }

@@ -7,7 +7,9 @@ use tokio::{
     sync::OnceCell,
     time::{Instant, timeout, timeout_at},
 };
-use tokio_tungstenite::{Connector as Tls, client_async_tls_with_config, tungstenite::client::IntoClientRequest};
+use tokio_tungstenite::{
+    Connector as Tls, client_async_tls_with_config, tungstenite::client::IntoClientRequest,
+};
 use whimbrel_transport::{Connection, Connector, TransportError};
 
 /// Where the socket of a server is, below the server's address.
@@ -66,7 +68,11 @@ impl WsConnector {
             roots: Vec::new(),
             allow_insecure: false,
             connect_deadline: CONNECT_DEADLINE,
-            limits: Limits { max_frame: MAX_FRAME, send: SEND_DEADLINE, idle: IDLE_DEADLINE },
+            limits: Limits {
+                max_frame: MAX_FRAME,
+                send: SEND_DEADLINE,
+                idle: IDLE_DEADLINE,
+            },
             tls: OnceCell::new(),
         })
     }
@@ -85,8 +91,10 @@ impl WsConnector {
     /// # Errors
     /// [`TransportError::Address`] when they cannot be read.
     pub fn with_root_certificate(mut self, bytes: &[u8]) -> Result<Self, TransportError> {
-        let found = tls::certificates(bytes)
-            .map_err(|reason| self.address.refused(format!("its root certificate cannot be used: {reason}")))?;
+        let found = tls::certificates(bytes).map_err(|reason| {
+            self.address
+                .refused(format!("its root certificate cannot be used: {reason}"))
+        })?;
         self.roots.extend(found);
         self.tls = OnceCell::new();
         Ok(self)
@@ -130,7 +138,9 @@ impl WsConnector {
             let config = tokio::task::spawn_blocking(move || tls::config(&address, roots)).await;
             match config {
                 Ok(config) => config.map(Arc::new),
-                Err(_) => Err(self.address.unreachable("the root certificates could not be read")),
+                Err(_) => Err(self
+                    .address
+                    .unreachable("the root certificates could not be read")),
             }
         });
         Ok(Tls::Rustls(Arc::clone(config.await?)))
@@ -140,13 +150,18 @@ impl WsConnector {
         let (host, port) = (self.address.host.as_str(), self.address.port);
         let found = lookup_host((host, port)).await;
         let mut addresses = found
-            .map_err(|error| self.address.unreachable(format!("the name {host} cannot be resolved: {error}")))?
+            .map_err(|error| {
+                self.address
+                    .unreachable(format!("the name {host} cannot be resolved: {error}"))
+            })?
             .peekable();
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         while let Some(address) = addresses.next() {
             let attempt = TcpStream::connect(address);
             let attempt = match addresses.peek() {
-                Some(_) => timeout(ATTEMPT_DEADLINE, attempt).await.unwrap_or_else(|late| Err(late.into())),
+                Some(_) => timeout(ATTEMPT_DEADLINE, attempt)
+                    .await
+                    .unwrap_or_else(|late| Err(late.into())),
                 None => attempt.await,
             };
             match attempt {
@@ -168,20 +183,31 @@ impl Connector for WsConnector {
             ));
         }
         let deadline = Instant::now() + self.connect_deadline;
-        let tls = self.within(deadline, "reading the root certificates", self.tls()).await?;
+        let tls = self
+            .within(deadline, "reading the root certificates", self.tls())
+            .await?;
         let socket = self.within(deadline, "reaching the server", self.dial()).await?;
         // Frames are small and a person waits for each: what is flushed leaves now.
-        socket.set_nodelay(true).map_err(|error| self.address.unreachable(error.to_string()))?;
+        socket
+            .set_nodelay(true)
+            .map_err(|error| self.address.unreachable(error.to_string()))?;
         let (socket, meter) = Metered::new(socket);
         let request = self.address.uri.clone().into_client_request();
         let request = request.map_err(|error| error::connecting(&self.address, error))?;
         let upgrade = async {
             // Boxed: the handshake's future is large, and it is short-lived.
-            Box::pin(client_async_tls_with_config(request, socket, Some(self.limits.config()), Some(tls)))
-                .await
-                .map_err(|error| error::connecting(&self.address, error))
+            Box::pin(client_async_tls_with_config(
+                request,
+                socket,
+                Some(self.limits.config()),
+                Some(tls),
+            ))
+            .await
+            .map_err(|error| error::connecting(&self.address, error))
         };
-        let (socket, _) = self.within(deadline, "the TLS and WebSocket handshake", upgrade).await?;
+        let (socket, _) = self
+            .within(deadline, "the TLS and WebSocket handshake", upgrade)
+            .await?;
         Ok(connection::open(socket, meter, self.limits))
     }
 }
@@ -195,6 +221,9 @@ impl WsConnector {
     ) -> Result<T, TransportError> {
         timeout_at(deadline, work)
             .await
-            .unwrap_or(Err(TransportError::Timeout { what, limit: self.connect_deadline }))
+            .unwrap_or(Err(TransportError::Timeout {
+                what,
+                limit: self.connect_deadline,
+            }))
     }
 }

@@ -25,7 +25,10 @@ pub(crate) fn connecting(address: &Address, error: Error) -> TransportError {
 
 /// Tells a failed certificate check from a failed network.
 pub(crate) fn io_reason(error: &io::Error) -> String {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+    match error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+    {
         Some(tls) => format!("TLS: {tls}"),
         None => error.to_string(),
     }
@@ -38,9 +41,11 @@ fn answered(response: &Response<Option<Vec<u8>>>) -> String {
         StatusCode::TOO_MANY_REQUESTS => "too many requests".to_owned(),
         StatusCode::SERVICE_UNAVAILABLE => "the server cannot take the connection now".to_owned(),
         StatusCode::NOT_FOUND => "there is no socket at this path: check the address".to_owned(),
-        _ if status.is_success() => "this is a web page and not a Whimbrel server: perhaps the network wants you to \
+        _ if status.is_success() => {
+            "this is a web page and not a Whimbrel server: perhaps the network wants you to \
                                      sign in, else check the address"
-            .to_owned(),
+                .to_owned()
+        }
         _ if status.is_redirection() => match header(header::LOCATION) {
             Some(to) => format!("it redirects to {to}, which is not followed: check the address"),
             None => "it redirects, which is not followed: check the address".to_owned(),
@@ -70,9 +75,10 @@ pub(crate) fn ended(error: Error) -> TransportError {
         Error::ConnectionClosed | Error::AlreadyClosed => gone(),
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => gone(),
         Error::Io(error) => TransportError::Closed(io_reason(&error)),
-        Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
-            TransportError::FrameTooLarge { size, limit: max_size }
-        }
+        Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => TransportError::FrameTooLarge {
+            size,
+            limit: max_size,
+        },
         other => TransportError::Protocol(other.to_string()),
     }
 }

@@ -54,9 +54,18 @@ pub(crate) struct Metered {
 
 impl Metered {
     pub(crate) fn new(socket: TcpStream) -> (Self, Arc<Meter>) {
-        let meter =
-            Arc::new(Meter { opened: Instant::now(), read: AtomicU64::new(0), written: AtomicU64::new(0) });
-        (Self { socket, meter: Arc::clone(&meter) }, meter)
+        let meter = Arc::new(Meter {
+            opened: Instant::now(),
+            read: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+        });
+        (
+            Self {
+                socket,
+                meter: Arc::clone(&meter),
+            },
+            meter,
+        )
     }
 }
 
@@ -76,11 +85,7 @@ impl AsyncRead for Metered {
 }
 
 impl AsyncWrite for Metered {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
         if matches!(written, Poll::Ready(Ok(count)) if count > 0) {
             self.meter.mark(&self.meter.written);

@@ -23,7 +23,9 @@ pub(crate) fn certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>,
     }
     let mut trial = RootCertStore::empty();
     for certificate in &found {
-        trial.add(certificate.clone()).map_err(|error| error.to_string())?;
+        trial
+            .add(certificate.clone())
+            .map_err(|error| error.to_string())?;
     }
     Ok(found)
 }

@@ -54,8 +54,15 @@ pub fn channel() -> (MemoryConnector, MemoryListener) {
     let (queue, waiting) = mpsc::channel(BACKLOG);
     let refusing = Arc::new(AtomicBool::new(false));
     (
-        MemoryConnector { queue, refusing, max_frame: MAX_FRAME },
-        MemoryListener { waiting, max_frame: MAX_FRAME },
+        MemoryConnector {
+            queue,
+            refusing,
+            max_frame: MAX_FRAME,
+        },
+        MemoryListener {
+            waiting,
+            max_frame: MAX_FRAME,
+        },
     )
 }
 
@@ -91,13 +98,19 @@ impl Connector for MemoryConnector {
         match timeout(DEADLINE, self.queue.send(server)).await {
             Ok(Ok(())) => Ok(client.into_connection(self.max_frame)),
             Ok(Err(_)) => Err(refused("its listener is gone")),
-            Err(_) => Err(TransportError::Timeout { what: "connecting in memory", limit: DEADLINE }),
+            Err(_) => Err(TransportError::Timeout {
+                what: "connecting in memory",
+                limit: DEADLINE,
+            }),
         }
     }
 }
 
 fn refused(reason: &str) -> TransportError {
-    TransportError::Connect { address: "the in-memory server".to_owned(), reason: reason.to_owned() }
+    TransportError::Connect {
+        address: "the in-memory server".to_owned(),
+        reason: reason.to_owned(),
+    }
 }
 
 /// Takes the connections that the [`MemoryConnector`]s make. Dropping it refuses new ones.

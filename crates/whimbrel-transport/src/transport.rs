@@ -22,13 +22,17 @@ pub struct Connection {
 /// The sending half of a [`Connection`].
 #[async_trait]
 pub trait FrameSink: Debug + Send + 'static {
-    /// Sends `frames` in order, with as few system calls as the transport can, and returns when the operating system
-    /// has them. A deadline bounds it: a peer that does not read is an error, not a wait.
+    /// Sends `frames`, each of them UTF-8 text, in order and with as few system calls as the transport can, and returns
+    /// when the operating system has them. A deadline bounds it: a peer that does not read is an error, not a wait.
     ///
-    /// When it returns an error, or is dropped, any prefix of the frames may have left; the connection is over.
+    /// # Errors
+    /// [`TransportError::FrameTooLarge`] and [`TransportError::Protocol`] (a frame is not text) before anything left.
+    /// After every other error, and when the future is dropped, any prefix of the frames may have left. In all cases
+    /// the connection is over; the stream may still hold frames that came before, and the reason.
     async fn send(&mut self, frames: Vec<Bytes>) -> Result<(), TransportError>;
 
-    /// Says goodbye and closes. It is a courtesy: errors are not reported.
+    /// Says goodbye and closes; the stream of this side ends too. It is a courtesy: it waits a moment at most, reports
+    /// no error, and what the peer still sends is dropped.
     async fn close(&mut self);
 }
 

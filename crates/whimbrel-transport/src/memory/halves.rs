@@ -34,18 +34,34 @@ impl Half {
                 queue,
                 room: Arc::new(Semaphore::new(QUEUE_BYTES as usize)),
                 max_frame: 0,
-                end: Ender { end: Arc::clone(&end), side },
+                end: Ender {
+                    end: Arc::clone(&end),
+                    side,
+                },
             },
-            stream: MemoryStream { frames, max_frame: 0, end: Ender { end: Arc::clone(&end), side } },
+            stream: MemoryStream {
+                frames,
+                max_frame: 0,
+                end: Ender {
+                    end: Arc::clone(&end),
+                    side,
+                },
+            },
         };
-        (half(there_sink, back_queue, Side::Client), half(back_sink, there_queue, Side::Server))
+        (
+            half(there_sink, back_queue, Side::Client),
+            half(back_sink, there_queue, Side::Server),
+        )
     }
 
     /// Sets the limit of this side.
     pub(super) fn into_connection(mut self, max_frame: usize) -> Connection {
         self.sink.max_frame = max_frame;
         self.stream.max_frame = max_frame;
-        Connection { sink: Box::new(self.sink), stream: Box::new(self.stream) }
+        Connection {
+            sink: Box::new(self.sink),
+            stream: Box::new(self.stream),
+        }
     }
 }
 
@@ -83,7 +99,11 @@ impl Ender {
     /// Says why it ended, to this side.
     fn error(&self) -> TransportError {
         let (side, cause) = self.end.cause.get().copied().unwrap_or((self.side, "dropped"));
-        let who = if side == self.side { "this side" } else { "the other side" };
+        let who = if side == self.side {
+            "this side"
+        } else {
+            "the other side"
+        };
         TransportError::Closed(format!("{who} {cause}"))
     }
 }
@@ -106,7 +126,10 @@ impl MemorySink {
     fn check(&self, frames: &[Bytes]) -> Result<(), TransportError> {
         for frame in frames {
             if frame.len() > self.max_frame {
-                return Err(TransportError::FrameTooLarge { size: frame.len(), limit: self.max_frame });
+                return Err(TransportError::FrameTooLarge {
+                    size: frame.len(),
+                    limit: self.max_frame,
+                });
             }
             if std::str::from_utf8(frame).is_err() {
                 return Err(TransportError::Protocol("a frame to send is not text".to_owned()));
@@ -145,7 +168,10 @@ impl FrameSink for MemorySink {
         let broken = EndUnlessDone(Some(&self.end));
         let sent = timeout_at(deadline, sent)
             .await
-            .unwrap_or(Err(TransportError::Timeout { what: "sending in memory", limit: DEADLINE }));
+            .unwrap_or(Err(TransportError::Timeout {
+                what: "sending in memory",
+                limit: DEADLINE,
+            }));
         if sent.is_ok() {
             broken.done();
         }
@@ -197,7 +223,10 @@ impl FrameStream for MemoryStream {
             self.frames.close();
             while self.frames.try_recv().is_ok() {}
             self.end.end("was sent a frame over its limit");
-            return Err(TransportError::FrameTooLarge { size: frame.len(), limit: self.max_frame });
+            return Err(TransportError::FrameTooLarge {
+                size: frame.len(),
+                limit: self.max_frame,
+            });
         }
         Ok(frame)
     }

@@ -1,0 +1,8 @@
+//! Tests of the test support itself.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers are tests too: a panic is how they fail"
+)]
+
+mod proxy;
