@@ -9,7 +9,7 @@ use axum::{
 };
 use futures_util::FutureExt;
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
-use whimbrel_model::Code;
+use whimbrel_model::{Code, limits};
 
 /// How long a request may take, its body included. A slow sender does not hold a connection for longer.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
@@ -17,12 +17,15 @@ const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 /// Names under which people put tokens into addresses.
 const TOKEN_NAMES: [&str; 4] = ["token", "access_token", "jwt", "authorization"];
 
-/// Refuses web pages that are not allowed here, and tokens in the address.
+/// Refuses web pages that are not allowed here, tokens in the address, and bodies that announce to be too long.
 pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    if let Err(problem) = check_origin(&app, request.headers()).and_then(|()| check_address(request.uri())) {
-        return problem.into_response();
+    let checked = check_origin(&app, request.headers())
+        .and_then(|()| check_address(request.uri()))
+        .and_then(|()| check_length(request.headers()));
+    match checked {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
     }
-    next.run(request).await
 }
 
 /// Ends a request that takes too long. What it has queued is carried out all the same.
@@ -76,4 +79,15 @@ fn check_address(uri: &Uri) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// The limit holds for what is read, too; this spares reading it.
+fn check_length(headers: &HeaderMap) -> Result<(), Problem> {
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    match length.and_then(|length| length.parse::<usize>().ok()) {
+        Some(length) if length > limits::FRAME_BYTES => Err(Problem::body_too_large()),
+        _ => Ok(()),
+    }
 }

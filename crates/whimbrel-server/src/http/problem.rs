@@ -6,7 +6,7 @@ use axum::{
 use serde::Serialize;
 use std::time::Duration;
 use whimbrel_hub::StorageError;
-use whimbrel_model::{Code, Invalid};
+use whimbrel_model::{Code, Invalid, limits};
 use whimbrel_protocol::{Bye, FrameError};
 
 /// When to come back after an answer that may be another one later.
@@ -41,6 +41,12 @@ impl Problem {
             message: message.into(),
             retry_after: comes_back.then_some(RETRY_AFTER),
         }
+    }
+
+    /// Creates the answer to a body over the limit.
+    pub(crate) fn body_too_large() -> Self {
+        let message = format!("the body is over the limit of {} bytes", limits::FRAME_BYTES);
+        Self::new(Code::TooLarge, message)
     }
 
     /// Replaces the status.

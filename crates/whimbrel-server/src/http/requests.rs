@@ -168,10 +168,7 @@ async fn user_of(app: &App, headers: &HeaderMap) -> Result<UserId, Problem> {
 
 fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
     body.map_err(|error| match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            let message = format!("the body is over the limit of {} bytes", limits::FRAME_BYTES);
-            Problem::new(Code::TooLarge, message)
-        }
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::body_too_large(),
         _ => Problem::new(Code::Invalid, error.body_text()),
     })
 }

@@ -17,12 +17,13 @@ use whimbrel_hub::{Answer, Decide, Keys, Records, ResultRecord, StorageError, Wo
 use whimbrel_model::{Head, MessageId, StreamId, Timestamp};
 
 /// Begins, and reads everything in one trip to the connection's thread. The first column tells the lines apart.
+/// The driver counts the parameters through all statements, so they are not numbered.
 const READ: &str = "
 BEGIN IMMEDIATE;
-SELECT 0, name, id, ver, seq FROM streams WHERE name IN (SELECT value FROM json_each(?1));
-SELECT 1, body, digest, op FROM rows WHERE key IN (SELECT value FROM json_each(?2));
-SELECT 1, body, digest, op FROM rows WHERE op IN (SELECT value FROM json_each(?3));
-SELECT 2, key, digest, code, message, at FROM results WHERE key IN (SELECT value FROM json_each(?3));";
+SELECT 0, name, id, ver, seq FROM streams WHERE name IN (SELECT value FROM json_each(?));
+SELECT 1, body, digest, op FROM rows WHERE key IN (SELECT value FROM json_each(?));
+SELECT 1, body, digest, op FROM rows WHERE op IN (SELECT value FROM json_each(?));
+SELECT 2, key, digest, code, message, at FROM results WHERE key IN (SELECT value FROM json_each(?));";
 
 const PUT_STREAMS: Put = Put {
     head: "INSERT INTO streams (id, name, ver, seq, activity)",
@@ -106,6 +107,7 @@ impl Writer {
         let read = sqlx::query(READ)
             .bind(wanted.streams)
             .bind(wanted.rows)
+            .bind(wanted.ops.clone())
             .bind(wanted.ops)
             .fetch_all(&mut self.connection)
             .await

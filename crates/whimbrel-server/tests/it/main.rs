@@ -1,0 +1,12 @@
+//! The server from outside: over real sockets on loopback, its database file, its command line.
+
+#![expect(clippy::unwrap_used, reason = "test support fails the test")]
+
+mod config;
+mod http;
+mod lifecycle;
+mod process;
+mod socket;
+mod storage;
+mod support;
+mod tokens;
