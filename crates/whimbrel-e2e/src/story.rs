@@ -30,6 +30,8 @@ pub enum Line<'a> {
 pub struct Told {
     /// What the judge says.
     pub verdict: Verdict,
+    /// What was promised in it, in order.
+    pub promises: Vec<Promise>,
     /// The server, still running.
     pub server: ServerProcess,
 }
@@ -71,6 +73,7 @@ pub async fn tell(directory: &Path, narrate: Narrator<'_>) -> Result<Told, Error
     story.proxy.close().await;
     Ok(Told {
         verdict,
+        promises: story.promises,
         server: story.server,
     })
 }
@@ -322,7 +325,7 @@ impl Story<'_> {
     }
 
     async fn verdict(&mut self, ada: Agent, bob: Agent) -> Result<Verdict, Error> {
-        self.chapter("Both close. The three databases are compared from outside");
+        self.chapter("The three databases are compared from outside");
         let settled = self.settle().await;
         ada.close().await?;
         bob.close().await?;

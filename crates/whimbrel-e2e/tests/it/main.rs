@@ -1,0 +1,5 @@
+//! End-to-end tests: real programs, real files, loopback sockets.
+
+mod judge;
+mod offline;
+mod story;
