@@ -22,8 +22,11 @@ pub(super) enum Key {
 impl Key {
     /// Returns the place in the store's order.
     pub(super) fn stored(row: &ChannelSummary) -> Self {
-        match row.last_message.as_ref().and_then(|message| message.accepted_at) {
-            Some(at) => Self::Active(Reverse(at), row.cid.clone()),
+        match &row.last_message {
+            Some(last) => Self::Active(
+                Reverse(last.accepted_at.unwrap_or(last.composed_at)),
+                row.cid.clone(),
+            ),
             None => Self::Empty(row.cid.clone()),
         }
     }
