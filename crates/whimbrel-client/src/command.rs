@@ -50,6 +50,20 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// Answers what needs an engine with `error`; returns what does not.
+    pub(crate) fn refuse(self, error: &Error) -> Option<Self> {
+        match self {
+            Self::Enqueue { reply, .. } | Self::Repeat { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Discard { reply, .. } | Self::LoadOlder { reply, .. } => {
+                drop(reply.send(Err(error.clone())));
+            }
+            other => return Some(other),
+        }
+        None
+    }
+}
+
 /// The way to the driver.
 #[derive(Clone, Debug)]
 pub(crate) struct Commands(mpsc::Sender<Command>);

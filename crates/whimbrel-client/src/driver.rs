@@ -2,6 +2,7 @@
 
 mod act;
 mod older;
+mod recover;
 
 use crate::{
     Environment, Error, TokenProvider,
@@ -14,13 +15,11 @@ use std::{
     collections::{HashMap, HashSet},
     future::pending,
     sync::Arc,
-    time::Duration,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::warn;
-use whimbrel_model::{Change, ChannelId, Code, Delta, Loaded, OpId, OutboxItem, Rejection, StreamId, UserId};
-use whimbrel_state::{Items, State};
+use whimbrel_model::{ChannelId, Code, Delta, Loaded, OpId, Rejection, UserId};
+use whimbrel_state::State;
 use whimbrel_store::Store;
 use whimbrel_sync::{CommandError, Effects, Engine, EngineConfig, Entropy, Env, Input};
 use whimbrel_transport::Connector;
@@ -28,9 +27,6 @@ use whimbrel_transport::Connector;
 /// Inputs whose effects are committed together. One commit for a burst of frames is what makes catching up fast; more
 /// would only make a caller in the middle of it wait longer.
 const INPUTS_PER_COMMIT: usize = 64;
-
-/// The longest wait before the database is tried again after a failure.
-const STORE_RETRY_CAP: Duration = Duration::from_secs(30);
 
 /// What a driver is made of.
 #[derive(Debug)]
@@ -72,6 +68,8 @@ pub(crate) struct Driver {
     /// Channels whose timeline was opened: they are caught up first.
     opened: HashSet<ChannelId>,
     wants_online: bool,
+    /// There is no engine to ask until then.
+    broken: Option<recover::Broken>,
     store_failures: u32,
     /// The end of the wait that observers were told of.
     told_wait: Option<u64>,
@@ -135,6 +133,7 @@ impl Driver {
             older_arrived: Vec::new(),
             opened: HashSet::new(),
             wants_online: false,
+            broken: None,
             store_failures: 0,
             told_wait: None,
         }
@@ -180,10 +179,10 @@ impl Driver {
         if let (Some(code), Some(link)) = (self.stuck.take(), &self.link) {
             return Event::Input((link.number, Input::Closed { code }));
         }
-        let wake = self
-            .engine
-            .next_wake()
-            .map(|at| self.parts.clock.at(at));
+        let wake = match &self.broken {
+            Some(broken) => Some(broken.until),
+            None => self.engine.next_wake().map(|at| self.parts.clock.at(at)),
+        };
         let timer = async {
             match wake {
                 Some(at) => tokio::time::sleep_until(at).await,
@@ -203,7 +202,9 @@ impl Driver {
     async fn take(&mut self, event: Event, round: &mut Round) -> bool {
         match event {
             Event::Input((link, input)) => {
-                if self.link.as_ref().is_some_and(|current| current.number == link) {
+                // A link that this round closes or replaces has nothing more to say.
+                let current = self.link.as_ref().is_some_and(|current| current.number == link);
+                if current && round.effects.link.is_none() {
                     if matches!(
                         input,
                         Input::Closed { .. } | Input::ConnectFailed { .. } | Input::NoToken { .. }
@@ -215,7 +216,11 @@ impl Driver {
                 true
             }
             Event::Timer => {
-                self.input(Input::Timer, round);
+                if self.broken.is_some() {
+                    self.recover().await;
+                } else {
+                    self.input(Input::Timer, round);
+                }
                 true
             }
             Event::Command(Some(Command::Close { reply })) => {
@@ -231,11 +236,17 @@ impl Driver {
     }
 
     fn input(&mut self, input: Input, round: &mut Round) {
+        if self.broken.is_some() {
+            return;
+        }
         let effects = self.with_env(|engine, env| engine.handle(input, env));
         round.effects.merge(effects);
     }
 
     async fn command(&mut self, command: Command, round: &mut Round) {
+        let Some(command) = self.refuse_if_broken(command) else {
+            return;
+        };
         match command {
             Command::Enqueue { op, settled, reply } => {
                 let queued = self.with_env(|engine, env| engine.enqueue(op, env));
@@ -260,7 +271,9 @@ impl Driver {
             read => {
                 // What is read has to be read after what this round writes.
                 self.carry_out(std::mem::take(round)).await;
-                self.read(read, round).await;
+                if let Some(read) = self.refuse_if_broken(read) {
+                    self.read(read, round).await;
+                }
             }
         }
     }
@@ -293,62 +306,12 @@ impl Driver {
         act(&mut self.engine, &mut env)
     }
 
-    /// Starts over from what the store holds, after a write failed: nobody knows what the engine knows that is not so.
-    async fn recover(&mut self) {
-        self.close_link();
-        self.store_failures += 1;
-        let wait = Duration::from_millis(200) * 2_u32.saturating_pow(self.store_failures.min(8) - 1);
-        tokio::time::sleep(wait.min(STORE_RETRY_CAP)).await;
-        match self.reload().await {
-            Ok(()) if self.wants_online => {
-                let mut round = Round::default();
-                self.input(Input::GoOnline, &mut round);
-                self.act(round.effects);
-            }
-            Ok(()) => {}
-            Err(error) => warn!(code = error.code(), %error, "the database cannot be read"),
-        }
-    }
-
-    async fn reload(&mut self) -> Result<(), Error> {
-        let loaded = self.parts.store.load().await?;
-        let mut correction = outbox_difference(&self.parts.state.outbox(), &loaded.outbox);
-        for cid in &self.opened {
-            correction.push(Change::Rebase(StreamId::Channel(cid.clone())));
-        }
-        let user = self.engine.account().user.clone();
-        let environment = Arc::clone(&self.parts.environment);
-        let (engine, _) = start_engine(
-            loaded,
-            &user,
-            &self.parts.config,
-            environment.as_ref(),
-            self.parts.clock,
-        )?;
-        self.engine = engine;
-        for cid in &self.opened {
-            self.engine.set_visible(cid, true);
-        }
-        self.reduce(&correction).await
-    }
-
     fn settle(&mut self, id: OpId, outcome: Result<(), Rejection>) {
         if let Some(waiting) = self.waiting.remove(&id) {
             // Nobody has to wait.
             let _ = waiting.send(outcome);
         }
     }
-}
-
-/// Says what makes `shown` equal to `stored`.
-fn outbox_difference(shown: &Items<OutboxItem>, stored: &[OutboxItem]) -> Delta {
-    let kept: HashSet<OpId> = stored.iter().map(|item| item.id).collect();
-    let gone = shown.iter().filter(|item| !kept.contains(&item.id));
-    let mut delta = Delta {
-        changes: gone.map(|item| Change::OutboxRemoved(item.id)).collect(),
-    };
-    delta.changes.extend(stored.iter().cloned().map(Change::Outbox));
-    delta
 }
 
 impl Round {

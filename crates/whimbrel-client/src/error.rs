@@ -62,7 +62,10 @@ impl Error {
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
-        Self::Store(Arc::new(error))
+        match error {
+            StoreError::Closed => Self::Closed,
+            error => Self::Store(Arc::new(error)),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Driver, Round};
 use crate::Error;
-use tracing::{info, warn};
+use tracing::info;
 use whimbrel_model::Delta;
 use whimbrel_state::SyncState;
 use whimbrel_sync::{Effects, LinkAction, Notice, Status};
@@ -20,14 +20,15 @@ impl Driver {
         for answer in answers {
             answer(committed.clone());
         }
-        if let Err(error) = shown {
-            warn!(code = error.code(), %error, "the database failed: starting over from what is on disk");
-            self.fail_older(&error);
-            self.recover().await;
-        } else {
-            self.store_failures = 0;
-            self.act(effects);
-            self.finish_older().await;
+        match shown {
+            Ok(()) => {
+                if !effects.delta.is_empty() {
+                    self.store_failures = 0;
+                }
+                self.act(effects);
+                self.finish_older().await;
+            }
+            Err(error) => self.give_up(error),
         }
         self.publish_status();
     }
@@ -93,6 +94,9 @@ impl Driver {
     }
 
     fn publish_status(&mut self) {
+        if self.broken.is_some() {
+            return;
+        }
         let status = match self.engine.status() {
             Status::Offline => SyncState::Offline,
             Status::Connecting => SyncState::Connecting,
