@@ -17,10 +17,8 @@ use axum::{
     routing::{get, post},
 };
 use problem::Problem;
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 use whimbrel_hub::{AuthError, Authenticate, Clock, Hub, Identity};
 use whimbrel_model::{Code, limits};
 use whimbrel_protocol::Token;
@@ -33,7 +31,8 @@ pub(crate) struct App {
     pub(crate) tokens: Tokens,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: Config,
-    pub(crate) draining: AtomicBool,
+    /// Set once the server stops: what has not begun is refused.
+    pub(crate) stopping: CancellationToken,
 }
 
 #[async_trait]
@@ -70,7 +69,7 @@ async fn healthz() -> &'static str {
 }
 
 async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
-    if app.draining.load(Ordering::Acquire) {
+    if app.stopping.is_cancelled() {
         return Err(Problem::new(Code::ServerStopping, "the server is stopping"));
     }
     app.storage.ping().await?;

@@ -11,13 +11,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{
-    io,
-    net::SocketAddr,
-    pin::pin,
-    sync::{Arc, atomic::AtomicBool, atomic::Ordering},
-    time::Duration,
-};
+use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
@@ -34,7 +28,7 @@ const HEADER_DEADLINE: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// When clients are told to come back after a stop: long enough for a restart.
-const RETURN_AFTER: Duration = Duration::from_secs(1);
+pub(crate) const RETURN_AFTER: Duration = Duration::from_secs(1);
 
 /// What a connection over the limit is told, without reading what it asks.
 const FULL: &[u8] =
@@ -95,6 +89,10 @@ impl Server {
         })?;
         let port_file = config.port_file.clone();
         let limit = config.max_connections;
+        let signals = Signals {
+            finish: CancellationToken::new(),
+            kill: CancellationToken::new(),
+        };
         let running = RunningServer {
             addr,
             app: Arc::new(App {
@@ -103,13 +101,10 @@ impl Server {
                 tokens,
                 clock,
                 config,
-                draining: AtomicBool::new(false),
+                stopping: signals.finish.clone(),
             }),
             connections: TaskTracker::new(),
-            signals: Signals {
-                finish: CancellationToken::new(),
-                kill: CancellationToken::new(),
-            },
+            signals,
         };
         running.connections.spawn(accept(
             listener,
@@ -147,7 +142,6 @@ impl RunningServer {
     /// Stops in order: accepts nothing more, tells every connection to come back later, waits for them up to the
     /// configured time, decides what is queued, and closes the database.
     pub async fn shutdown(self) {
-        self.app.draining.store(true, Ordering::Release);
         self.signals.finish.cancel();
         self.app.hub.drain(RETURN_AFTER);
         self.connections.close();

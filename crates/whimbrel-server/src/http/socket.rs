@@ -1,6 +1,7 @@
 //! The socket: carries frames between a peer and the hub.
 
 use super::{App, Problem};
+use crate::server::RETURN_AFTER;
 use axum::{
     Extension,
     body::Bytes,
@@ -90,7 +91,12 @@ pub(super) async fn open(
 }
 
 async fn serve(app: &App, mut socket: WebSocket) {
-    let greeted = match timeout(HELLO_DEADLINE, next_frame(&mut socket)).await {
+    let first = tokio::select! {
+        biased;
+        () = app.stopping.cancelled() => Ok(Read::Wrong(stopping())),
+        first = timeout(HELLO_DEADLINE, next_frame(&mut socket)) => first,
+    };
+    let greeted = match first {
         Err(_) => Err(bye(Code::HeartbeatLost, "no hello arrived within 10 s")),
         Ok(Read::Frame(ClientFrame::Hello(hello))) => app.hub.hello(hello, app).await,
         Ok(Read::Frame(_)) => Err(bye(Code::FrameInvalid, "the first frame must be hello")),
@@ -211,7 +217,7 @@ async fn linger(stream: &mut (impl StreamExt<Item = Result<Message, axum::Error>
 
 enum Read {
     Frame(ClientFrame),
-    /// The peer sent what cannot be understood.
+    /// The connection is to end with these words.
     Wrong(Bye),
     /// The peer closed, or the connection broke.
     Gone,
@@ -237,6 +243,9 @@ async fn next_frame(stream: &mut (impl StreamExt<Item = Result<Message, axum::Er
 }
 
 /// Tells a peer that breaks a rule from a connection that broke.
+///
+/// By the words: axum hides the kind of the error, and this crate does not depend on the library beneath it. The
+/// tests send one of each kind, so that other words do not go unnoticed.
 fn broken(error: &axum::Error) -> Read {
     let text = error.to_string();
     if text.contains("too long") || text.contains("too big") {
@@ -253,6 +262,13 @@ fn text(frame: Bytes) -> Result<Message, axum::Error> {
     Ok(Message::Text(
         Utf8Bytes::try_from(frame).map_err(axum::Error::new)?,
     ))
+}
+
+fn stopping() -> Bye {
+    Bye {
+        retry_after_ms: u64::try_from(RETURN_AFTER.as_millis()).ok(),
+        ..bye(Code::ServerStopping, "the server is stopping: reconnect later")
+    }
 }
 
 fn bye(code: Code, message: impl Into<String>) -> Bye {

@@ -64,7 +64,7 @@ async fn a_stop_tells_every_socket_when_to_come_back() {
 #[tokio::test]
 async fn a_peer_that_does_not_end_is_cut_when_the_time_is_up() {
     let fixture = Fixture::with(|config| config.drain = Duration::from_millis(200)).await;
-    let _idle = fixture.socket().await;
+    let _silent = fixture.login("ada").await;
     let (dir, server) = (fixture.dir, fixture.server);
     within("a shutdown", server.shutdown()).await;
     drop(dir);

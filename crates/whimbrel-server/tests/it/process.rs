@@ -41,6 +41,7 @@ async fn address(file: &Path) -> std::net::SocketAddr {
             if let Ok(text) = std::fs::read_to_string(file) {
                 return text.trim().parse().unwrap();
             }
+            // tidy: allow sleep: another process writes the file
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })
