@@ -161,6 +161,13 @@ async fn follow(
             "{vers:?}"
         );
         first.get_or_insert((page.reset, page.head));
+        if page.more {
+            let asked = cursor.map_or(0, |cursor| cursor.seq);
+            assert_eq!(
+                page.to.seq, asked,
+                "the sequence moves when the chain is complete"
+            );
+        }
         merge(device, page.rows);
         cursor = Some(page.to);
         if !page.more {

@@ -6,7 +6,7 @@ use crate::support::{
 };
 use whimbrel_hub::Applied;
 use whimbrel_model::{
-    ChannelId, Code, Member, MemberState, Message, Op, OpEnvelope, Role, Row, StreamEvent, StreamId,
+    ChannelId, Code, Member, MemberState, Message, Op, OpEnvelope, Role, Row, RowKey, StreamEvent, StreamId,
     Timestamp,
 };
 
@@ -22,11 +22,12 @@ fn the_message(rows: &[Row]) -> &Message {
 }
 
 fn members(event: &StreamEvent) -> Vec<&Member> {
-    let member = |row| match row {
-        &Row::Member(ref member) => Some(member),
+    let rows = event.rows.iter();
+    rows.filter_map(|row| match row {
+        Row::Member(member) => Some(member),
         _ => None,
-    };
-    event.rows.iter().filter_map(member).collect()
+    })
+    .collect()
 }
 
 /// Sends a message and returns its id.
@@ -198,13 +199,12 @@ async fn member_rows_come_with_the_profiles_that_have_a_name() {
     world.accepted("bob", rename("Bob")).await;
     let events = world.accepted("ada", add(&["bob", "cyd"])).await;
     let names: Vec<_> = events[0].rows.iter().map(|row| row.key()).collect();
-    use whimbrel_model::RowKey::{Member, User};
     assert_eq!(
         names,
         [
-            Member(cid(), user("bob")),
-            Member(cid(), user("cyd")),
-            User(user("bob"))
+            RowKey::Member(cid(), user("bob")),
+            RowKey::Member(cid(), user("cyd")),
+            RowKey::User(user("bob"))
         ]
     );
     assert_eq!(events[0].to, 4, "a profile beside is no step of the channel");

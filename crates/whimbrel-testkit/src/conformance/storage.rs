@@ -28,7 +28,7 @@
 //! # fn main() {}
 //! ```
 //!
-//! Most of it compares with [`MemoryStorage`], which the hub's own tests check against the rules: seeded groups of
+//! Most of it compares with [`MemoryStorage`](whimbrel_hub::MemoryStorage), which the hub's own tests check against the rules: seeded groups of
 //! requests are applied to both, and every answer, page, list of heads and history has to be equal. Power loss is not
 //! asserted: only the storage's own tests can cut the power under it.
 

@@ -7,8 +7,8 @@ use super::{
 use std::ops::Range;
 use whimbrel_hub::{Applied, Storage, StorageError, apply_group};
 use whimbrel_model::{
-    ChannelId, Code, Cursor, Epoch, Head, MessageId, Op, Row, RowKey, SnapshotWindow, StreamId, Timestamp, UserId,
-    limits,
+    ChannelId, Code, Cursor, Epoch, Head, MessageId, Op, Row, RowKey, SnapshotWindow, StreamId, Timestamp,
+    UserId, limits,
 };
 use whimbrel_protocol::{Outcome, ServerFrame, encode};
 
@@ -57,13 +57,26 @@ pub async fn long_feeds_page_as_in_memory<O: Opener>() {
     let (stream, _) = fill_channel(&mut pair, &mut script).await;
     let whole = pair.compare_chain(&bob, &stream, None, limits::PAGE_ROWS).await;
     assert!(whole[0].reset, "so far behind a snapshot begins");
-    let messages = whole.iter().flat_map(|page| &page.rows).filter(|row| matches!(row, Row::Message(_)));
-    assert_eq!(messages.count(), limits::SNAPSHOT_MESSAGES, "messages in the snapshot");
+    let messages = whole
+        .iter()
+        .flat_map(|page| &page.rows)
+        .filter(|row| matches!(row, Row::Message(_)));
+    assert_eq!(
+        messages.count(),
+        limits::SNAPSHOT_MESSAGES,
+        "messages in the snapshot"
+    );
     let total = whole[0].head.ver;
     for _ in 0..30 {
         let ver = script.below(total);
-        let cursor = Cursor { epoch: pair.tested.epoch(), ver, seq: ver.saturating_sub(20), window: None };
-        pair.compare_chain(&bob, &stream, Some(cursor), limits::PAGE_ROWS).await;
+        let cursor = Cursor {
+            epoch: pair.tested.epoch(),
+            ver,
+            seq: ver.saturating_sub(20),
+            window: None,
+        };
+        pair.compare_chain(&bob, &stream, Some(cursor), limits::PAGE_ROWS)
+            .await;
     }
     pair.tested.close().await;
 }
@@ -76,16 +89,32 @@ pub async fn what_changes_during_a_snapshot_is_in_it<O: Opener>() {
     let (ada, bob) = (Script::users()[0].clone(), Script::users()[1].clone());
     let (stream, oldest) = fill_channel(&mut pair, &mut script).await;
     let begun = pair.tested.page(&bob, &stream, None, 20).await.expect("a page");
-    assert!(begun.more && begun.to.window.is_some(), "the snapshot goes on, and says its window");
+    assert!(
+        begun.more && begun.to.window.is_some(),
+        "the snapshot goes on, and says its window"
+    );
     let cid = Script::channels()[0].clone();
-    let edit = Op::EditMessage { cid, id: oldest, body: "late".into(), base_revision: 0 };
+    let edit = Op::EditMessage {
+        cid,
+        id: oldest,
+        body: "late".into(),
+        base_revision: 0,
+    };
     let edit = script.request(&ada, edit);
     pair.apply(&[edit]).await;
     let rest = pair.compare_chain(&bob, &stream, Some(begun.to), 20).await;
-    let has_edit = rest.iter().flat_map(|page| &page.rows).any(|row| row.key() == RowKey::Message(oldest));
+    let has_edit = rest
+        .iter()
+        .flat_map(|page| &page.rows)
+        .any(|row| row.key() == RowKey::Message(oldest));
     assert!(has_edit, "the edit counts, wherever its message stands");
     let last = rest.last().expect("a page");
-    let end = Cursor { epoch: begun.to.epoch, ver: last.head.ver, seq: last.head.seq, window: None };
+    let end = Cursor {
+        epoch: begun.to.epoch,
+        ver: last.head.ver,
+        seq: last.head.seq,
+        window: None,
+    };
     assert_eq!(last.to, end, "the chain ends at the head, without a window");
     pair.tested.close().await;
 }
@@ -98,9 +127,15 @@ async fn fill_channel(pair: &mut Pair, script: &mut Script) -> (StreamId, Messag
     let oldest = first.op.op.message().expect("a message");
     pair.apply(&[create, first]).await;
     for part in 0..=limits::SNAPSHOT_AFTER as usize / 100 {
-        let mut group: Vec<_> = (0..100).map(|at| script.send(&users[at % 4], &cid, "hello")).collect();
+        let mut group: Vec<_> = (0..100)
+            .map(|at| script.send(&users[at % 4], &cid, "hello"))
+            .collect();
         let kind = format!("like{part}").parse().expect("a reaction");
-        let react = Op::AddReaction { cid: cid.clone(), message: oldest, kind };
+        let react = Op::AddReaction {
+            cid: cid.clone(),
+            message: oldest,
+            kind,
+        };
         group.push(script.request(&users[part % 4], react));
         pair.apply(&group).await;
     }
