@@ -49,7 +49,10 @@ fn framed(frame: &mut Frame<'_>, areas: &Areas, area: Rect, title: &str, focused
         return area;
     }
     let style = if focused { style::FOCUSED } else { style::FRAME };
-    let block = Block::bordered().border_style(style).title(format!(" {title} "));
+    let mut block = Block::bordered().border_style(style);
+    if !title.is_empty() {
+        block = block.title(format!(" {title} "));
+    }
     let inner = block.inner(area);
     frame.render_widget(block, area);
     inner

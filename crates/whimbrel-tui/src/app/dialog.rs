@@ -4,7 +4,7 @@ use tui_input::Input;
 use whimbrel::model::MessageId;
 
 /// Reactions that one key chooses: `1` for the first.
-pub(crate) const QUICK_REACTIONS: [&str; 6] = ["👍", "❤️", "😂", "🎉", "😮", "👀"];
+pub(crate) const QUICK_REACTIONS: [&str; 6] = ["👍", "😂", "🎉", "😮", "😢", "👀"];
 
 #[derive(Debug)]
 pub(crate) enum Dialog {

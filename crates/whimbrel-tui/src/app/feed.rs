@@ -117,7 +117,7 @@ impl App {
         let open = self.open.as_ref().map(|pane| pane.scope.cid.clone());
         let members = |items: &Items<ChannelItem>| {
             let item = items.iter().find(|item| Some(&item.cid) == open.as_ref())?;
-            Some(item.members)
+            Some((item.members, item.created_locally))
         };
         let moved = members(&items) != members(&self.channels.items);
         let authors = items.iter().filter_map(|item| item.last_message.as_ref());

@@ -62,7 +62,8 @@ impl App {
         } else {
             let mut left = lines.saturating_sub(height.min(screen));
             index -= 1;
-            while index > 0 && left > 0 {
+            // A row that is taller than the screen is not jumped over.
+            while index > 0 && left > 0 && draw::height(self, pane, index) <= screen {
                 left = left.saturating_sub(draw::height(self, pane, index));
                 index -= 1;
             }
@@ -97,7 +98,7 @@ impl App {
         }
         let mut left = lines.saturating_sub(draw::height(self, pane, index).min(screen));
         index += 1;
-        while index < last && left > 0 {
+        while index < last && left > 0 && draw::height(self, pane, index) <= screen {
             left = left.saturating_sub(draw::height(self, pane, index));
             index += 1;
         }

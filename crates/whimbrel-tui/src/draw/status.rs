@@ -70,6 +70,6 @@ fn keys(app: &App) -> &'static str {
     match app.focus {
         Focus::Channels => "Enter open  n new  o on/offline  x outbox  ? help  ^C quit",
         Focus::Timeline => "e edit  d delete  r react  t thread  q quote  ? help",
-        Focus::Composer => "Enter send  Up messages  Tab channels  Esc back",
+        Focus::Composer => "Enter send  Up messages  Esc lists, where o x n ? work",
     }
 }

@@ -1,0 +1,10 @@
+//! Tests of the terminal client without a terminal: keys and news in, actions and a painted buffer out.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod composing;
+mod dialogs;
+mod drawing;
+mod hostile;
+mod moving;
+mod support;
