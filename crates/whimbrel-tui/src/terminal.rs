@@ -30,7 +30,8 @@ impl Screen {
             let _ = execute!(io::stdout(), DisableBracketedPaste);
             report(info);
         }));
-        let terminal = ratatui::try_init()?;
+        let terminal = ratatui::try_init()
+            .map_err(|error| io::Error::new(error.kind(), format!("this needs a terminal: {error}")))?;
         let screen = Self { terminal, panicked };
         execute!(io::stdout(), EnableBracketedPaste)?;
         Ok(screen)
