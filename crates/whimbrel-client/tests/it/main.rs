@@ -1,0 +1,19 @@
+//! Tests of the client against the real hub, over stores and a transport in memory.
+//!
+//! Not asserted here: SQLite and WebSocket, which have their conformance suites, and schedules of faults by the
+//! thousand, which are for the simulator.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers are tests too: a panic is how they fail"
+)]
+
+mod auth;
+mod closing;
+mod converge;
+mod failing;
+mod fickle;
+mod offline;
+mod older;
+mod rejected;
+mod support;

@@ -1,0 +1,162 @@
+//! What lies before the newest messages.
+
+use crate::support::{all_sent, general, go_live, made, online, open, settled, shows};
+use whimbrel_client::{Client, Items, OlderEdge, Timeline, TimelineItem};
+use whimbrel_model::limits;
+use whimbrel_store::MemoryStore;
+use whimbrel_testkit::server::TestServer;
+
+/// So many that who has none of them gets a snapshot.
+const MANY: u64 = limits::SNAPSHOT_AFTER + 10;
+
+async fn send_many(ada: &Client, count: u64) {
+    let channel = general(ada);
+    for number in 0..count {
+        channel.send(format!("message {number}")).await.unwrap();
+    }
+    settled(ada).await;
+}
+
+fn seqs(items: &Items<TimelineItem>) -> Vec<u64> {
+    items.iter().map(|item| item.view.message.seq).collect()
+}
+
+fn newest(items: &Items<TimelineItem>) -> u64 {
+    items.last().map_or(0, |item| item.view.message.seq)
+}
+
+/// A server with many messages in the channel.
+async fn busy() -> (TestServer, Client) {
+    let server = TestServer::new();
+    let ada = online(&server, "ada").await;
+    made(&ada).await;
+    send_many(&ada, MANY).await;
+    (server, ada)
+}
+
+async fn opened(client: &Client) -> Timeline {
+    let timeline = general(client).timeline().await.unwrap();
+    shows(&timeline, "the newest message", |items| newest(items) == MANY).await;
+    timeline
+}
+
+#[tokio::test]
+async fn a_new_device_begins_with_the_newest_and_loads_older_from_the_server() {
+    let (server, _ada) = busy().await;
+    let bob = online(&server, "bob").await;
+    let timeline = opened(&bob).await;
+    let window = limits::SNAPSHOT_MESSAGES as u64;
+    assert_eq!(
+        seqs(&timeline.items()),
+        (MANY - window + 1..=MANY).collect::<Vec<_>>()
+    );
+    assert_eq!(timeline.edge(), OlderEdge::OnServer);
+    timeline.load_older(30).await.unwrap();
+    let items = timeline.items();
+    assert_eq!(seqs(&items), (MANY - window - 29..=MANY).collect::<Vec<_>>());
+    assert!(items.iter().all(|item| !item.gap_before));
+}
+
+#[tokio::test]
+async fn all_the_way_to_the_beginning() {
+    let (server, _ada) = busy().await;
+    let bob = online(&server, "bob").await;
+    let timeline = opened(&bob).await;
+    for _ in 0..20 {
+        if timeline.edge() == OlderEdge::Start {
+            break;
+        }
+        timeline.load_older(200).await.unwrap();
+    }
+    assert_eq!(seqs(&timeline.items()), (1..=MANY).collect::<Vec<_>>());
+    timeline.load_older(200).await.unwrap();
+    assert_eq!(
+        timeline.items().len() as u64,
+        MANY,
+        "there is nothing before the first"
+    );
+}
+
+#[tokio::test]
+async fn offline_older_messages_come_from_disk_and_then_an_error_says_why_not() {
+    let (server, _ada) = busy().await;
+    let disk = MemoryStore::new();
+    let bob = open(&server, "bob", &disk).await;
+    go_live(&bob).await;
+    opened(&bob).await.load_older(100).await.unwrap();
+    bob.close().await;
+
+    let bob = open(&server, "bob", &disk).await;
+    let timeline = opened(&bob).await;
+    assert_eq!(timeline.items().len(), 50);
+    assert_eq!(timeline.edge(), OlderEdge::OnDisk);
+    timeline.load_older(200).await.unwrap();
+    assert_eq!(timeline.items().len(), 150);
+    let error = timeline.load_older(10).await.unwrap_err();
+    assert_eq!(error.code(), "not_connected");
+    assert!(error.is_retryable());
+    assert_eq!(timeline.items().len(), 150);
+    go_live(&bob).await;
+    timeline.load_older(10).await.unwrap();
+    assert_eq!(timeline.items().len(), 160);
+}
+
+#[tokio::test]
+async fn a_jump_over_missed_messages_is_shown_as_a_gap_and_can_be_filled() {
+    let server = TestServer::new();
+    let ada = online(&server, "ada").await;
+    made(&ada).await;
+    send_many(&ada, 10).await;
+    let bob = online(&server, "bob").await;
+    let timeline = general(&bob).timeline().await.unwrap();
+    shows(&timeline, "ten messages", |items| items.len() == 10).await;
+    bob.disconnect().await.unwrap();
+    send_many(&ada, MANY - 10).await;
+    go_live(&bob).await;
+    let items = shows(&timeline, "the newest message", |items| newest(items) == MANY).await;
+    let gaps: Vec<_> = items
+        .iter()
+        .filter(|item| item.gap_before)
+        .map(|item| item.view.message.seq)
+        .collect();
+    let first = MANY - limits::SNAPSHOT_MESSAGES as u64 + 1;
+    let continuous = seqs(&items) == (first..=MANY).collect::<Vec<_>>();
+    assert!(
+        gaps == [first] || continuous && timeline.edge() == OlderEdge::OnServer,
+        "{gaps:?}"
+    );
+    // Filled from the newer side.
+    for _ in 0..20 {
+        timeline.load_older(200).await.unwrap();
+    }
+    let items = timeline.items();
+    assert!(items.iter().all(|item| !item.gap_before));
+    assert_eq!(seqs(&items), (1..=MANY).collect::<Vec<_>>());
+    assert!(all_sent(&items));
+}
+
+#[tokio::test]
+async fn an_edit_in_what_was_loaded_from_the_server_arrives() {
+    let (server, ada) = busy().await;
+    let bob = online(&server, "bob").await;
+    let timeline = opened(&bob).await;
+    timeline.load_older(30).await.unwrap();
+    let oldest = timeline.items()[0].id();
+    general(&ada).edit(oldest, "edited").await.unwrap();
+    shows(&timeline, "the edit", |items| {
+        items[0].view.message.body.text == "edited"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_tells_whoever_waits_for_older_messages() {
+    let (server, _ada) = busy().await;
+    let bob = online(&server, "bob").await;
+    let timeline = opened(&bob).await;
+    let (loaded, ()) = tokio::join!(timeline.load_older(30), async { server.cut() });
+    match loaded {
+        Ok(()) => assert_eq!(timeline.items().len(), 80),
+        Err(error) => assert_eq!(error.code(), "not_connected"),
+    }
+}
