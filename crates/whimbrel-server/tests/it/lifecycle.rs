@@ -13,6 +13,10 @@ async fn a_restart_keeps_everything_and_answers_a_repeat_alike() {
     let said = send("messaging:general", "hello");
     let refused = send("messaging:nowhere", "hello");
     let first = ada.ops(vec![made.clone(), said.clone(), refused.clone()]).await;
+    // Deciding it anew would accept it now; the stored answer has to win.
+    assert!(accepted(
+        &ada.ops(vec![create("messaging:nowhere", &[])]).await[0]
+    ));
     let mut epochs = Vec::new();
     let mut socket = fixture.socket().await;
     socket.hello(&fixture.token("ada")).await;

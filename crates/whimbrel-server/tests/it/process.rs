@@ -25,6 +25,9 @@ fn run(command: &mut Command) -> Output {
     command.output().unwrap()
 }
 
+/// How often the file is looked for.
+const POLL: Duration = Duration::from_millis(5);
+
 /// Ends the program when the test does.
 struct Running(Child);
 
@@ -41,8 +44,7 @@ async fn address(file: &Path) -> std::net::SocketAddr {
             if let Ok(text) = std::fs::read_to_string(file) {
                 return text.trim().parse().unwrap();
             }
-            // tidy: allow sleep: another process writes the file
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(POLL).await; // tidy: allow sleep: another process writes the file
         }
     })
     .await

@@ -6,7 +6,15 @@ use std::time::Duration;
 use tokio::net::TcpSocket;
 use tokio_tungstenite::{
     MaybeTlsStream, client_async, connect_async,
-    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
+    tungstenite::{
+        Message,
+        client::IntoClientRequest,
+        http::HeaderValue,
+        protocol::frame::{
+            Frame,
+            coding::{Data, OpCode},
+        },
+    },
 };
 use uuid::Uuid;
 use whimbrel_model::{Code, MessageId, Op, Row, StreamId, limits};
@@ -73,6 +81,10 @@ async fn heads_are_a_heartbeat_and_say_what_moved() {
     fixture.stop().await;
 }
 
+fn raw(kind: Data, bytes: &'static [u8]) -> Message {
+    Message::Frame(Frame::message(bytes, OpCode::Data(kind), true))
+}
+
 async fn first_answer_to(fixture: &Fixture, frame: Message) -> (Option<Code>, Option<u16>) {
     let mut socket = fixture.socket().await;
     // The server may close before it has read everything.
@@ -97,6 +109,8 @@ async fn what_is_not_a_frame_is_answered_and_closed() {
         Message::text("{\"heads\": {\"id\": 1}}"),
         Message::text("[".repeat(10_000)),
         Message::binary(b"{\"heads\": {\"id\": 1}}".to_vec()),
+        raw(Data::Text, &[0xff, 0xfe]),
+        raw(Data::Reserved(3), b"x"),
     ];
     for frame in wrong {
         let shown = format!("{frame:?}").chars().take(60).collect::<String>();
