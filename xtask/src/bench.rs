@@ -39,6 +39,7 @@ struct Figure {
     ratio: f64,
     /// Absent: the figure is there for the curve only.
     goal: Option<String>,
+    /// Absent with a goal: the run could not tell.
     met: Option<bool>,
 }
 

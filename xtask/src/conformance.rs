@@ -1,7 +1,7 @@
 //! `cargo xtask conformance`.
 //!
-//! A suite is a macro of whimbrel-testkit that an implementation calls in its own tests; the module that it makes
-//! carries the name of the suite, which is what is selected here.
+//! A suite is a macro of whimbrel-testkit that an implementation calls in its own tests, in a module whose name ends
+//! with `conformance`: that is what is selected here.
 
 use crate::process::{Cargo, Failure};
 use crate::test;
@@ -25,12 +25,12 @@ enum Seam {
 }
 
 impl Seam {
-    /// Returns what the names of its tests have in common.
-    fn filter(self) -> &'static str {
+    /// Returns the packages that have an implementation.
+    fn packages(self) -> &'static [&'static str] {
         match self {
-            Self::Store => "store_conformance::",
-            Self::Storage => "storage_conformance::",
-            Self::Transport => "transport_conformance::",
+            Self::Store => &["whimbrel-store", "whimbrel-store-sqlite"],
+            Self::Storage => &["whimbrel-hub", "whimbrel-server"],
+            Self::Transport => &["whimbrel-transport", "whimbrel-transport-ws"],
         }
     }
 }
@@ -41,19 +41,26 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     } else {
         &args.seams
     };
-    let filters = seams.iter().map(|seam| seam.filter());
-    let cargo = if test::nextest_is_there() {
-        Cargo::new(
-            ["nextest", "run", "--workspace", "--no-tests", "fail", "--"]
-                .into_iter()
-                .chain(filters),
-        )
+    // Each by itself: one without a test would not be missed among others.
+    for package in seams.iter().flat_map(|seam| seam.packages()) {
+        run_suite(package)?;
+    }
+    Ok(())
+}
+
+fn run_suite(package: &str) -> Result<(), Failure> {
+    let call: &[&str] = if test::nextest_is_there() {
+        &[
+            "nextest",
+            "run",
+            "--no-tests",
+            "fail",
+            "--package",
+            package,
+            "conformance::",
+        ]
     } else {
-        Cargo::new(
-            ["test", "--workspace", "--all-targets", "--"]
-                .into_iter()
-                .chain(filters),
-        )
+        &["test", "--package", package, "--test", "it", "conformance::"]
     };
-    cargo.run()
+    Cargo::new(call.iter().copied()).run()
 }

@@ -1,3 +1,92 @@
-//! The benches that `cargo xtask bench` runs.
+//! The benches that `cargo xtask bench` runs. One JSON object a line on standard output, what goes on on standard
+//! error.
+//!
+//! ## Invariants
+//!
+//! - Every figure has a reference that was measured in the same run, in turns with it: the machine's load moves both.
+//! - A figure is a median; a ratio is the median of the ratios of each round.
+//! - A bench that cannot run is an error. A goal that is not met is a figure.
 
-fn main() {}
+mod clock;
+mod figure;
+mod ingest;
+mod raw;
+mod rounds;
+mod sample;
+mod state;
+
+use clap::Parser as _;
+use figure::{Figure, Plan, Result};
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Parser)]
+struct Args {
+    /// Which, by id or name; all of them if none is named
+    names: Vec<String>,
+    /// Few samples of small sizes
+    #[arg(long)]
+    quick: bool,
+}
+
+/// One bench: what it measures at three sizes, against what.
+struct Bench {
+    id: &'static str,
+    name: &'static str,
+    measures: &'static str,
+    run: fn(&Plan) -> Result<Vec<Figure>>,
+}
+
+const BENCHES: &[Bench] = &[
+    Bench {
+        id: "P2",
+        name: "ingest",
+        measures: "messages through a hub into its SQLite file, durable before the answer, 1 to 256 senders",
+        run: ingest::run,
+    },
+    Bench {
+        id: "P8",
+        name: "state",
+        measures: "one new message into an observed timeline, from the delta to the diff",
+        run: state::run,
+    },
+];
+
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it is a command that reports"
+)]
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let known = |name: &String| BENCHES.iter().any(|bench| bench.is_called(name));
+    if let Some(name) = args.names.iter().find(|name| !known(name)) {
+        let all: Vec<String> = BENCHES
+            .iter()
+            .map(|bench| format!("{} {}", bench.id, bench.name))
+            .collect();
+        eprintln!("there is no bench {name}; there are: {}", all.join(", "));
+        return ExitCode::FAILURE;
+    }
+    for bench in BENCHES {
+        if !args.names.is_empty() && !args.names.iter().any(|name| bench.is_called(name)) {
+            continue;
+        }
+        eprintln!("{} {}: {}", bench.id, bench.name, bench.measures);
+        let outcome = Plan::new(args.quick).and_then(|plan| (bench.run)(&plan));
+        let lines = outcome.and_then(|figures| figures.iter().map(Figure::line).collect::<Result<Vec<_>>>());
+        match lines {
+            Ok(lines) => lines.iter().for_each(|line| println!("{line}")),
+            Err(error) => {
+                eprintln!("{} {} cannot run: {error}", bench.id, bench.name);
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+impl Bench {
+    fn is_called(&self, name: &str) -> bool {
+        self.id.eq_ignore_ascii_case(name) || self.name == name
+    }
+}

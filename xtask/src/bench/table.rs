@@ -47,6 +47,7 @@ fn cells(figure: &Figure) -> [String; 8] {
     let met = match figure.met {
         Some(true) => "yes",
         Some(false) => "NO",
+        None if figure.goal.is_some() => "undecided: the machine is too busy",
         None => "",
     };
     [
@@ -90,6 +91,11 @@ mod tests {
             lines[1].ends_with("yes") && lines[1].contains("1234 ops/s"),
             "{text}"
         );
+        let undecided = Figure {
+            met: None,
+            ..figure("ingest rate", 1, 1.0)
+        };
+        assert!(render(&[undecided]).contains("undecided"));
         assert_eq!(lines[3], "P2 ingest rate grows with size^0.00");
     }
 }

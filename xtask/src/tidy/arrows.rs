@@ -98,14 +98,13 @@ const TABLE: &[Arrows] = &[
     Arrows {
         package: "whimbrel-testkit",
         needs: &[
-            "whimbrel-client",
             "whimbrel-hub",
             "whimbrel-model",
             "whimbrel-protocol",
             "whimbrel-store",
             "whimbrel-transport",
         ],
-        may: &["whimbrel-state", "whimbrel-sync"],
+        may: &["whimbrel-client", "whimbrel-state", "whimbrel-sync"],
         ..NOTHING
     },
     Arrows {
@@ -116,18 +115,29 @@ const TABLE: &[Arrows] = &[
     },
     Arrows {
         package: "whimbrel-e2e",
-        tests: &[
-            "whimbrel",
+        needs: &["whimbrel", "whimbrel-server", "whimbrel-testkit"],
+        may: &[
             "whimbrel-client",
             "whimbrel-model",
             "whimbrel-protocol",
-            "whimbrel-server",
+            "whimbrel-store",
             "whimbrel-store-sqlite",
         ],
         ..NOTHING
     },
     Arrows {
         package: "xtask",
+        ..NOTHING
+    },
+    Arrows {
+        package: "whimbrel-bench",
+        needs: &[
+            "whimbrel-hub",
+            "whimbrel-model",
+            "whimbrel-protocol",
+            "whimbrel-server",
+            "whimbrel-state",
+        ],
         ..NOTHING
     },
 ];
@@ -211,7 +221,8 @@ const OUTER: &[Outer] = &[
     },
     Outer {
         dependencies: &["sqlx", "libsqlite3-sys"],
-        packages: &["whimbrel-server", "whimbrel-store-sqlite"],
+        // A bench compares with bare SQLite.
+        packages: &["whimbrel-server", "whimbrel-store-sqlite", "whimbrel-bench"],
         tests: &[],
     },
     Outer {
@@ -300,10 +311,13 @@ mod tests {
 
     #[test]
     fn tests_have_arrows_of_their_own() {
-        let good = Repo::default().with("whimbrel-e2e", &["dev whimbrel", "dev whimbrel-testkit"]);
-        assert!(about("whimbrel-e2e", inner, &good).is_empty());
-        let bad = Repo::default().with("whimbrel-e2e", &["whimbrel"]);
-        assert_eq!(about("whimbrel-e2e", inner, &bad).len(), 1);
+        let good = Repo::default().with(
+            "whimbrel-tui",
+            &["whimbrel", "dev whimbrel-server", "dev whimbrel-testkit"],
+        );
+        assert!(about("whimbrel-tui", inner, &good).is_empty());
+        let bad = Repo::default().with("whimbrel-tui", &["whimbrel", "whimbrel-server"]);
+        assert_eq!(about("whimbrel-tui", inner, &bad).len(), 1);
         let bad = Repo::default().with("whimbrel-model", &["dev whimbrel-client"]);
         assert!(about("whimbrel-model", inner, &bad)[0].contains("tests of whimbrel-model"));
     }
