@@ -115,6 +115,27 @@ async fn a_reader_that_never_reads_is_a_timeout_and_the_end() {
     assert_eq!(server.stream.next().await.unwrap_err().code(), "transport_closed");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_few_large_frames_fill_a_queue_too() {
+    let (connector, mut listener) = memory::channel();
+    let mut client = connector.connect().await.unwrap();
+    let _server = listener.accept().await.unwrap();
+    let large = Bytes::from(vec![b'x'; memory::MAX_FRAME]);
+    let fit = memory::QUEUE_BYTES as usize / memory::MAX_FRAME;
+    client.sink.send(vec![large.clone(); fit]).await.unwrap();
+    let error = client.sink.send(vec![large]).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            TransportError::Timeout {
+                limit: memory::DEADLINE,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+}
+
 #[tokio::test]
 async fn a_send_that_is_dropped_halfway_ends_the_connection() {
     let (connector, mut listener) = memory::channel();
