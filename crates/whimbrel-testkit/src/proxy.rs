@@ -311,7 +311,7 @@ async fn pump(
     loop {
         until(&mut state, |state| state.link == Link::Open).await;
         let read = from.read(&mut piece).await.map_err(|_| End::Reset)?;
-        sleep(network.delay(direction)).await;
+        sleep(network.delay(direction)).await; // tidy: allow sleep: the delay is what the owner asked for
         // A stall that began meanwhile holds this piece too.
         until(&mut state, |state| state.link == Link::Open).await;
         if read == 0 {
