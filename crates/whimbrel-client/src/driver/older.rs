@@ -20,6 +20,10 @@ const FIRST_CHANNELS: usize = 30;
 #[derive(Debug)]
 pub(super) struct Waiting {
     timeline: Timeline,
+    /// The oldest row when it was asked for.
+    oldest: Option<u64>,
+    /// Whether it was asked for what fills a gap.
+    in_gap: bool,
     limit: usize,
     reply: Reply<()>,
 }
@@ -40,6 +44,8 @@ impl Driver {
                 let limit = limit.clamp(1, limits::PAGE_ROWS);
                 self.load_older(
                     Waiting {
+                        oldest: timeline.older(limit).before,
+                        in_gap: false,
                         timeline,
                         limit,
                         reply,
@@ -97,10 +103,17 @@ impl Driver {
         Ok(self.parts.state.open_timeline(cid, scope, page))
     }
 
-    /// Loads older messages from the run that is on disk and up to date; where that ends, asks the server first.
-    async fn load_older(&mut self, waiting: Waiting, round: &mut Round) {
+    /// Fills the newest gap that is shown. Without one, loads older messages from the run that is on disk and up to date;
+    /// where that ends, asks the server first.
+    async fn load_older(&mut self, mut waiting: Waiting, round: &mut Round) {
         let query = waiting.timeline.older(waiting.limit);
-        let outcome = match self.older_on_disk(&query).await {
+        let gap = self.newest_gap(&waiting.timeline);
+        waiting.in_gap = gap.is_some();
+        let on_disk = match gap {
+            Some(before) => Ok(ControlFlow::Continue(before)),
+            None => self.older_on_disk(&query).await,
+        };
+        let outcome = match on_disk {
             Ok(ControlFlow::Break(page)) => {
                 self.extend(&query, page);
                 Ok(())
@@ -121,6 +134,17 @@ impl Driver {
         };
         // The caller may have gone.
         let _ = waiting.reply.send(outcome);
+    }
+
+    /// Returns before which sequence the newest gap that is shown goes on. A thread's replies are not dense: they have
+    /// none.
+    fn newest_gap(&self, timeline: &Timeline) -> Option<u64> {
+        if timeline.scope() != MessageScope::Channel {
+            return None;
+        }
+        let items = timeline.items();
+        let after = items.iter().rev().find(|item| item.gap_before)?;
+        Some(self.engine.fresh_start(timeline.cid(), after.view.message.seq))
     }
 
     /// Reads the part of `query` that is up to date on disk. Nothing there: returns from where to ask the server.
@@ -167,6 +191,11 @@ impl Driver {
     /// Shows older messages that came from the server and are committed.
     pub(super) async fn finish_older(&mut self) {
         for waiting in std::mem::take(&mut self.older_arrived) {
+            // What fills a gap is shown as it comes, and so is what a timeline has room for.
+            if waiting.in_gap || waiting.timeline.older(waiting.limit).before < waiting.oldest {
+                let _ = waiting.reply.send(Ok(()));
+                continue;
+            }
             let mut round = Round::default();
             self.load_older(waiting, &mut round).await;
             // Another request at the most: the page held thread replies only.

@@ -111,27 +111,22 @@ async fn a_jump_over_missed_messages_is_shown_as_a_gap_and_can_be_filled() {
     let timeline = general(&bob).timeline().await.unwrap();
     shows(&timeline, "ten messages", |items| items.len() == 10).await;
     bob.disconnect().await.unwrap();
-    send_many(&ada, MANY - 10).await;
+    send_many(&ada, MANY).await;
     go_live(&bob).await;
-    let items = shows(&timeline, "the newest message", |items| newest(items) == MANY).await;
-    let gaps: Vec<_> = items
-        .iter()
-        .filter(|item| item.gap_before)
-        .map(|item| item.view.message.seq)
-        .collect();
-    let first = MANY - limits::SNAPSHOT_MESSAGES as u64 + 1;
-    let continuous = seqs(&items) == (first..=MANY).collect::<Vec<_>>();
-    assert!(
-        gaps == [first] || continuous && timeline.edge() == OlderEdge::OnServer,
-        "{gaps:?}"
-    );
+    let all = MANY + 10;
+    let items = shows(&timeline, "the newest message", |items| newest(items) == all).await;
+    let gaps = items.iter().filter(|item| item.gap_before);
+    let gaps: Vec<_> = gaps.map(|item| item.view.message.seq).collect();
+    let first = all - limits::SNAPSHOT_MESSAGES as u64 + 1;
+    assert_eq!(gaps, [first]);
+    assert_eq!(seqs(&items), (1..=10).chain(first..=all).collect::<Vec<_>>());
     // Filled from the newer side.
     for _ in 0..20 {
         timeline.load_older(200).await.unwrap();
     }
     let items = timeline.items();
     assert!(items.iter().all(|item| !item.gap_before));
-    assert_eq!(seqs(&items), (1..=MANY).collect::<Vec<_>>());
+    assert_eq!(seqs(&items), (1..=all).collect::<Vec<_>>());
     assert!(all_sent(&items));
 }
 
@@ -159,4 +154,19 @@ async fn a_connection_that_breaks_tells_whoever_waits_for_older_messages() {
         Ok(()) => assert_eq!(timeline.items().len(), 80),
         Err(error) => assert_eq!(error.code(), "not_connected"),
     }
+}
+
+#[tokio::test]
+async fn offline_a_gap_stays_marked_and_the_call_says_why() {
+    let (server, ada) = busy().await;
+    let bob = online(&server, "bob").await;
+    let timeline = opened(&bob).await;
+    bob.disconnect().await.unwrap();
+    send_many(&ada, MANY).await;
+    go_live(&bob).await;
+    shows(&timeline, "a gap", |items| items.iter().any(|item| item.gap_before)).await;
+    bob.disconnect().await.unwrap();
+    let before = timeline.items();
+    assert_eq!(timeline.load_older(10).await.unwrap_err().code(), "not_connected");
+    assert_eq!(timeline.items(), before);
 }

@@ -114,10 +114,11 @@ pub(crate) fn all_sent(items: &Items<TimelineItem>) -> bool {
         .all(|item| item.view.status == MessageStatus::Sent && !item.view.change_pending)
 }
 
+/// Place, identity, text, whether deleted, revision and reactions of a message.
+pub(crate) type Row = (u64, MessageId, String, bool, u32, Vec<(String, u32)>);
+
 /// What two people have to see alike.
-pub(crate) fn rows(
-    items: &Items<TimelineItem>,
-) -> Vec<(u64, MessageId, String, bool, u32, Vec<(String, u32)>)> {
+pub(crate) fn rows(items: &Items<TimelineItem>) -> Vec<Row> {
     items
         .iter()
         .map(|item| {
