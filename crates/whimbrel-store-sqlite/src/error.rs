@@ -20,7 +20,6 @@ pub(crate) fn engine(path: &Path, doing: &str, error: &sqlx::Error) -> StoreErro
             path: path.to_owned(),
         },
         Some(primary::CORRUPT | primary::NOTADB) => StoreError::Corrupt(message()),
-        _ if matches!(error, sqlx::Error::PoolClosed) => StoreError::Closed,
         _ => StoreError::Engine(message()),
     }
 }

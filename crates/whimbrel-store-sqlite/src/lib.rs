@@ -20,6 +20,7 @@ mod files;
 mod load;
 mod message;
 mod read;
+mod readers;
 mod schema;
 mod script;
 mod store;

@@ -3,26 +3,18 @@
 
 use crate::{
     decode::{Decoded, corrupt, json, number, opt_json, text_id},
-    error,
     message::{self, COLUMNS},
+    readers::Readers,
 };
 use sqlx::{
-    AssertSqlSafe, Row as _, SqlitePool,
+    AssertSqlSafe, Row as _,
     sqlite::{SqliteArguments, SqliteRow},
 };
-use std::path::Path;
 use whimbrel_model::{
     Channel, ChannelId, ChannelSummary, Member, Membership, Message, MessageId, MessagePage, MessageQuery,
     MessageScope, Reaction, Read, Timestamp, User, UserId,
 };
 use whimbrel_store::StoreError;
-
-/// The read-only connections.
-#[derive(Debug)]
-pub(crate) struct Reader<'a> {
-    pub(crate) pool: &'a SqlitePool,
-    pub(crate) path: &'a Path,
-}
 
 /// A summary of each row (cid, last_id, last_at) of `k`, which comes next in the text.
 const SUMMARY: &str = "SELECT k.cid, c.ver, c.row, p.ver, p.row, r.epoch, r.seq, r.ver, \
@@ -37,7 +29,7 @@ const SUMMARY_TABLES: &str = " LEFT JOIN channels c ON c.cid = k.cid \
      LEFT JOIN messages m ON m.id = k.last_id \
      LEFT JOIN streams h ON h.stream = 'C:' || k.cid ";
 
-impl Reader<'_> {
+impl Readers {
     pub(crate) async fn channels(
         &self,
         offset: usize,
@@ -47,7 +39,7 @@ impl Reader<'_> {
             "{SUMMARY}{COLUMNS} FROM (SELECT cid, last_id, last_at FROM timelines WHERE listed = 1 \
              ORDER BY last_at DESC, cid LIMIT ? OFFSET ?) k{SUMMARY_TABLES}ORDER BY k.last_at DESC, k.cid"
         );
-        let rows = self.rows("reading the channel list", sql, |query| {
+        let rows = self.select("reading the channel list", sql, |query| {
             query.bind(count(limit)).bind(count(offset))
         });
         Ok(rows.await?.iter().map(summary).collect::<Decoded<_>>()?)
@@ -59,14 +51,14 @@ impl Reader<'_> {
              LEFT JOIN timelines t ON t.cid = v.cid) k{SUMMARY_TABLES}\
              WHERE c.cid IS NOT NULL OR p.cid IS NOT NULL"
         );
-        let rows = self.rows("reading a channel", sql, |query| query.bind(cid.as_str()));
+        let rows = self.select("reading a channel", sql, |query| query.bind(cid.as_str()));
         Ok(rows.await?.first().map(summary).transpose()?)
     }
 
     pub(crate) async fn members(&self, cid: &ChannelId) -> Result<Vec<Member>, StoreError> {
         let sql = "SELECT ver, row FROM members WHERE cid = ? ORDER BY user".to_owned();
         let rows = self
-            .rows("reading members", sql, |query| query.bind(cid.as_str()))
+            .select("reading members", sql, |query| query.bind(cid.as_str()))
             .await?;
         let member = |row: &SqliteRow| {
             let ver = number(row, 0)?;
@@ -78,7 +70,7 @@ impl Reader<'_> {
     pub(crate) async fn reads(&self, cid: &ChannelId) -> Result<Vec<Read>, StoreError> {
         let sql = "SELECT epoch, seq, ver, user FROM reads WHERE cid = ? ORDER BY user".to_owned();
         let rows = self
-            .rows("reading read positions", sql, |query| query.bind(cid.as_str()))
+            .select("reading read positions", sql, |query| query.bind(cid.as_str()))
             .await?;
         let read = |row: &SqliteRow| read(row, 0, cid.clone(), text_id(row, 3)?);
         Ok(rows.iter().map(read).collect::<Decoded<_>>()?)
@@ -89,19 +81,19 @@ impl Reader<'_> {
             MessageScope::Channel => "cid = ? AND in_channel = 1",
             MessageScope::Thread(_) => "cid = ? AND parent = ?",
         };
-        // The ranges come with every row, so that they are of the same moment and there without any message.
+        // The ranges come first, in the place of a message's rest, so that they are of the same moment.
         let sql = format!(
-            "SELECT (SELECT runs FROM timelines WHERE cid = ?), \
+            "SELECT NULL, NULL, NULL, NULL, NULL, NULL, (SELECT runs FROM timelines WHERE cid = ?), NULL, NULL \
+             UNION ALL SELECT * FROM (SELECT {COLUMNS}, \
              (SELECT count(*) FROM messages a WHERE a.parent = m.id AND a.ver > 0 AND a.deleted = 0), \
              (SELECT json_group_array(json_array(user, kind, cid, at, ver)) FROM reactions e \
-              WHERE e.message = m.id AND e.ver > 0 AND e.removed = 0), {COLUMNS} \
-             FROM (SELECT 1) LEFT JOIN (SELECT * FROM messages WHERE {scope} AND ver > 0 AND seq < ? \
-             ORDER BY seq DESC LIMIT ?) m ORDER BY m.seq DESC"
+              WHERE e.message = m.id AND e.ver > 0 AND e.removed = 0) \
+             FROM messages m WHERE {scope} AND ver > 0 AND seq < ? ORDER BY seq DESC LIMIT ?)"
         );
         let before = query
             .before
             .map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX));
-        let rows = self.rows("reading messages", sql, |sql| {
+        let rows = self.select("reading messages", sql, |sql| {
             let sql = sql.bind(query.cid.as_str()).bind(query.cid.as_str());
             let sql = match &query.scope {
                 MessageScope::Channel => sql,
@@ -115,7 +107,7 @@ impl Reader<'_> {
     pub(crate) async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM messages m WHERE m.id = ?");
         let rows = self
-            .rows("reading a message", sql, |query| {
+            .select("reading a message", sql, |query| {
                 query.bind(id.0.as_bytes().to_vec())
             })
             .await?;
@@ -127,7 +119,7 @@ impl Reader<'_> {
         let sql =
             "SELECT ver, row FROM users WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id".to_owned();
         let ids = serde_json::json!(users).to_string();
-        let rows = self.rows("reading users", sql, |query| query.bind(ids)).await?;
+        let rows = self.select("reading users", sql, |query| query.bind(ids)).await?;
         let user = |row: &SqliteRow| {
             let ver = number(row, 0)?;
             Ok(User { ver, ..json(row, 1)? })
@@ -135,15 +127,14 @@ impl Reader<'_> {
         Ok(rows.iter().map(user).collect::<Decoded<_>>()?)
     }
 
-    async fn rows(
+    async fn select(
         &self,
         doing: &str,
         sql: String,
         bind: impl FnOnce(Query) -> Query,
     ) -> Result<Vec<SqliteRow>, StoreError> {
-        let query = bind(sqlx::query_with(AssertSqlSafe(sql), SqliteArguments::default()));
-        let rows = query.fetch_all(self.pool).await;
-        rows.map_err(|error| error::engine(self.path, doing, &error))
+        let query = sqlx::query_with(AssertSqlSafe(sql), SqliteArguments::default());
+        self.rows(doing, bind(query)).await
     }
 }
 
@@ -197,31 +188,30 @@ fn read(row: &SqliteRow, at: usize, cid: ChannelId, user: UserId) -> Decoded<Rea
     })
 }
 
-/// Builds the page from its rows, newest first, with one more than the limit if there are older ones.
+/// Builds the page from its rows: the ranges, and the messages, with one more than the limit if there are older ones.
 fn page(rows: &[SqliteRow], limit: usize) -> Decoded<MessagePage> {
     let mut page = MessagePage::default();
-    if let Some(row) = rows.first() {
-        page.ranges = opt_json(row, 0)?.unwrap_or_default();
-    }
-    for row in rows.iter() {
-        let Some(message) = message::decode(row, 3)? else {
-            continue;
-        };
-        if page.messages.len() == limit {
-            page.has_more = true;
-            break;
+    let mut messages = Vec::with_capacity(rows.len());
+    for row in rows {
+        match message::decode(row, 0)? {
+            Some(message) => messages.push((message, row)),
+            None => page.ranges = opt_json(row, 6)?.unwrap_or_default(),
         }
-        let replies: u32 = row.try_get::<i64, _>(1)?.try_into().map_err(corrupt)?;
+    }
+    messages.sort_by_key(|(message, _)| message.seq);
+    let older = messages.len().saturating_sub(limit);
+    page.has_more = older > 0;
+    for (message, row) in messages.drain(older..) {
+        let replies: u32 = row.try_get::<i64, _>(7)?.try_into().map_err(corrupt)?;
         if replies > 0 {
             page.replies.insert(message.id, replies);
         }
-        let reactions: &str = row.try_get(2)?;
+        let reactions: &str = row.try_get(8)?;
         if reactions != "[]" {
             page.reactions.extend(decode_reactions(message.id, reactions)?);
         }
         page.messages.push(message);
     }
-    page.messages.reverse();
     page.reactions
         .sort_by(|a, b| (a.message, &a.user, &a.kind).cmp(&(b.message, &b.user, &b.kind)));
     Ok(page)

@@ -1,8 +1,8 @@
-use crate::{error, files, read::Reader, schema, writer::Writer};
+use crate::{error, files, readers::Readers, schema, writer::Writer};
 use async_trait::async_trait;
 use sqlx::{
-    ConnectOptions as _, Connection as _, SqliteConnection, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
+    ConnectOptions as _, Connection as _, SqliteConnection,
+    sqlite::{SqliteConnectOptions, SqliteSynchronous},
 };
 use std::{
     path::{Path, PathBuf},
@@ -14,9 +14,6 @@ use whimbrel_model::{
     User, UserId,
 };
 use whimbrel_store::{Store, StoreError};
-
-/// Reading connections: as many reads as a screen makes at once.
-const READERS: u32 = 4;
 
 /// How long to wait for a lock of SQLite: longer than any checkpoint, short enough that someone still waits for it.
 const BUSY: Duration = Duration::from_secs(5);
@@ -32,7 +29,7 @@ const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 pub struct SqliteStore {
     path: Arc<PathBuf>,
     writer: Writer,
-    readers: SqlitePool,
+    readers: Readers,
     read_only: bool,
 }
 
@@ -75,11 +72,9 @@ impl SqliteStore {
 
     fn start(path: PathBuf, connection: SqliteConnection, lock: Option<files::Lock>) -> Self {
         let path = Arc::new(path);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .test_before_acquire(false);
+        let readers = options(&path).read_only(true);
         Self {
-            readers: pool.connect_lazy_with(options(&path).read_only(true)),
+            readers: Readers::new(Arc::clone(&path), readers),
             read_only: lock.is_none(),
             writer: Writer::start(connection, Arc::clone(&path), lock),
             path,
@@ -90,16 +85,6 @@ impl SqliteStore {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    fn reader(&self) -> Result<Reader<'_>, StoreError> {
-        if self.writer.is_closed() {
-            return Err(StoreError::Closed);
-        }
-        Ok(Reader {
-            pool: &self.readers,
-            path: &self.path,
-        })
     }
 }
 
@@ -150,31 +135,31 @@ impl Store for SqliteStore {
     }
 
     async fn channels(&self, offset: usize, limit: usize) -> Result<Vec<ChannelSummary>, StoreError> {
-        self.reader()?.channels(offset, limit).await
+        self.readers.channels(offset, limit).await
     }
 
     async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {
-        self.reader()?.channel(cid).await
+        self.readers.channel(cid).await
     }
 
     async fn members(&self, cid: &ChannelId) -> Result<Vec<Member>, StoreError> {
-        self.reader()?.members(cid).await
+        self.readers.members(cid).await
     }
 
     async fn reads(&self, cid: &ChannelId) -> Result<Vec<Read>, StoreError> {
-        self.reader()?.reads(cid).await
+        self.readers.reads(cid).await
     }
 
     async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError> {
-        self.reader()?.messages(query).await
+        self.readers.messages(query).await
     }
 
     async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
-        self.reader()?.message(id).await
+        self.readers.message(id).await
     }
 
     async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError> {
-        self.reader()?.users(users).await
+        self.readers.users(users).await
     }
 
     async fn close(&self) {

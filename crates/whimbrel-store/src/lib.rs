@@ -1,7 +1,7 @@
 //! The client's storage seam.
 //!
 //! A [`Store`] is one account's database on one device. Everything is written through [`Store::apply`], one
-//! [`Delta`] a transaction; everything else reads. [`MemoryStore`] is the smallest whole implementation.
+//! [`Delta`](whimbrel_model::Delta) a transaction; everything else reads. [`MemoryStore`] is the smallest whole implementation.
 //!
 //! ## How to write one
 //!
