@@ -6,7 +6,11 @@ use crate::{
     check::{Promise, Verdict, judge},
     server::{self, ServerProcess},
 };
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::time::sleep;
 use whimbrel_model::{ChannelId, Invalid, MessageId, UserId};
 use whimbrel_testkit::proxy::Proxy;
 
@@ -353,8 +357,7 @@ impl Story<'_> {
             if verdict.converged {
                 break;
             }
-            // tidy: allow sleep: the databases are polled from outside, by design
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            sleep(Duration::from_millis(100)).await; // tidy: allow sleep: files are polled from outside, by design
             verdict = judge(&self.promises, &database, &devices).await?;
         }
         Ok(verdict)

@@ -1,4 +1,10 @@
 #![doc = include_str!("../../../README.md")]
+//!
+//! ## Invariants
+//!
+//! - Nothing is decided here: this crate puts the client, the SQLite store and the WebSocket transport together, and
+//!   names the files.
+//! - One file belongs to one account on one server, and two never share one.
 
 use std::{future::Future, path::PathBuf, sync::Arc};
 use whimbrel_client::StorePlace;

@@ -1,5 +1,6 @@
 //! End-to-end tests: real programs, real files, loopback sockets.
 
+mod foreign;
 mod judge;
 mod offline;
 mod story;
