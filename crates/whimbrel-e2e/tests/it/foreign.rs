@@ -2,6 +2,7 @@
 
 use std::{
     io::Write as _,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Output, Stdio},
     time::Duration,
@@ -12,6 +13,7 @@ use tokio::{
     time::timeout,
 };
 use whimbrel_e2e::server::ServerProcess;
+use whimbrel_testkit::proxy::Proxy;
 
 /// How long a call of the script may take: it starts an interpreter, and waits a second or so between two tries.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,9 +25,9 @@ struct Script {
 }
 
 impl Script {
-    fn new(server: &ServerProcess) -> Self {
+    fn new(server: SocketAddr) -> Self {
         Self {
-            server: format!("http://{}", server.address()),
+            server: format!("http://{server}"),
         }
     }
 
@@ -45,7 +47,7 @@ impl Script {
     /// Runs it to its end and returns its exit code and what it printed.
     async fn run(&self, user: &str, arguments: &[&str]) -> (Option<i32>, String) {
         let output = timeout(PATIENCE, self.command(user, arguments).output()).await;
-        told(output.expect("the script does not end").unwrap())
+        told(output.expect("the script must end").expect("the script must run"))
     }
 }
 
@@ -74,21 +76,22 @@ fn has_python() -> bool {
 }
 
 #[tokio::test]
-async fn a_client_from_the_document_alone_sends_and_listens() {
+async fn a_client_from_the_document_alone_sends_and_listens_across_a_restart() {
     if !has_python() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
     let mut server = ServerProcess::start(directory.path()).await.unwrap();
-    let script = Script::new(&server);
+    // The server comes back on another port; the way to it stays the same.
+    let way = Proxy::open(server.address()).await.unwrap();
+    let script = Script::new(way.address());
 
     let send = ["--create", "--members", "bob,eve", "send", "hello from ada"];
     let sent = script.run("ada", &send).await;
     assert_eq!(sent, (Some(0), "[1] ada: hello from ada\n".to_owned()));
 
-    // Bob listens from before the second message until the third.
     let mut bob = script
-        .command("bob", &["listen", "--count", "3"])
+        .command("bob", &["listen", "--count", "4"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -98,20 +101,30 @@ async fn a_client_from_the_document_alone_sends_and_listens() {
     let sent = script.run("ada", &["send", "grüße 🐦"]).await;
     assert_eq!(sent, (Some(0), "[2] ada: grüße 🐦\n".to_owned()));
     assert_eq!(next().await.as_deref(), Some("[2] ada: grüße 🐦"));
+
+    // Ada sends while nobody is there, and goes on trying.
+    server.kill().await.unwrap();
+    let waiting = script.run("ada", &["send", "into the dark"]);
+    let restarted = async {
+        let server = ServerProcess::start(directory.path()).await.unwrap();
+        way.set_target(server.address());
+        server
+    };
+    let (sent, _server) = tokio::join!(waiting, restarted);
+    assert_eq!(sent, (Some(0), "[3] ada: into the dark\n".to_owned()));
+    assert_eq!(next().await.as_deref(), Some("[3] ada: into the dark"));
     assert_eq!(script.run("eve", &["send", "and eve"]).await.0, Some(0));
-    assert_eq!(next().await.as_deref(), Some("[3] eve: and eve"));
+    assert_eq!(next().await.as_deref(), Some("[4] eve: and eve"));
     assert_eq!(next().await, None);
     let ended = timeout(PATIENCE, bob.wait()).await.unwrap().unwrap();
     assert_eq!(ended.code(), Some(0));
 
-    // All of it is still there after the server was killed.
-    server.kill().await.unwrap();
-    let server = ServerProcess::start(directory.path()).await.unwrap();
-    let script = Script::new(&server);
-    let all = "[1] ada: hello from ada\n[2] ada: grüße 🐦\n[3] eve: and eve\n";
-    assert_eq!(script.run("bob", &["history"]).await, (Some(0), all.to_owned()));
-    let listened = script.run("eve", &["listen", "--count", "3"]).await;
+    let all = "[1] ada: hello from ada\n[2] ada: grüße 🐦\n[3] ada: into the dark\n[4] eve: and eve\n";
+    let history = script.run("bob", &["history"]).await;
+    assert_eq!(history, (Some(0), all.to_owned()));
+    let listened = script.run("eve", &["listen", "--count", "4"]).await;
     assert_eq!(listened, (Some(0), all.to_owned()));
+    way.close().await;
 }
 
 #[tokio::test]
@@ -121,7 +134,7 @@ async fn a_client_from_the_document_alone_tells_a_final_no_from_no_answer() {
     }
     let directory = tempfile::tempdir().unwrap();
     let mut server = ServerProcess::start(directory.path()).await.unwrap();
-    let script = Script::new(&server);
+    let script = Script::new(server.address());
     let sent = script.run("ada", &["--create", "send", "mine"]).await;
     assert_eq!(sent, (Some(0), "[1] ada: mine\n".to_owned()));
     let none = String::new();

@@ -1,0 +1,6 @@
+//! What the wire looks like, byte for byte, and what it refuses.
+
+mod codec;
+mod fuzz;
+mod golden;
+mod samples;

@@ -1,0 +1,566 @@
+//! One value of each kind that can stand on the wire.
+
+use uuid::Uuid;
+use whimbrel_model::{
+    Attachment, Channel, ChannelId, Code, Cursor, Custom, DeviceId, Epoch, Head, Member, MemberState,
+    Membership, Message, MessageBody, MessageId, Op, OpEnvelope, OpId, Reaction, ReactionType, Read, Role,
+    Row, SnapshotWindow, StreamEvent, StreamId, Timestamp, User, UserId,
+};
+use whimbrel_protocol::{
+    Bye, ClientFrame, Failed, Heads, HeadsPage, Hello, History, HistoryPage, OpResult, Ops, Outcome,
+    PROTOCOL, Page, Ready, Results, ServerFrame, StreamHead, Sync, Token,
+};
+
+fn id(number: u128) -> Uuid {
+    Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + number)
+}
+
+fn user(name: &str) -> UserId {
+    UserId::new(name).expect("a valid user id")
+}
+
+fn cid() -> ChannelId {
+    ChannelId::new("messaging:reef").expect("a valid cid")
+}
+
+fn channel() -> StreamId {
+    StreamId::Channel(cid())
+}
+
+fn heart() -> ReactionType {
+    ReactionType::new("❤").expect("a valid reaction")
+}
+
+const fn message_id(number: u128) -> MessageId {
+    MessageId(Uuid::from_u128(
+        0x0190_0000_0000_7000_8000_0000_0000_0100 + number,
+    ))
+}
+
+fn custom() -> Custom {
+    Custom::default()
+        .with("colour", "blue")
+        .with("depth", 12)
+        .with("tags", vec!["a", "b"])
+}
+
+fn full_body() -> MessageBody {
+    MessageBody {
+        text: "Grüße, \"reef\" 🐦\nsecond line".to_owned(),
+        mentions: vec![user("bob"), user("eve@example.org")],
+        attachments: vec![
+            Attachment {
+                kind: "image".to_owned(),
+                url: "https://files.example/1.png".to_owned(),
+                title: "One".to_owned(),
+                mime: "image/png".to_owned(),
+                size: Some(1_024),
+                custom: custom(),
+            },
+            Attachment {
+                kind: "file".to_owned(),
+                url: String::new(),
+                title: String::new(),
+                mime: String::new(),
+                size: None,
+                custom: Custom::default(),
+            },
+        ],
+        custom: custom(),
+    }
+}
+
+/// As little as a message can hold.
+pub(crate) fn plain_message() -> Message {
+    Message {
+        id: message_id(1),
+        cid: cid(),
+        author: user("ada"),
+        seq: 3,
+        ver: 12,
+        body: "hello".into(),
+        parent: None,
+        show_in_channel: false,
+        quoted: None,
+        composed_at: Timestamp(1_764_000_000_000),
+        accepted_at: Some(Timestamp(1_764_000_000_500)),
+        edited_at: None,
+        revision: 0,
+        deleted_at: None,
+    }
+}
+
+/// Every operation, by name.
+pub(crate) fn ops() -> Vec<(&'static str, Op)> {
+    let mut ops = channel_ops("https://files.example/reef.png");
+    ops.extend(message_ops(message_id(1)));
+    ops.extend(own_ops());
+    ops
+}
+
+fn message_ops(message: MessageId) -> Vec<(&'static str, Op)> {
+    vec![
+        (
+            "send_message",
+            Op::SendMessage {
+                cid: cid(),
+                id: message,
+                body: "hello".into(),
+                parent: None,
+                show_in_channel: false,
+                quoted: None,
+            },
+        ),
+        (
+            "send_message-full",
+            Op::SendMessage {
+                cid: cid(),
+                id: message_id(2),
+                body: full_body(),
+                parent: Some(message),
+                show_in_channel: true,
+                quoted: Some(message_id(3)),
+            },
+        ),
+        (
+            "edit_message",
+            Op::EditMessage {
+                cid: cid(),
+                id: message,
+                body: "hello!".into(),
+                base_revision: 2,
+            },
+        ),
+        (
+            "delete_message",
+            Op::DeleteMessage {
+                cid: cid(),
+                id: message,
+            },
+        ),
+        (
+            "add_reaction",
+            Op::AddReaction {
+                cid: cid(),
+                message,
+                kind: heart(),
+            },
+        ),
+        (
+            "remove_reaction",
+            Op::RemoveReaction {
+                cid: cid(),
+                message,
+                kind: heart(),
+            },
+        ),
+    ]
+}
+
+fn own_ops() -> Vec<(&'static str, Op)> {
+    vec![
+        (
+            "mark_read",
+            Op::MarkRead {
+                cid: cid(),
+                epoch: 0,
+                seq: 3,
+            },
+        ),
+        (
+            "update_user",
+            Op::UpdateUser {
+                name: Some("Ada".to_owned()),
+                image: Some("https://files.example/ada.png".to_owned()),
+                custom: Some(custom()),
+            },
+        ),
+        (
+            "update_user-empty",
+            Op::UpdateUser {
+                name: Some(String::new()),
+                image: None,
+                custom: Some(Custom::default()),
+            },
+        ),
+    ]
+}
+
+fn channel_ops(image: &str) -> Vec<(&'static str, Op)> {
+    vec![
+        (
+            "create_channel",
+            Op::CreateChannel {
+                cid: cid(),
+                name: String::new(),
+                image: String::new(),
+                custom: Custom::default(),
+                members: Vec::new(),
+            },
+        ),
+        (
+            "create_channel-full",
+            Op::CreateChannel {
+                cid: cid(),
+                name: "Reef".to_owned(),
+                image: image.to_owned(),
+                custom: custom(),
+                members: vec![user("bob"), user("eve@example.org")],
+            },
+        ),
+        (
+            "update_channel",
+            Op::UpdateChannel {
+                cid: cid(),
+                name: Some("Reef".to_owned()),
+                image: Some(String::new()),
+                custom: None,
+            },
+        ),
+        (
+            "update_channel-custom",
+            Op::UpdateChannel {
+                cid: cid(),
+                name: None,
+                image: None,
+                custom: Some(custom()),
+            },
+        ),
+        (
+            "add_members",
+            Op::AddMembers {
+                cid: cid(),
+                users: vec![user("bob"), user("eve@example.org")],
+            },
+        ),
+        (
+            "remove_members",
+            Op::RemoveMembers {
+                cid: cid(),
+                users: vec![user("bob")],
+            },
+        ),
+    ]
+}
+
+/// Every row, by name.
+pub(crate) fn rows() -> Vec<(&'static str, Row)> {
+    let mut rows = channel_rows();
+    rows.extend([
+        ("message", Row::Message(plain_message())),
+        (
+            "message-full",
+            Row::Message(Message {
+                id: message_id(2),
+                body: full_body(),
+                parent: Some(message_id(1)),
+                show_in_channel: true,
+                quoted: Some(message_id(3)),
+                edited_at: Some(Timestamp(1_764_000_001_000)),
+                revision: 2,
+                ..plain_message()
+            }),
+        ),
+        (
+            "message-deleted",
+            Row::Message(Message {
+                body: MessageBody::default(),
+                deleted_at: Some(Timestamp(1_764_000_002_000)),
+                ..plain_message()
+            }),
+        ),
+        ("reaction", Row::Reaction(reaction(false))),
+        ("reaction-removed", Row::Reaction(reaction(true))),
+        (
+            "read",
+            Row::Read(Read {
+                cid: cid(),
+                user: user("bob"),
+                epoch: 0,
+                seq: 3,
+                ver: 15,
+            }),
+        ),
+        (
+            "membership",
+            Row::Membership(Membership {
+                cid: cid(),
+                user: user("ada"),
+                role: Role::Owner,
+                state: MemberState::Active,
+                ver: 2,
+            }),
+        ),
+        (
+            "user",
+            Row::User(User {
+                id: user("ada"),
+                name: String::new(),
+                image: String::new(),
+                custom: Custom::default(),
+                ver: 1,
+            }),
+        ),
+        (
+            "user-full",
+            Row::User(User {
+                id: user("ada"),
+                name: "Ada".to_owned(),
+                image: "https://files.example/ada.png".to_owned(),
+                custom: custom(),
+                ver: 3,
+            }),
+        ),
+    ]);
+    rows
+}
+
+fn channel_rows() -> Vec<(&'static str, Row)> {
+    let plain = Channel {
+        cid: cid(),
+        name: String::new(),
+        image: String::new(),
+        custom: Custom::default(),
+        created_by: user("ada"),
+        created_at: Timestamp(1_764_000_000_000),
+        updated_at: Timestamp(1_764_000_000_000),
+        ver: 1,
+    };
+    let full = Channel {
+        name: "Reef".to_owned(),
+        image: "https://files.example/reef.png".to_owned(),
+        custom: custom(),
+        updated_at: Timestamp(1_764_000_003_000),
+        ver: 13,
+        ..plain.clone()
+    };
+    let owner = Member {
+        cid: cid(),
+        user: user("ada"),
+        role: Role::Owner,
+        state: MemberState::Active,
+        joined_at: Timestamp(1_764_000_000_000),
+        ver: 2,
+    };
+    let gone = Member {
+        user: user("bob"),
+        role: Role::Member,
+        state: MemberState::Gone,
+        ver: 14,
+        ..owner.clone()
+    };
+    vec![
+        ("channel", Row::Channel(plain)),
+        ("channel-full", Row::Channel(full)),
+        ("member", Row::Member(owner)),
+        ("member-gone", Row::Member(gone)),
+    ]
+}
+
+fn reaction(removed: bool) -> Reaction {
+    Reaction {
+        cid: cid(),
+        message: message_id(1),
+        user: user("bob"),
+        kind: heart(),
+        removed,
+        at: Timestamp(1_764_000_004_000),
+        ver: 16,
+    }
+}
+
+/// Every answer to an operation, by name.
+pub(crate) fn outcomes() -> Vec<(&'static str, Outcome)> {
+    let retry = |code, retry_after_ms| Outcome::Retry {
+        code,
+        message: "not now".to_owned(),
+        retry_after_ms,
+    };
+    vec![
+        ("accepted", Outcome::Accepted { steps: vec![step()] }),
+        ("accepted-unchanged", Outcome::Accepted { steps: Vec::new() }),
+        (
+            "rejected",
+            Outcome::Rejected {
+                code: Code::NotMember,
+                message: "ada is not in messaging:reef any more".to_owned(),
+            },
+        ),
+        ("retry", retry(Code::Unavailable, Some(1_000))),
+        ("retry-out_of_order", retry(Code::OutOfOrder, None)),
+    ]
+}
+
+fn step() -> StreamEvent {
+    StreamEvent {
+        stream: channel(),
+        from: 11,
+        to: 12,
+        seq: 3,
+        rows: vec![Row::Message(plain_message())],
+    }
+}
+
+fn envelope(number: u128, op: Op, after: Option<OpId>) -> OpEnvelope {
+    OpEnvelope {
+        id: OpId(id(number)),
+        op,
+        composed_at: Timestamp(1_764_000_000_000),
+        after,
+    }
+}
+
+fn cursor(window: Option<SnapshotWindow>) -> Cursor {
+    Cursor {
+        epoch: Epoch(7),
+        ver: 12,
+        seq: 3,
+        window,
+    }
+}
+
+/// Every frame of a client, by name.
+pub(crate) fn client_frames() -> Vec<(&'static str, ClientFrame)> {
+    let sync = |cursor| {
+        ClientFrame::Sync(Sync {
+            id: 2,
+            stream: channel(),
+            cursor,
+        })
+    };
+    let heads = |since| ClientFrame::Heads(Heads { id: 1, since });
+    let sent = ops()
+        .into_iter()
+        .filter(|(name, _)| matches!(*name, "create_channel" | "send_message"))
+        .map(|(_, op)| op);
+    let sent = sent.zip(1..).map(|(op, number)| {
+        let after = (number > 1).then(|| OpId(id(number - 1)));
+        envelope(number, op, after)
+    });
+    let hello = Hello {
+        protocol: PROTOCOL,
+        token: Token::new("header.claims.signature"),
+        device: DeviceId(id(0xd)),
+        agent: "my-client/1.0".to_owned(),
+    };
+    let history = History {
+        id: 3,
+        cid: cid(),
+        before: 51,
+        limit: 50,
+    };
+    let window = SnapshotWindow { lo: 51, ver: 900 };
+    vec![
+        ("hello", ClientFrame::Hello(hello)),
+        ("ops", ClientFrame::Ops(Ops { ops: sent.collect() })),
+        ("heads", heads(None)),
+        ("heads-since", heads(Some("7.40".to_owned()))),
+        ("sync", sync(None)),
+        ("sync-cursor", sync(Some(cursor(None)))),
+        ("sync-window", sync(Some(cursor(Some(window))))),
+        ("history", ClientFrame::History(history)),
+    ]
+}
+
+/// Every frame of a server, by name.
+pub(crate) fn server_frames() -> Vec<(&'static str, ServerFrame)> {
+    let bye = |code, retry_after_ms, protocol| {
+        ServerFrame::Bye(Bye {
+            code,
+            message: "why, in words".to_owned(),
+            retry_after_ms,
+            protocol,
+        })
+    };
+    let ready = Ready {
+        protocol: 1,
+        user: user("ada"),
+        epoch: Epoch(7),
+        server_time: Timestamp(1_764_000_000_000),
+        heartbeat_ms: 20_000,
+        retention_days: 30,
+    };
+    let results = outcomes()
+        .into_iter()
+        .zip(1..)
+        .map(|((_, outcome), number)| OpResult {
+            id: OpId(id(number)),
+            outcome,
+        });
+    let results = Results {
+        results: results.collect(),
+    };
+    let mut frames = vec![
+        ("ready", ServerFrame::Ready(ready)),
+        ("bye", bye(Code::HeartbeatLost, None, None)),
+        ("bye-retry", bye(Code::ServerStopping, Some(1_500), None)),
+        (
+            "bye-protocol",
+            bye(Code::ProtocolUnsupported, None, Some(PROTOCOL)),
+        ),
+        ("results", ServerFrame::Results(results)),
+        ("event", ServerFrame::Event(step())),
+    ];
+    frames.extend(answers());
+    frames
+}
+
+fn answers() -> Vec<(&'static str, ServerFrame)> {
+    let head = |stream, ver, seq| StreamHead {
+        stream,
+        head: Head { ver, seq },
+    };
+    let heads = HeadsPage {
+        id: 1,
+        server_time: Timestamp(1_764_000_000_000),
+        heads: vec![head(StreamId::User(user("ada")), 3, 0), head(channel(), 40, 12)],
+        token: "7.40".to_owned(),
+        more: false,
+    };
+    let page = Page {
+        id: 2,
+        stream: channel(),
+        reset: false,
+        from: 12,
+        to: cursor(None),
+        head: Head { ver: 12, seq: 3 },
+        rows: rows().into_iter().map(|(_, row)| row).collect(),
+        more: false,
+    };
+    let snapshot = Page {
+        reset: true,
+        from: 0,
+        to: cursor(Some(SnapshotWindow { lo: 51, ver: 900 })),
+        head: Head { ver: 900, seq: 100 },
+        rows: Vec::new(),
+        more: true,
+        ..page.clone()
+    };
+    let history = |lo, hi, rows| {
+        ServerFrame::History(HistoryPage {
+            id: 3,
+            cid: cid(),
+            lo,
+            hi,
+            rows,
+        })
+    };
+    let rows = vec![Row::Message(plain_message()), Row::Reaction(reaction(true))];
+    let failed = |code, retry_after_ms| {
+        ServerFrame::Failed(Failed {
+            id: 2,
+            code,
+            message: "why, in words".to_owned(),
+            retry_after_ms,
+        })
+    };
+    vec![
+        ("heads", ServerFrame::Heads(heads)),
+        ("page", ServerFrame::Page(page)),
+        ("page-snapshot", ServerFrame::Page(snapshot)),
+        ("history", history(3, 3, rows)),
+        ("history-nothing", history(1, 0, Vec::new())),
+        ("failed", failed(Code::NotMember, None)),
+        ("failed-retry", failed(Code::Unavailable, Some(1_000))),
+    ]
+}
