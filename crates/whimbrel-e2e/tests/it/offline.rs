@@ -2,7 +2,9 @@
 
 use futures_util::StreamExt as _;
 use std::path::Path;
-use whimbrel::{Client, Defaults as _, OlderEdge, SyncState, Timeline, model::overlay::MessageStatus};
+use whimbrel::{
+    Channel, Client, Defaults as _, OlderEdge, SyncState, Timeline, model::overlay::MessageStatus,
+};
 use whimbrel_server::{Config, RunningServer, Server, Tokens};
 
 const SECRET: &str = "a secret of thirty-two bytes, at least";
@@ -74,20 +76,11 @@ async fn six_offline_operations_survive_a_restart_and_reach_everyone_once_the_ne
     // The discard port: nothing answers there.
     let nowhere = "http://127.0.0.1:9";
 
-    // Create a channel; send, update and delete messages; send and delete reactions: on what no server knows of.
     let client = world.client("ada", nowhere).await;
     assert_eq!(client.status(), SyncState::Offline);
     client.connect().await.unwrap();
     let reef = client.channel(CID).unwrap();
-    reef.create("Reef", ["bob"]).await.unwrap();
-    let kept = reef.send("kept").await.unwrap().id;
-    let edited = reef.send("to be edited").await.unwrap().id;
-    let deleted = reef.send("to be deleted").await.unwrap().id;
-    reef.edit(edited, "edited").await.unwrap();
-    reef.delete(deleted).await.unwrap();
-    reef.react(kept, "👍").await.unwrap();
-    reef.react(kept, "🎉").await.unwrap();
-    reef.unreact(kept, "👍").await.unwrap();
+    write_offline(&reef).await;
     let before = reef.timeline().await.unwrap();
     assert_eq!(texts(&before), ["kept", "edited"]);
     client.close().await;
@@ -133,26 +126,39 @@ async fn six_offline_operations_survive_a_restart_and_reach_everyone_once_the_ne
     }
     for client in [&ada, &bob] {
         let timeline = client.channel(CID).unwrap().timeline().await.unwrap();
-        until(&timeline, "everything sent and arrived", |timeline| {
-            let items = timeline.items();
-            let sent = |item: &whimbrel::TimelineItem| {
-                item.view.status == MessageStatus::Sent && !item.view.change_pending
-            };
-            items.len() == 3
-                && items.iter().all(|item| sent(item))
-                && items[0]
-                    .reactions
-                    .iter()
-                    .any(|group| group.kind.as_str() == "🎉" && group.count == 1)
-                && items[0].reactions.len() == 1
-                && items[2].view.message.is_deleted()
-        })
-        .await;
+        until(&timeline, "everything sent and arrived", has_arrived).await;
         assert_eq!(texts(&timeline), ["kept", "edited", ""]);
         assert_eq!(timeline.edge(), OlderEdge::Start);
         client.close().await;
     }
     server.shutdown().await;
+}
+
+/// Creates a channel; sends, updates and deletes messages; sends and deletes reactions: on what no server knows of.
+async fn write_offline(reef: &Channel) {
+    reef.create("Reef", ["bob"]).await.unwrap();
+    let kept = reef.send("kept").await.unwrap().id;
+    let edited = reef.send("to be edited").await.unwrap().id;
+    let deleted = reef.send("to be deleted").await.unwrap().id;
+    reef.edit(edited, "edited").await.unwrap();
+    reef.delete(deleted).await.unwrap();
+    reef.react(kept, "👍").await.unwrap();
+    reef.react(kept, "🎉").await.unwrap();
+    reef.unreact(kept, "👍").await.unwrap();
+}
+
+fn has_arrived(timeline: &Timeline) -> bool {
+    let items = timeline.items();
+    let sent =
+        |item: &whimbrel::TimelineItem| item.view.status == MessageStatus::Sent && !item.view.change_pending;
+    items.len() == 3
+        && items.iter().all(|item| sent(item))
+        && items[0]
+            .reactions
+            .iter()
+            .any(|group| group.kind.as_str() == "🎉" && group.count == 1)
+        && items[0].reactions.len() == 1
+        && items[2].view.message.is_deleted()
 }
 
 /// Renames the one database in `directory` to the name that it has for `server`.
