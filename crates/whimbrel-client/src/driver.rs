@@ -18,7 +18,7 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use whimbrel_model::{ChannelId, Code, Delta, Loaded, OpId, Rejection, UserId};
+use whimbrel_model::{ChannelId, Code, Delta, Loaded, MessageScope, OpId, Rejection, UserId};
 use whimbrel_state::State;
 use whimbrel_store::Store;
 use whimbrel_sync::{CommandError, Effects, Engine, EngineConfig, Entropy, Env, Input};
@@ -65,8 +65,8 @@ pub(crate) struct Driver {
     /// Who waits for older messages from the server.
     older: HashMap<u64, older::Waiting>,
     older_arrived: Vec<older::Waiting>,
-    /// Channels whose timeline was opened: they are caught up first.
-    opened: HashSet<ChannelId>,
+    /// Timelines that were opened: their channels are caught up first.
+    opened: HashSet<(ChannelId, MessageScope)>,
     wants_online: bool,
     /// There is no engine to ask until then.
     broken: Option<recover::Broken>,

@@ -17,18 +17,16 @@ impl Driver {
             Ok(()) => self.reduce(&effects.delta).await,
             Err(error) => Err(error.clone()),
         };
+        let failed = shown.map_err(|error| self.give_up(error)).is_err();
         for answer in answers {
             answer(committed.clone());
         }
-        match shown {
-            Ok(()) => {
-                if !effects.delta.is_empty() {
-                    self.store_failures = 0;
-                }
-                self.act(effects);
-                self.finish_older().await;
+        if !failed {
+            if !effects.delta.is_empty() {
+                self.store_failures = 0;
             }
-            Err(error) => self.give_up(error),
+            self.act(effects);
+            self.finish_older().await;
         }
         self.publish_status();
     }

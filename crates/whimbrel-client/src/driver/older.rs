@@ -14,7 +14,7 @@ use whimbrel_sync::HistoryError;
 const FIRST_MESSAGES: usize = 50;
 
 /// Rows that an opened channel list begins with.
-const FIRST_CHANNELS: usize = 30;
+pub(super) const FIRST_CHANNELS: usize = 30;
 
 /// Somebody who waits for older messages.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Driver {
 
     async fn open_timeline(&mut self, cid: ChannelId, scope: MessageScope) -> Result<Timeline, Error> {
         self.engine.set_visible(&cid, true);
-        self.opened.insert(cid.clone());
+        self.opened.insert((cid.clone(), scope));
         if let Some(open) = self.parts.state.timeline(&cid, scope) {
             return Ok(open);
         }

@@ -1,11 +1,11 @@
 //! After the database failed: everything starts over from what it holds, as soon as it can be read.
 
-use super::{Driver, Round, start_engine};
+use super::{Driver, INPUTS_PER_COMMIT, Round, older::FIRST_CHANNELS, start_engine};
 use crate::{Error, command::Command};
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tracing::warn;
-use whimbrel_model::{Change, Delta, OpId, OutboxItem, StreamId};
+use whimbrel_model::{Change, Delta, MessageQuery, OpId, OutboxItem, limits};
 use whimbrel_state::{Items, SyncState};
 use whimbrel_sync::Input;
 
@@ -14,6 +14,9 @@ const STORE_RETRY: Duration = Duration::from_millis(200);
 
 /// The longest wait.
 const STORE_RETRY_CAP: Duration = Duration::from_secs(30);
+
+/// Rows that one write can hold, if it was all pages.
+const ROWS_PER_COMMIT: usize = INPUTS_PER_COMMIT * limits::PAGE_ROWS;
 
 /// The database failed, and nobody knows what the engine knows that is not so: it is not asked any more.
 #[derive(Debug)]
@@ -67,10 +70,7 @@ impl Driver {
 
     async fn reload(&mut self) -> Result<(), Error> {
         let loaded = self.parts.store.load().await?;
-        let mut correction = outbox_difference(&self.parts.state.outbox(), &loaded.outbox);
-        for cid in &self.opened {
-            correction.push(Change::Rebase(StreamId::Channel(cid.clone())));
-        }
+        let correction = outbox_difference(&self.parts.state.outbox(), &loaded.outbox);
         // Nothing will be told of an operation that is not on disk.
         let kept: HashSet<OpId> = loaded.outbox.iter().map(|item| item.id).collect();
         self.waiting.retain(|id, _| kept.contains(id));
@@ -84,10 +84,36 @@ impl Driver {
             self.parts.clock,
         )?;
         self.engine = engine;
-        for cid in &self.opened {
+        for (cid, _) in &self.opened {
             self.engine.set_visible(cid, true);
         }
-        self.reduce(&correction).await
+        self.reduce(&correction).await?;
+        self.show_again().await
+    }
+
+    /// Shows what is on disk: a write that failed may have happened all the same.
+    async fn show_again(&self) -> Result<(), Error> {
+        let state = &self.parts.state;
+        for (cid, scope) in &self.opened {
+            let Some(timeline) = state.timeline(cid, *scope) else {
+                continue;
+            };
+            let query = MessageQuery {
+                cid: cid.clone(),
+                scope: *scope,
+                before: None,
+                limit: timeline.items().len() + ROWS_PER_COMMIT,
+            };
+            let page = self.parts.store.messages(&query).await?;
+            state.put_messages(&query, page);
+        }
+        if let Some(list) = state.channels() {
+            let limit = list.offset() + FIRST_CHANNELS;
+            for row in self.parts.store.channels(0, limit).await? {
+                state.put_channel(row);
+            }
+        }
+        Ok(())
     }
 }
 

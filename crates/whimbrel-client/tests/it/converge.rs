@@ -1,11 +1,10 @@
 //! Two people, several devices, one truth.
 
 use crate::support::{
-    all_sent, each_once, general, go_live, made, online, open, rows, settled, shows, texts, within,
+    all_sent, each_once, general, go_live, made, online, open, settled, shows, texts, within,
 };
 use futures_util::{FutureExt, StreamExt};
-use whimbrel_client::{Channel, Client, SyncState, Timeline};
-use whimbrel_model::{MessageId, overlay::MessageStatus};
+use whimbrel_model::overlay::MessageStatus;
 use whimbrel_store::MemoryStore;
 use whimbrel_testkit::server::TestServer;
 
@@ -178,112 +177,4 @@ async fn a_server_restored_from_a_backup_is_followed_into_its_history() {
         texts(items) == ["before the backup", "and on"] && all_sent(items)
     })
     .await;
-}
-
-/// A pair of dice that a seed decides.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % end
-    }
-}
-
-async fn act(channel: &Channel, known: &mut Vec<MessageId>, dice: &mut Dice) {
-    let target = known.get(dice.below(known.len().max(1))).copied();
-    match (dice.below(8), target) {
-        (0..=3, _) | (_, None) => {
-            let text = format!("message {}", known.len());
-            known.push(channel.send(text).await.unwrap().id);
-        }
-        // Somebody else's cannot be edited: what is rejected is part of the test.
-        (4, Some(id)) => drop(
-            channel
-                .edit(id, format!("edit {}", dice.below(100)))
-                .await
-                .unwrap(),
-        ),
-        (5, Some(id)) => drop(channel.delete(id).await.unwrap()),
-        (6, Some(id)) => drop(channel.react(id, ["like", "wow"][dice.below(2)]).await.unwrap()),
-        (_, Some(id)) => drop(channel.unreact(id, "like").await.unwrap()),
-    }
-}
-
-async fn fault(server: &TestServer, client: &Client, dice: &mut Dice) {
-    match dice.below(12) {
-        0 => server.cut(),
-        1 => server.drop_next_results(),
-        2 => server.restart().await,
-        3 => client.disconnect().await.unwrap(),
-        4..=6 => client.connect().await.unwrap(),
-        _ => tokio::task::yield_now().await,
-    }
-}
-
-/// Waits until both show the same, reading what changes at either.
-async fn alike(ada: &Timeline, bob: &Timeline) {
-    let (mut left, mut left_diffs) = ada.subscribe();
-    let (mut right, mut right_diffs) = bob.subscribe();
-    within("both to show the same", async {
-        while rows(&left) != rows(&right) {
-            tokio::select! {
-                Some(batch) = left_diffs.next() => batch.into_iter().for_each(|diff| diff.apply(&mut left)),
-                Some(batch) = right_diffs.next() => batch.into_iter().for_each(|diff| diff.apply(&mut right)),
-            }
-            each_once(&left);
-            each_once(&right);
-        }
-    })
-    .await;
-    assert_eq!(left, ada.items());
-    assert_eq!(right, bob.items());
-}
-
-#[tokio::test]
-async fn two_people_on_a_bad_network_end_with_the_same_rows() {
-    for seed in 0..8 {
-        let mut dice = Dice(seed);
-        let server = TestServer::new();
-        let (ada_disk, bob_disk) = (MemoryStore::new(), MemoryStore::new());
-        let ada = open(&server, "ada", &ada_disk).await;
-        let bob = open(&server, "bob", &bob_disk).await;
-        go_live(&ada).await;
-        go_live(&bob).await;
-        made(&ada).await;
-        let ours = general(&ada).timeline().await.unwrap();
-        let theirs = general(&bob).timeline().await.unwrap();
-        let mut known = Vec::new();
-        for _ in 0..80 {
-            let client = [&ada, &bob][dice.below(2)];
-            act(&general(client), &mut known, &mut dice).await;
-            fault(&server, client, &mut dice).await;
-        }
-        for client in [&ada, &bob] {
-            client.connect().await.unwrap();
-            settled(client).await;
-            // An own message that was rejected would stay in one list only.
-            for item in client.outbox() {
-                client.discard(item.id).await.unwrap();
-            }
-            crate::support::reaches(client, |status| *status == SyncState::Live).await;
-        }
-        alike(&ours, &theirs).await;
-        assert!(all_sent(&ours.items()), "seed {seed}");
-        // What is shown is what is on disk.
-        let (shown, before) = (rows(&ours.items()), rows(&theirs.items()));
-        ada.close().await;
-        let again = open(&server, "ada", &ada_disk).await;
-        let reopened = general(&again).timeline().await.unwrap();
-        assert_eq!(
-            rows(&reopened.items()),
-            shown[shown.len().saturating_sub(50)..],
-            "seed {seed}"
-        );
-        assert_eq!(shown, before);
-        server.close().await;
-    }
 }

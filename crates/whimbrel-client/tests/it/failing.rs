@@ -111,3 +111,27 @@ async fn a_client_whose_database_is_gone_can_be_closed() {
     within("closing", ada.close()).await;
     within("the store", store.closed()).await;
 }
+
+#[tokio::test]
+async fn what_was_shown_before_a_failure_is_shown_after_it() {
+    let server = TestServer::new();
+    let store = Fickle::new(&MemoryStore::new());
+    let ada = server.client("ada").store(store.clone()).open().await.unwrap();
+    go_live(&ada).await;
+    let channel = made(&ada).await;
+    let timeline = channel.timeline().await.unwrap();
+    let list = ada.channels().await.unwrap();
+    let sent = channel.send("accepted").await.unwrap();
+    let id = sent.id;
+    within("the message", sent.settled()).await.unwrap();
+    let thread = channel.thread(id).await.unwrap();
+    within("a reply", channel.reply(id, "a reply").await.unwrap().settled())
+        .await
+        .unwrap();
+    let before = (timeline.items(), thread.items(), list.items());
+    assert_eq!((before.0.len(), before.1.len(), before.2.len()), (1, 1, 1));
+    store.fail_applies(1);
+    channel.send("lost").await.unwrap_err();
+    reaches(&ada, |status| *status == SyncState::Live).await;
+    assert_eq!((timeline.items(), thread.items(), list.items()), before);
+}

@@ -9,6 +9,7 @@
 )]
 
 mod auth;
+mod chaos;
 mod closing;
 mod converge;
 mod failing;

@@ -164,7 +164,10 @@ async fn offline_a_gap_stays_marked_and_the_call_says_why() {
     bob.disconnect().await.unwrap();
     send_many(&ada, MANY).await;
     go_live(&bob).await;
-    shows(&timeline, "a gap", |items| items.iter().any(|item| item.gap_before)).await;
+    shows(&timeline, "a gap", |items| {
+        items.iter().any(|item| item.gap_before)
+    })
+    .await;
     bob.disconnect().await.unwrap();
     let before = timeline.items();
     assert_eq!(timeline.load_older(10).await.unwrap_err().code(), "not_connected");
