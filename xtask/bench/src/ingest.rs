@@ -1,11 +1,12 @@
 //! P2: messages through a hub into its SQLite file, durable before the answer.
 //!
-//! Each sender is a connection with a channel of its own and one message on its way. The references are the disk (for
-//! the time of one) and bare SQLite with 100 rows a commit (for how many).
+//! Each sender is a connection with a channel of its own and one message on its way. The references are the disk, with
+//! the bytes of one commit (for the time of one), and bare SQLite with the same rows, 100 a commit (for how many).
 
 use crate::clock::Stopwatch;
+use crate::disk::{Disk, FRAME_BYTES, LOG_FRAMES};
 use crate::figure::{Figure, Plan, Result};
-use crate::raw::{Disk, RawSqlite};
+use crate::raw::RawSqlite;
 use crate::rounds::{Compared, in_turns, median};
 use crate::sample;
 use async_trait::async_trait;
@@ -27,7 +28,9 @@ const OF_RAW: f64 = 0.5;
 /// Messages, or syncs of the disk, in one turn of the latency.
 const TURN: u64 = 10;
 /// Rows in a commit of the reference.
-const ROWS_PER_COMMIT: usize = 100;
+const ROWS_PER_COMMIT: u64 = 100;
+/// Frames that the commit of one message appends to the log: the stream's head, the row, and its four indexes.
+const FRAMES: u64 = 6;
 
 pub(crate) fn run(plan: &Plan) -> Result<Vec<Figure>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -42,12 +45,12 @@ async fn measure(plan: &Plan) -> Result<Vec<Figure>> {
         let rounds = plan.choose(9, 3);
         let directory = plan.directory.path();
         let mut load = Load::start(&directory.join(format!("hub-{senders}.db")), senders).await?;
-        let mut disk = Disk::create(&directory.join(format!("disk-{senders}")))?;
+        let disk = Disk::create(&directory.join(format!("disk-{senders}")), FRAMES)?;
         // Short turns and many: what else the disk has to do comes and goes within a second.
         let latency = in_turns(
             plan.choose(100, 20),
             async || Ok(load.round(messages.min(TURN)).await?.milliseconds),
-            async || Ok(disk.sync(TURN as usize)? * 1e3),
+            async || Ok(disk.sync(TURN).await? * 1e3),
         )
         .await?;
         let figure = Figure::new("P2", "ingest latency", senders, "ms p50", latency);
@@ -57,8 +60,9 @@ async fn measure(plan: &Plan) -> Result<Vec<Figure>> {
         });
 
         let path = directory.join(format!("raw-{senders}.db"));
-        let mut raw = RawSqlite::create(&path, ROWS_PER_COMMIT, i64::try_from(senders)?).await?;
+        let mut raw = RawSqlite::create(&path, ROWS_PER_COMMIT, senders).await?;
         let rows = plan.choose(10_000, 2_000);
+        raw.rate(10_000).await?;
         let rate = in_turns(
             rounds,
             async || Ok(load.round(messages).await?.a_second),
@@ -106,12 +110,19 @@ impl Load {
         for number in 0..count {
             senders.push(Sender::connect(&hub, number, ids.clone()).await?);
         }
-        Ok(Self {
+        let mut load = Self {
             hub,
             storage,
             senders,
             sent_by_each: 0,
-        })
+        };
+        // A log that still grows is slower than one that is written round, which is what a server has after a minute.
+        let mut log = database.as_os_str().to_owned();
+        log.push("-wal");
+        while std::fs::metadata(&log)?.len() < LOG_FRAMES * FRAME_BYTES {
+            load.round(TURN).await?;
+        }
+        Ok(load)
     }
 
     /// Lets every sender send `messages`, one after the other.

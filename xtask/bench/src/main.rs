@@ -8,6 +8,7 @@
 //! - A bench that cannot run is an error. A goal that is not met is a figure.
 
 mod clock;
+mod disk;
 mod figure;
 mod ingest;
 mod raw;
