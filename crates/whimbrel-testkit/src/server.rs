@@ -312,7 +312,12 @@ async fn accept(shared: Arc<Shared>, mut listener: MemoryListener) {
         let Some(hub) = hub else { continue };
         let serving = Arc::clone(&shared);
         shared.tasks.spawn(async move {
-            cut.run_until_cancelled(serving.serve(hub, connection)).await;
+            tokio::select! {
+                // First, so that nothing more is said.
+                biased;
+                () = cut.cancelled() => {}
+                () = serving.serve(hub, connection) => {}
+            }
         });
     }
 }
