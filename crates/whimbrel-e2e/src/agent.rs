@@ -80,12 +80,34 @@ pub enum Order {
         /// Which.
         kind: String,
     },
+    /// Add a member, as an owner.
+    Add {
+        /// To which channel.
+        cid: String,
+        /// Whom.
+        user: String,
+    },
+    /// Remove a member: as an owner, or oneself.
+    Remove {
+        /// From which channel.
+        cid: String,
+        /// Whom.
+        user: String,
+    },
+    /// Say whether the server is known to have the user in a channel and, if one is named, a message in it.
+    Knows {
+        /// Which channel.
+        cid: String,
+        /// Which message.
+        #[serde(default)]
+        message: Option<MessageId>,
+    },
     /// Mark a channel as read.
     Read {
         /// Which.
         cid: String,
     },
-    /// Wait until the client is live and its outbox is empty.
+    /// Wait until the client is live and nothing in its outbox waits. What was refused does not wait.
     Drain,
     /// Wait until the client has noticed that it is not connected.
     Lost,
@@ -108,6 +130,8 @@ pub enum Answer {
     Done,
     /// Sent, as this message.
     Sent(MessageId),
+    /// Whether it is known.
+    Knows(bool),
     /// What is on the screen.
     Shown(Vec<String>),
     /// Not done, and why.
@@ -142,7 +166,45 @@ impl Agent {
     /// # Errors
     /// [`Error`] when it is not built or cannot be started.
     pub fn start(setup: &Setup<'_>) -> Result<Self, Error> {
-        let mut child = Command::new(sibling::program("whimbrel-agent")?)
+        Self::start_as(Command::new(sibling::program("whimbrel-agent")?), setup)
+    }
+
+    /// Starts an agent whose files cannot grow beyond `blocks` units of the shell's `ulimit -f`, as on a full disk. The
+    /// limit is a soft one, which [`Agent::lift_limit`] takes away.
+    ///
+    /// # Errors
+    /// As [`Agent::start`].
+    pub fn start_limited(setup: &Setup<'_>, blocks: u32) -> Result<Self, Error> {
+        let mut command = Command::new("sh");
+        // A write beyond the limit has to fail, and not to end the program.
+        let script = format!("trap '' XFSZ; ulimit -S -f {blocks}; exec \"$0\" \"$@\"");
+        command
+            .args(["-c", &script])
+            .arg(sibling::program("whimbrel-agent")?);
+        Self::start_as(command, setup)
+    }
+
+    /// Lets its files grow again.
+    ///
+    /// # Errors
+    /// [`Error`] when it has ended, or when there is no `prlimit` (of util-linux) to do it with.
+    pub async fn lift_limit(&self) -> Result<(), Error> {
+        let id = self
+            .process_id()
+            .ok_or_else(|| Error::program(&self.user, "it ended"))?;
+        let status = Command::new("prlimit")
+            .args(["--pid", &id.to_string(), "--fsize=unlimited:"])
+            .status()
+            .await
+            .map_err(Error::io("running prlimit"))?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(Error::program("prlimit", status))
+    }
+
+    fn start_as(mut command: Command, setup: &Setup<'_>) -> Result<Self, Error> {
+        let mut child = command
             .args(["--user", setup.user, "--server", setup.server, "--directory"])
             .arg(setup.directory)
             .env("WHIMBREL_TOKEN", setup.token)
@@ -173,25 +235,47 @@ impl Agent {
         &self.user
     }
 
+    /// Returns the id of its process, unless it has ended.
+    #[must_use]
+    pub fn process_id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Tells it to do something and waits for the answer.
     ///
     /// # Errors
     /// [`Error::Program`] when it fails, ends or does not answer in a minute.
     pub async fn tell(&mut self, order: Order) -> Result<Answer, Error> {
-        let mut line = serde_json::to_string(&order).map_err(|error| Error::program(&self.user, error))?;
+        self.order(&order).await?;
+        match self.answer().await? {
+            Answer::Failed(problem) => Err(Error::program(&self.user, format!("{order:?}: {problem}"))),
+            answer => Ok(answer),
+        }
+    }
+
+    /// Tells it to do something, and does not wait. It does one thing after the other and answers each.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it has ended.
+    pub async fn order(&mut self, order: &Order) -> Result<(), Error> {
+        let mut line = serde_json::to_string(order).map_err(|error| Error::program(&self.user, error))?;
         line.push('\n');
         self.input
             .write_all(line.as_bytes())
             .await
-            .map_err(Error::io(format!("telling {}", self.user)))?;
+            .map_err(Error::io(format!("telling {}", self.user)))
+    }
+
+    /// Waits for the next answer, [`Answer::Failed`] included.
+    ///
+    /// # Errors
+    /// [`Error::Program`] when it ends or does not answer in a minute.
+    pub async fn answer(&mut self) -> Result<Answer, Error> {
         let answer = timeout(ANSWER, self.output.next_line()).await;
-        let answer = answer.map_err(|_| Error::program(&self.user, format!("no answer to {order:?}")))?;
+        let answer = answer.map_err(|_| Error::program(&self.user, "no answer in a minute"))?;
         let answer = answer.map_err(Error::io(format!("hearing {}", self.user)))?;
         let answer = answer.ok_or_else(|| Error::program(&self.user, "it ended"))?;
-        match serde_json::from_str(&answer).map_err(|error| Error::program(&self.user, error))? {
-            Answer::Failed(problem) => Err(Error::program(&self.user, format!("{order:?}: {problem}"))),
-            answer => Ok(answer),
-        }
+        serde_json::from_str(&answer).map_err(|error| Error::program(&self.user, error))
     }
 
     /// Sends a message and returns its id.

@@ -1,31 +1,20 @@
 //! The judge: reads the databases and what was sent, and says whether everything arrived once and in order.
 
+mod contents;
+mod expected;
+
+pub use expected::{Device, Expected, Promise, Reacted, Unsure};
+
 use crate::Error;
+use contents::{Channels, Contents, read_device, read_server};
 use serde::Serialize;
-use std::{collections::BTreeMap, path::Path};
-use whimbrel::SqliteStore;
-use whimbrel_model::{
-    Channel, ChannelId, Member, MemberState, Message, MessageId, MessageQuery, MessageScope, Reaction, Read,
-    Row, UserId,
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
 };
-use whimbrel_server::SqliteStorage;
-use whimbrel_store::Store;
-
-/// Messages that are read at once.
-const PAGE: usize = 200;
-
-/// A message that somebody was told is safe.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Promise {
-    /// Its id.
-    pub id: MessageId,
-    /// Where.
-    pub cid: ChannelId,
-    /// By whom. Promises of one author are in the order in which they were made.
-    pub author: UserId,
-    /// What it says in the end; nothing when it was deleted.
-    pub text: Option<String>,
-}
+use whimbrel::SqliteStore;
+use whimbrel_model::{ChannelId, Message, MessageId, Op, OutboxItem, OutboxStatus, UserId};
+use whimbrel_store::{Store as _, StoreError};
 
 /// The verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -34,73 +23,55 @@ pub struct Verdict {
     pub converged: bool,
     /// Messages that were promised.
     pub sent: usize,
-    /// Promised messages that the server or a member's device does not have as they were left.
+    /// Promises that the server or a member's device does not have as they were left.
     pub lost: usize,
     /// Messages that are somewhere and were not promised, or are there twice.
     pub duplicated: usize,
-    /// Neighbours of one author in one channel that the server ordered the other way round.
+    /// Neighbours of one device in one channel that the server ordered the other way round.
     pub reordered: usize,
     /// What is not equal, in words. Empty when converged.
     #[serde(skip)]
     pub differences: Vec<String>,
 }
 
-/// Everything about one channel, in one order.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Contents {
-    channel: Option<Channel>,
-    members: Vec<Member>,
-    messages: Vec<Message>,
-    reactions: Vec<Reaction>,
-    reads: Vec<Read>,
+/// What one device holds.
+struct Held {
+    channels: Channels,
+    outbox: Vec<OutboxItem>,
 }
-
-type Channels = BTreeMap<ChannelId, Contents>;
 
 /// Judges a run that has come to rest.
 ///
-/// `devices` are users and their databases. Nothing is asked of any program: all is read from the files, which may be in
-/// use meanwhile.
+/// Nothing is asked of any program: all is read from the files, which may be in use meanwhile.
 ///
 /// # Errors
 /// [`Error::Database`] when a file cannot be read.
-pub async fn judge(
-    promises: &[Promise],
-    server: &Path,
-    devices: &[(UserId, &Path)],
-) -> Result<Verdict, Error> {
+pub async fn judge(expected: &Expected, server: &Path, devices: &[Device<'_>]) -> Result<Verdict, Error> {
     let truth = read_server(server).await?;
     let mut verdict = Verdict {
-        sent: promises.len(),
+        sent: expected.promises.len(),
         ..Verdict::default()
     };
-    judge_log(promises, "the server", &truth, |_| true, &mut verdict);
-    judge_order(promises, &truth, &mut verdict);
-    for (user, path) in devices {
-        let name = format!("{user}'s device");
-        let store = SqliteStore::open_read_only(path)
-            .await
-            .map_err(unreadable(&name))?;
-        let waiting = store.load().await.map_err(unreadable(&name))?.outbox.len();
-        if waiting > 0 {
-            verdict
-                .differences
-                .push(format!("{name} still has {waiting} operations in its outbox"));
-        }
-        let visible = |cid: &ChannelId| truth.get(cid).is_some_and(|contents| contents.has_member(user));
-        let mut held = Channels::new();
-        for cid in truth.keys().filter(|cid| visible(cid)) {
-            held.insert(
-                cid.clone(),
-                read_device(&store, cid).await.map_err(unreadable(&name))?,
-            );
-        }
-        store.close().await;
-        judge_log(promises, &name, &held, visible, &mut verdict);
-        for (cid, contents) in &held {
-            compare(&name, cid, contents, &truth[cid], &mut verdict);
+    let mut refused = BTreeSet::new();
+    for device in devices {
+        let held = hold(device, &truth).await.map_err(unreadable(device.name))?;
+        judge_outbox(expected, device, &held.outbox, &mut refused, &mut verdict);
+        let visible = |cid: &ChannelId| held.channels.contains_key(cid);
+        judge_log(
+            expected,
+            device.name,
+            &held.channels,
+            visible,
+            &refused,
+            &mut verdict,
+        );
+        for (cid, contents) in &held.channels {
+            compare(device.name, cid, contents, &truth[cid], &mut verdict);
         }
     }
+    judge_log(expected, "the server", &truth, |_| true, &refused, &mut verdict);
+    judge_order(&expected.promises, &truth, &mut verdict);
+    judge_rest(expected, &truth, &mut verdict);
     verdict.converged =
         verdict.differences.is_empty() && (verdict.lost, verdict.duplicated, verdict.reordered) == (0, 0, 0);
     Ok(verdict)
@@ -113,117 +84,108 @@ fn unreadable<E: ToString>(what: &str) -> impl Fn(E) -> Error {
     }
 }
 
-impl Contents {
-    fn has_member(&self, user: &UserId) -> bool {
-        self.members
-            .iter()
-            .any(|member| member.user == *user && member.state == MemberState::Active)
-    }
-
-    fn sort(&mut self) {
-        self.members.sort_by(|a, b| a.user.cmp(&b.user));
-        self.messages.sort_by_key(|message| (message.seq, message.id));
-        self.reactions.retain(|reaction| !reaction.removed);
-        self.reactions
-            .sort_by(|a, b| (a.message, &a.user, &a.kind).cmp(&(b.message, &b.user, &b.kind)));
-        self.reads.sort_by(|a, b| a.user.cmp(&b.user));
-    }
-}
-
-async fn read_server(path: &Path) -> Result<Channels, Error> {
-    let reader = SqliteStorage::open_read_only(path)
-        .await
-        .map_err(unreadable("the server"))?;
-    let dump = reader.dump().await.map_err(unreadable("the server"))?;
-    reader.close().await;
+/// Reads the channels that the device's user is in, and the outbox.
+async fn hold(device: &Device<'_>, truth: &Channels) -> Result<Held, StoreError> {
+    let store = SqliteStore::open_read_only(device.path).await?;
+    let outbox = store.load().await?.outbox;
     let mut channels = Channels::new();
-    for row in dump.rows {
-        let Some(cid) = row.cid().cloned() else { continue };
-        let contents = channels.entry(cid).or_default();
-        match row {
-            Row::Channel(row) => contents.channel = Some(row),
-            Row::Member(row) => contents.members.push(row),
-            Row::Message(row) => contents.messages.push(row),
-            Row::Reaction(row) => contents.reactions.push(row),
-            Row::Read(row) => contents.reads.push(row),
-            Row::Membership(_) | Row::User(_) => {}
-        }
+    for (cid, _) in truth.iter().filter(|(_, there)| there.has_member(&device.user)) {
+        channels.insert(cid.clone(), read_device(&store, cid).await?);
     }
-    for contents in channels.values_mut() {
-        contents.sort();
-    }
-    Ok(channels)
+    store.close().await;
+    Ok(Held { channels, outbox })
 }
 
-async fn read_device(store: &dyn Store, cid: &ChannelId) -> Result<Contents, whimbrel_store::StoreError> {
-    let mut contents = Contents {
-        channel: store.channel(cid).await?.and_then(|summary| summary.channel),
-        members: store.members(cid).await?,
-        reads: store.reads(cid).await?,
-        ..Contents::default()
-    };
-    let mut scopes = vec![MessageScope::Channel];
-    while let Some(scope) = scopes.pop() {
-        let mut before = None;
-        loop {
-            let query = MessageQuery {
-                cid: cid.clone(),
-                scope,
-                before,
-                limit: PAGE,
-            };
-            let page = store.messages(&query).await?;
-            before = page.messages.first().map(|message| message.seq);
-            scopes.extend(page.replies.keys().map(|parent| MessageScope::Thread(*parent)));
-            contents.reactions.extend(page.reactions);
-            // A reply that stands in the channel too comes twice.
-            let held = |id| contents.messages.iter().any(|message| message.id == id);
-            let new: Vec<_> = page
-                .messages
-                .into_iter()
-                .filter(|m| scope == MessageScope::Channel || !held(m.id))
-                .collect();
-            contents.messages.extend(new);
-            if !page.has_more {
-                break;
+/// Nothing may wait, and what was refused has to have a reason. Notes the messages that were refused.
+fn judge_outbox(
+    expected: &Expected,
+    device: &Device<'_>,
+    outbox: &[OutboxItem],
+    refused: &mut BTreeSet<MessageId>,
+    verdict: &mut Verdict,
+) {
+    let name = device.name;
+    for item in outbox {
+        let what = item.op.name();
+        let may_be_refused = item
+            .op
+            .cid()
+            .is_some_and(|cid| expected.may_be_refused(cid, &device.user));
+        match &item.status {
+            OutboxStatus::Queued => {
+                let error = &item.last_error;
+                verdict.differences.push(format!(
+                    "{name} still has {what} in its outbox; the last error was {error:?}"
+                ));
+            }
+            OutboxStatus::Rejected(why) if !may_be_refused => {
+                let (code, why) = (&why.code, &why.message);
+                verdict
+                    .differences
+                    .push(format!("{name} was refused {what} ({code}): {why}"));
+            }
+            OutboxStatus::Rejected(_) => {
+                if let Op::SendMessage { id, .. } = &item.op {
+                    refused.insert(*id);
+                }
             }
         }
     }
-    contents.sort();
-    contents.reactions.dedup();
-    Ok(contents)
 }
 
 /// Counts what is missing and what is too much in one place.
 fn judge_log(
-    promises: &[Promise],
+    expected: &Expected,
     place: &str,
     held: &Channels,
     visible: impl Fn(&ChannelId) -> bool,
+    refused: &BTreeSet<MessageId>,
     verdict: &mut Verdict,
 ) {
     let mut copies: BTreeMap<MessageId, Vec<&Message>> = BTreeMap::new();
     for message in held.values().flat_map(|contents| &contents.messages) {
         copies.entry(message.id).or_default().push(message);
     }
-    for promise in promises.iter().filter(|promise| visible(&promise.cid)) {
+    for promise in expected.promises.iter().filter(|promise| visible(&promise.cid)) {
         let found = copies.remove(&promise.id).unwrap_or_default();
+        verdict.duplicated += found.len().saturating_sub(1);
         let text = found
             .first()
             .map(|message| (!message.is_deleted()).then(|| message.body.text.clone()));
-        if text.as_ref() != Some(&promise.text) {
+        let kept = match &text {
+            // What is there was not refused.
+            Some(text) => promise.texts.contains(text) && !refused.contains(&promise.id),
+            None => refused.contains(&promise.id),
+        };
+        if !kept {
             verdict.lost += 1;
+            let (device, texts) = (&promise.device, &promise.texts);
             verdict
                 .differences
-                .push(format!("{place} has {text:?} instead of {:?}", promise.text));
+                .push(format!("{place} has {text:?} of {device} instead of {texts:?}"));
         }
-        verdict.duplicated += found.len().saturating_sub(1);
     }
+    let mut unsure: Vec<&Unsure> = expected.unsure.iter().collect();
     for (id, found) in copies {
-        verdict.duplicated += found.len();
-        verdict
-            .differences
-            .push(format!("{place} has message {id}, which nobody sent"));
+        let is = |unsure: &&Unsure, message: &Message| {
+            (&unsure.cid, &unsure.author, &unsure.text) == (&message.cid, &message.author, &message.body.text)
+        };
+        let known = unsure.iter().position(|unsure| is(unsure, found[0]));
+        let too_many = match known {
+            // It may be there, once.
+            Some(at) => {
+                unsure.swap_remove(at);
+                found.len() - 1
+            }
+            None => found.len(),
+        };
+        verdict.duplicated += too_many;
+        if too_many > 0 {
+            let text = &found[0].body.text;
+            verdict.differences.push(format!(
+                "{place} has message {id} {too_many} times too often: {text:?}"
+            ));
+        }
     }
 }
 
@@ -233,16 +195,46 @@ fn judge_order(promises: &[Promise], truth: &Channels, verdict: &mut Verdict) {
         .flat_map(|contents| &contents.messages)
         .map(|message| (message.id, message.seq))
         .collect();
-    let mut last: BTreeMap<(&ChannelId, &UserId), u64> = BTreeMap::new();
+    let mut last: BTreeMap<(&ChannelId, &str), u64> = BTreeMap::new();
     for promise in promises {
         let Some(seq) = seqs.get(&promise.id) else {
             continue;
         };
-        let before = last.insert((&promise.cid, &promise.author), *seq);
+        let before = last.insert((&promise.cid, &promise.device), *seq);
         if before.is_some_and(|before| before >= *seq) {
             verdict.reordered += 1;
+            let (device, cid) = (&promise.device, &promise.cid);
+            verdict.differences.push(format!(
+                "message {seq} of {device} in {cid} came before an earlier one"
+            ));
         }
     }
+}
+
+/// Judges what is not a message, on the server: devices are compared with it.
+fn judge_rest(expected: &Expected, truth: &Channels, verdict: &mut Verdict) {
+    let mut lost = Vec::new();
+    let missing = expected.channels.iter().filter(|cid| !truth.contains_key(*cid));
+    lost.extend(missing.map(|cid| format!("the server does not have {cid}")));
+    let reactions: BTreeSet<(MessageId, &UserId, &str)> = truth
+        .values()
+        .flat_map(|contents| &contents.reactions)
+        .map(|reaction| (reaction.message, &reaction.user, reaction.kind.as_str()))
+        .collect();
+    for reacted in &expected.reactions {
+        let Reacted {
+            message,
+            user,
+            kind,
+            there,
+        } = reacted;
+        if reactions.contains(&(*message, user, kind.as_str())) != *there {
+            let is = if *there { "does not have" } else { "still has" };
+            lost.push(format!("the server {is} {kind} of {user} on {message}"));
+        }
+    }
+    verdict.lost += lost.len();
+    verdict.differences.extend(lost);
 }
 
 fn compare(name: &str, cid: &ChannelId, device: &Contents, server: &Contents, verdict: &mut Verdict) {

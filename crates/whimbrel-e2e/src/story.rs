@@ -3,7 +3,7 @@
 use crate::{
     Error,
     agent::{self, Agent, Answer, Order, Setup},
-    check::{Promise, Verdict, judge},
+    check::{Device, Expected, Promise, Verdict, judge},
     server::{self, ServerProcess},
 };
 use std::{
@@ -118,7 +118,8 @@ impl Story<'_> {
             id,
             cid: ChannelId::new(cid).map_err(wrong)?,
             author: UserId::new(by.user()).map_err(wrong)?,
-            text: Some(text.to_owned()),
+            device: by.user().to_owned(),
+            texts: vec![Some(text.to_owned())],
         });
         let user = by.user().to_owned();
         self.say(
@@ -175,7 +176,7 @@ impl Story<'_> {
 
     fn expect(&mut self, id: MessageId, text: Option<String>) {
         if let Some(promise) = self.promises.iter_mut().find(|promise| promise.id == id) {
-            promise.text = text;
+            promise.texts = vec![text];
         }
     }
 
@@ -349,16 +350,21 @@ impl Story<'_> {
         }
         let devices: Vec<_> = devices
             .iter()
-            .map(|(user, path)| (user.clone(), path.as_path()))
+            .map(|(user, path)| Device {
+                name: user.as_str(),
+                user: user.clone(),
+                path,
+            })
             .collect();
+        let expected = Expected::messages(&self.promises);
         let database = server::database(&self.directory);
-        let mut verdict = judge(&self.promises, &database, &devices).await?;
+        let mut verdict = judge(&expected, &database, &devices).await?;
         for _ in 0..100 {
             if verdict.converged {
                 break;
             }
             sleep(Duration::from_millis(100)).await; // tidy: allow sleep: files are polled from outside, by design
-            verdict = judge(&self.promises, &database, &devices).await?;
+            verdict = judge(&expected, &database, &devices).await?;
         }
         Ok(verdict)
     }

@@ -3,7 +3,10 @@
 use clap::Parser;
 use std::{path::PathBuf, process::ExitCode};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use whimbrel::{Client, Defaults as _, Error, SyncState, TimelineItem, model::overlay::MessageStatus};
+use whimbrel::{
+    Client, Defaults as _, Error, SyncState, TimelineItem,
+    model::{MemberState, MessageId, overlay::MessageStatus},
+};
 use whimbrel_e2e::agent::{Answer, Order};
 
 #[derive(Debug, Parser)]
@@ -85,6 +88,9 @@ async fn carry_out(client: &Client, order: Order) -> Result<Answer, Error> {
         Order::Delete { cid, id } => drop(client.channel(&cid)?.delete(id).await?),
         Order::React { cid, id, kind } => drop(client.channel(&cid)?.react(id, &kind).await?),
         Order::Unreact { cid, id, kind } => drop(client.channel(&cid)?.unreact(id, &kind).await?),
+        Order::Add { cid, user } => drop(client.channel(&cid)?.add_members([user.parse()?]).await?),
+        Order::Remove { cid, user } => drop(client.channel(&cid)?.remove_members([user.parse()?]).await?),
+        Order::Knows { cid, message } => return knows(client, &cid, message).await,
         Order::Read { cid } => drop(client.channel(&cid)?.mark_read().await?),
         Order::Drain => drain(client).await,
         Order::Lost => {
@@ -99,9 +105,20 @@ async fn carry_out(client: &Client, order: Order) -> Result<Answer, Error> {
     Ok(Answer::Done)
 }
 
+async fn knows(client: &Client, cid: &str, message: Option<MessageId>) -> Result<Answer, Error> {
+    let summary = client.channel(cid)?.summary().await?;
+    let membership = summary.and_then(|summary| summary.membership);
+    let mut known = membership.is_some_and(|membership| membership.state == MemberState::Active);
+    if let Some(id) = message {
+        let held = client.message(id).await?;
+        known &= held.is_some_and(|message| message.ver > 0 && message.cid.as_str() == cid);
+    }
+    Ok(Answer::Knows(known))
+}
+
 async fn drain(client: &Client) {
     let (mut status, mut outbox) = (client.watch_status(), client.watch_outbox());
-    while client.status() != SyncState::Live || !client.outbox().is_empty() {
+    while client.status() != SyncState::Live || outbox.get().queued > 0 {
         tokio::select! {
             biased;
             _ = status.next() => {}

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use whimbrel::model::{ChannelId, MessageId, UserId};
 use whimbrel_e2e::{
     agent, check,
-    check::{Promise, judge},
+    check::{Device, Expected, Promise, Reacted, Unsure, judge},
     server, story,
 };
 
@@ -34,12 +34,20 @@ impl Files {
     }
 
     async fn judge(&self, promises: &[Promise]) -> check::Verdict {
+        self.judge_all(&Expected::messages(promises)).await
+    }
+
+    async fn judge_all(&self, expected: &Expected) -> check::Verdict {
         let devices: Vec<_> = self
             .devices
             .iter()
-            .map(|(user, path)| (user.clone(), path.as_path()))
+            .map(|(user, path)| Device {
+                name: user.as_str(),
+                user: user.clone(),
+                path,
+            })
             .collect();
-        judge(promises, &server::database(self.directory.path()), &devices)
+        judge(expected, &server::database(self.directory.path()), &devices)
             .await
             .unwrap()
     }
@@ -63,7 +71,8 @@ async fn the_judge_tells_lost_doubled_and_reordered_messages_from_good_ones() {
             .unwrap(),
         cid: ChannelId::new("messaging:ocean").unwrap(),
         author: UserId::new("ada").unwrap(),
-        text: Some("never sent".to_owned()),
+        device: "ada".to_owned(),
+        texts: vec![Some("never sent".to_owned())],
     };
     let verdict = files.judge(&[promise]).await;
     assert_eq!((verdict.converged, verdict.lost), (false, 3));
@@ -88,7 +97,47 @@ async fn the_judge_tells_lost_doubled_and_reordered_messages_from_good_ones() {
 
     // Another text than the last one written is a lost edit, in all three places.
     let mut other = files.promises.clone();
-    other[0].text = Some("something else".to_owned());
+    other[0].texts = vec![Some("something else".to_owned())];
     assert_eq!(files.judge(&other).await.lost, 3);
     assert!(files.judge(&files.promises).await.converged);
+}
+
+#[tokio::test]
+async fn the_judge_lets_an_unsure_message_be_there_once_and_misses_what_is_certain() {
+    let files = Files::of_a_story().await;
+    let mut expected = Expected::messages(&files.promises);
+    let first = expected.promises.remove(0);
+    let text = first.texts[0].clone().unwrap();
+    expected.unsure.push(Unsure {
+        cid: first.cid.clone(),
+        author: first.author.clone(),
+        text,
+    });
+    let absent = Unsure {
+        text: "never arrived".to_owned(),
+        ..expected.unsure[0].clone()
+    };
+    expected.unsure.push(absent);
+    let verdict = files.judge_all(&expected).await;
+    assert!(verdict.converged, "{verdict:#?}");
+
+    // A channel and the reaction of a story that nobody made, and one that is there and should not be.
+    expected.channels.push("messaging:nowhere".parse().unwrap());
+    let reacted = |kind: &str, there| Reacted {
+        message: first.id,
+        user: "bob".parse().unwrap(),
+        kind: kind.parse().unwrap(),
+        there,
+    };
+    expected.reactions = vec![
+        reacted("👋", true),
+        reacted("👋", false),
+        reacted("🎉", true),
+        reacted("🎉", false),
+    ];
+    let verdict = files.judge_all(&expected).await;
+    assert_eq!(
+        (verdict.converged, verdict.lost, verdict.duplicated),
+        (false, 3, 0)
+    );
 }
