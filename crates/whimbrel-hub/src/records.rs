@@ -30,6 +30,21 @@ pub struct Records {
     pub results: Vec<ResultRecord>,
 }
 
+impl Records {
+    /// Adds what `other` holds, after what is there.
+    pub fn append(&mut self, other: Self) {
+        self.heads.extend(other.heads);
+        self.channels.extend(other.channels);
+        self.members.extend(other.members);
+        self.memberships.extend(other.memberships);
+        self.messages.extend(other.messages);
+        self.reactions.extend(other.reactions);
+        self.reads.extend(other.reads);
+        self.users.extend(other.users);
+        self.results.extend(other.results);
+    }
+}
+
 /// A channel, with what recognises a repeat of its creation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelRecord {

@@ -9,6 +9,7 @@
 //! - Every statement that depends on what is asked runs on an index.
 
 mod error;
+mod hot;
 mod open;
 mod reader;
 mod stored;

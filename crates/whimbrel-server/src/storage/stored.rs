@@ -79,17 +79,14 @@ fn list(texts: impl Iterator<Item = String>) -> String {
     serde_json::Value::from(texts.collect::<Vec<_>>()).to_string()
 }
 
-/// Reads one line of the transaction's first statements, by its first column, into `records`.
-pub(super) fn collect(
-    line: &SqliteRow,
-    records: &mut Records,
-    ids: &mut BTreeMap<StreamId, i64>,
-) -> Result<(), StorageError> {
+/// Reads one line of the transaction's first statement, by its first column, into `records`. Of a stream, returns its
+/// number.
+pub(super) fn collect(line: &SqliteRow, records: &mut Records) -> Result<Option<i64>, StorageError> {
     match get::<i64>(line, 0)? {
         0 => {
             let stream: StreamId = parse(&get::<String>(line, 1)?)?;
-            ids.insert(stream.clone(), get(line, 2)?);
             records.heads.push((stream, head(line, 3)?));
+            return get(line, 2).map(Some);
         }
         1 => collect_row(line, records)?,
         _ => records.results.push(ResultRecord {
@@ -106,7 +103,7 @@ pub(super) fn collect(
             at: Timestamp(get(line, 5)?),
         }),
     }
-    Ok(())
+    Ok(None)
 }
 
 fn collect_row(line: &SqliteRow, records: &mut Records) -> Result<(), StorageError> {

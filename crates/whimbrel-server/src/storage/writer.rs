@@ -2,6 +2,7 @@
 
 use super::{
     error::unusable,
+    hot::Hot,
     stored::{StoredRow, Wanted, collect, lines, signed, unsigned},
 };
 use sqlx::{Arguments, AssertSqlSafe, Connection, SqliteConnection, sqlite::SqliteArguments};
@@ -16,14 +17,17 @@ use std::{
 use whimbrel_hub::{Answer, Decide, Keys, Records, ResultRecord, StorageError, WorkingSet};
 use whimbrel_model::{Head, MessageId, StreamId, Timestamp};
 
-/// Begins, and reads everything in one trip to the connection's thread. The first column tells the lines apart.
-/// The driver counts the parameters through all statements, so they are not numbered.
+/// Reads everything in one statement. The first column tells the lines apart.
+///
+/// It needs no transaction with the writes that follow: only the one writer writes.
 const READ: &str = "
-BEGIN IMMEDIATE;
-SELECT 0, name, id, ver, seq FROM streams WHERE name IN (SELECT value FROM json_each(?));
-SELECT 1, body, digest, op FROM rows WHERE key IN (SELECT value FROM json_each(?));
-SELECT 1, body, digest, op FROM rows WHERE op IN (SELECT value FROM json_each(?));
-SELECT 2, key, digest, code, message, at FROM results WHERE key IN (SELECT value FROM json_each(?));";
+SELECT 0, name, id, ver, seq, NULL FROM streams WHERE name IN (SELECT value FROM json_each(?1))
+UNION ALL
+SELECT 1, body, digest, op, NULL, NULL FROM rows WHERE key IN (SELECT value FROM json_each(?2))
+UNION ALL
+SELECT 1, body, digest, op, NULL, NULL FROM rows WHERE op IN (SELECT value FROM json_each(?3))
+UNION ALL
+SELECT 2, key, digest, code, message, at FROM results WHERE key IN (SELECT value FROM json_each(?3))";
 
 const PUT_STREAMS: Put = Put {
     head: "INSERT INTO streams (id, name, ver, seq, activity)",
@@ -45,7 +49,7 @@ const PUT_RESULTS: Put = Put {
 
 /// Lines in one statement. Statements come in a few sizes, so that each is prepared once; the rest is padded with
 /// nulls.
-const SIZES: [usize; 6] = [0, 1, 4, 16, 64, 256];
+const SIZES: [usize; 7] = [0, 1, 4, 16, 64, 128, 256];
 
 /// Result rows deleted in one commit: a bite that does not hold up the operations behind it.
 const PRUNE_ROWS: i64 = 500;
@@ -54,6 +58,7 @@ const PRUNE_ROWS: i64 = 500;
 #[derive(Debug)]
 pub(super) struct Writer {
     connection: SqliteConnection,
+    hot: Hot,
     /// Whether a transaction may have been left open by a call that was dropped or failed.
     unfinished: bool,
     next_stream: i64,
@@ -69,6 +74,8 @@ pub(super) struct Batch {
     streams: Vec<(i64, StreamId, Head, u64)>,
     rows: Vec<(i64, Option<i64>, StoredRow)>,
     results: Vec<ResultRecord>,
+    /// What is to be remembered of the rows once they are committed.
+    hot: Records,
 }
 
 struct Put {
@@ -91,6 +98,7 @@ impl Writer {
         published.store(unsigned(activity), Ordering::Release);
         Ok(Self {
             connection,
+            hot: Hot::default(),
             unfinished: false,
             next_stream: id + 1,
             activity: unsigned(activity),
@@ -99,38 +107,51 @@ impl Writer {
         })
     }
 
-    /// Begins a transaction, reads `keys` and decides. A call that is dropped here has written nothing.
+    /// Reads `keys` and decides. Writes nothing.
     pub(super) async fn read(&mut self, keys: &Keys, decide: &mut Decide<'_>) -> Result<Batch, StorageError> {
         self.roll_back().await;
-        self.unfinished = true;
-        let wanted = Wanted::of(keys);
-        let read = sqlx::query(READ)
+        self.hot.trim();
+        let (mut records, missing) = self.hot.split(keys);
+        let wanted = Wanted::of(&missing);
+        let lines = sqlx::query(READ)
             .bind(wanted.streams)
             .bind(wanted.rows)
-            .bind(wanted.ops.clone())
             .bind(wanted.ops)
             .fetch_all(&mut self.connection)
             .await
             .map_err(unusable)?;
-        let mut records = Records::default();
-        let mut ids = BTreeMap::new();
-        for line in &read {
-            collect(line, &mut records, &mut ids)?;
+        let mut read = Records::default();
+        for line in &lines {
+            if let Some(id) = collect(line, &mut read)?
+                && let Some((stream, head)) = read.heads.last()
+            {
+                self.hot.put_stream(stream.clone(), id, *head);
+            }
         }
+        self.hot.put_rows(&read);
+        records.append(read);
         let mut seqs: BTreeMap<MessageId, u64> = places(&records);
         let mut set = WorkingSet::new(records);
         decide(&mut set);
         let mut writes = set.into_writes();
         seqs.extend(places(&writes));
-        self.batch(&mut writes, &seqs, ids)
+        self.batch(&mut writes, &seqs)
     }
 
     /// Writes and commits what [`Self::read`] made.
     pub(super) async fn commit(&mut self, batch: Batch) -> Result<(), StorageError> {
+        // Until it is known to be committed, nothing is known of what it changes.
+        let mut hot = std::mem::take(&mut self.hot);
+        for (id, stream, head, _) in &batch.streams {
+            hot.put_stream(stream.clone(), *id, *head);
+        }
+        hot.put_rows(&batch.hot);
+        self.unfinished = true;
         let written = self.write(batch).await;
         match written {
             Ok(()) => {
                 self.unfinished = false;
+                self.hot = hot;
                 self.published.store(self.activity, Ordering::Release);
                 Ok(())
             }
@@ -174,24 +195,32 @@ impl Writer {
         &mut self,
         writes: &mut Records,
         seqs: &BTreeMap<MessageId, u64>,
-        mut ids: BTreeMap<StreamId, i64>,
     ) -> Result<Batch, StorageError> {
         let mut batch = Batch {
             streams: Vec::new(),
             rows: Vec::new(),
             results: std::mem::take(&mut writes.results),
+            hot: Records {
+                channels: writes.channels.clone(),
+                members: writes.members.clone(),
+                memberships: writes.memberships.clone(),
+                ..Records::default()
+            },
         };
+        let mut new = BTreeMap::new();
         for (stream, head) in writes.heads.drain(..) {
             self.activity += 1;
-            let id = *ids.entry(stream.clone()).or_insert_with(|| {
+            let id = self.hot.id(&stream).unwrap_or_else(|| {
                 self.next_stream += 1;
+                new.insert(stream.clone(), self.next_stream - 1);
                 self.next_stream - 1
             });
             batch.streams.push((id, stream, head, self.activity));
         }
         let find = |stream: &StreamId| {
             let missing = || StorageError::Unavailable(format!("a row of {stream} moved no head"));
-            ids.get(stream).copied().ok_or_else(missing)
+            let id = self.hot.id(stream).or_else(|| new.get(stream).copied());
+            id.ok_or_else(missing)
         };
         for line in lines(writes, seqs)? {
             let other = line.other.as_ref().map(find).transpose()?;
@@ -205,8 +234,10 @@ impl Writer {
         let mut streams = batch.streams.into_iter().peekable();
         let mut rows = batch.rows.into_iter().peekable();
         let mut results = batch.results.into_iter().peekable();
+        let mut begun = false;
         loop {
-            let mut sql = String::new();
+            let mut sql = String::from(if begun { "" } else { "BEGIN IMMEDIATE;" });
+            begun = true;
             let mut arguments = SqliteArguments::default();
             put(
                 &PUT_STREAMS,
