@@ -72,8 +72,9 @@ impl Person {
             2 => server.restart().await,
             3 => self.client.disconnect().await.unwrap(),
             4 => self.store.fail_applies(1),
-            5..=6 => self.restart(server, dice).await,
-            7..=10 => self.client.connect().await.unwrap(),
+            5 => self.store.lose_outcomes(1),
+            6..=7 => self.restart(server, dice).await,
+            8..=11 => self.client.connect().await.unwrap(),
             _ => tokio::task::yield_now().await,
         }
     }
@@ -150,6 +151,7 @@ async fn two_people_with_everything_against_them_end_with_the_same_rows() {
         }
         for person in &people {
             person.store.fail_applies(0);
+            person.store.lose_outcomes(0);
             person.rest().await;
         }
         let [ada, bob] = people;

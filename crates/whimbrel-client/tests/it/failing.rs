@@ -135,3 +135,48 @@ async fn what_was_shown_before_a_failure_is_shown_after_it() {
     reaches(&ada, |status| *status == SyncState::Live).await;
     assert_eq!((timeline.items(), thread.items(), list.items()), before);
 }
+
+#[tokio::test]
+async fn what_was_written_all_the_same_is_shown_and_goes_out() {
+    let server = TestServer::new();
+    let store = Fickle::new(&MemoryStore::new());
+    let ada = server.client("ada").store(store.clone()).open().await.unwrap();
+    go_live(&ada).await;
+    let channel = made(&ada).await;
+    let timeline = channel.timeline().await.unwrap();
+    store.lose_outcomes(1);
+    let error = channel.send("on disk").await.unwrap_err();
+    assert_eq!(error.code(), "store_engine");
+    let items = shows(&timeline, "it as sent", |items| {
+        !items.is_empty() && all_sent(items)
+    })
+    .await;
+    assert_eq!(texts(&items), ["on disk"]);
+
+    let bob = online(&server, "bob").await;
+    store.lose_outcomes(1);
+    for number in 0..5 {
+        general(&bob).send(format!("message {number}")).await.unwrap();
+    }
+    shows(&timeline, "all of bob's", |items| items.len() == 6).await;
+}
+
+#[tokio::test]
+async fn a_decision_that_was_written_without_anyone_knowing_ends_the_waiting() {
+    let server = TestServer::new();
+    let store = Fickle::new(&MemoryStore::new());
+    let ada = server.client("ada").store(store.clone()).open().await.unwrap();
+    go_live(&ada).await;
+    let channel = made(&ada).await;
+    let timeline = channel.timeline().await.unwrap();
+    let sent = channel.send("decided").await.unwrap();
+    store.lose_outcomes(1);
+    // Which of the two it is depends on whether the answer was in the write whose outcome was lost.
+    if let Err(error) = within("an end", sent.settled()).await {
+        assert_eq!(error.code(), "client_closed");
+    }
+    shows(&timeline, "it as sent", |items| {
+        !items.is_empty() && all_sent(items)
+    })
+    .await;
+}

@@ -16,6 +16,7 @@ use whimbrel_store::{MemoryStore, Store, StoreError};
 pub(crate) struct Fickle {
     inner: MemoryStore,
     fail_applies: AtomicUsize,
+    lost_outcomes: AtomicUsize,
     fail_loads: AtomicUsize,
     /// One permit a write, unless there are plenty.
     gate: Semaphore,
@@ -31,6 +32,7 @@ impl Fickle {
         Arc::new(Self {
             inner: inner.reopen(),
             fail_applies: AtomicUsize::new(0),
+            lost_outcomes: AtomicUsize::new(0),
             fail_loads: AtomicUsize::new(0),
             gate: Semaphore::new(PLENTY),
             waiting: watch::Sender::new(0),
@@ -41,6 +43,11 @@ impl Fickle {
     /// Makes so many of the next writes fail.
     pub(crate) fn fail_applies(&self, count: usize) {
         self.fail_applies.store(count, Ordering::SeqCst);
+    }
+
+    /// Makes so many of the next writes happen and be reported as failed: the commit itself failed to say so.
+    pub(crate) fn lose_outcomes(&self, count: usize) {
+        self.lost_outcomes.store(count, Ordering::SeqCst);
     }
 
     /// Makes so many of the next loads fail.
@@ -90,7 +97,13 @@ impl Store for Fickle {
         if fails(&self.fail_applies) {
             return Err(StoreError::DiskFull);
         }
-        self.inner.apply(delta).await
+        self.inner.apply(delta).await?;
+        if fails(&self.lost_outcomes) {
+            return Err(StoreError::Engine(
+                "nobody knows whether it was written".to_owned(),
+            ));
+        }
+        Ok(())
     }
 
     async fn channels(&self, offset: usize, limit: usize) -> Result<Vec<ChannelSummary>, StoreError> {
