@@ -1,0 +1,109 @@
+//! Deterministic simulation: devices with the real engine, state and store, the real server logic, and a network that
+//! does its worst, all from one seed.
+//!
+//! A schedule has two phases. In the first, people act and things go wrong, and what has to hold at every moment is
+//! checked at every step. In the second nothing goes wrong any more: within a bounded virtual time everything has to
+//! come to rest, and then what has to hold in the end is checked. See `docs/SIMULATION.md`.
+//!
+//! ## Invariants
+//!
+//! - A schedule is a function of its seed: no clock, no thread, no other randomness.
+//! - A failure names the invariant that was broken, as the reliability rules number them.
+
+mod action;
+mod check;
+mod device;
+mod dice;
+mod fault;
+mod ghost;
+mod log;
+mod mutant;
+mod net;
+mod plan;
+mod server;
+mod shrink;
+mod storage;
+mod truth;
+mod world;
+
+pub use fault::{Fault, FaultSet};
+pub use log::{Counters, PATHS};
+pub use mutant::Mutant;
+pub use plan::Cut;
+pub use shrink::{Shrunk, shrink};
+
+use std::fmt;
+
+/// What was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which invariant.
+    pub invariant: &'static str,
+    /// How.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.invariant, self.what)
+    }
+}
+
+/// What one schedule came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What was broken, if anything was.
+    pub violation: Option<Violation>,
+    /// Messages that were sent on devices.
+    pub messages: u64,
+    /// What was reached.
+    pub counters: Counters,
+    /// One line an event, if it was asked for.
+    pub story: Vec<String>,
+}
+
+/// Runs the schedule of a seed.
+#[must_use]
+pub fn run(seed: u64, mutant: Option<Mutant>, cut: &Cut) -> Outcome {
+    world::World::new(seed, mutant, cut, false).run()
+}
+
+/// Runs the schedule of a seed, and tells its story.
+#[must_use]
+pub fn tell(seed: u64, mutant: Option<Mutant>, cut: &Cut) -> Outcome {
+    world::World::new(seed, mutant, cut, true).run()
+}
+
+/// What many schedules came to.
+#[derive(Debug, Default)]
+pub struct Total {
+    /// How many ran.
+    pub schedules: u64,
+    /// Messages that were sent on devices.
+    pub messages: u64,
+    /// What was reached.
+    pub counters: Counters,
+    /// The seeds that failed, and how.
+    pub failures: Vec<(u64, Violation)>,
+}
+
+impl Total {
+    /// Runs `count` schedules, the seeds from `first` on, until `enough` of them failed.
+    #[must_use]
+    pub fn of(first: u64, count: u64, mutant: Option<Mutant>, enough: usize) -> Self {
+        let mut total = Self::default();
+        for seed in (first..).take(usize::try_from(count).unwrap_or(usize::MAX)) {
+            let outcome = run(seed, mutant, &Cut::default());
+            total.schedules += 1;
+            total.messages += outcome.messages;
+            total.counters.add(&outcome.counters);
+            total
+                .failures
+                .extend(outcome.violation.map(|violation| (seed, violation)));
+            if total.failures.len() >= enough {
+                break;
+            }
+        }
+        total
+    }
+}

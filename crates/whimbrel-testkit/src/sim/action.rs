@@ -1,0 +1,465 @@
+//! What people do.
+
+use super::{Fault, Mutant, Violation, device::or_broken, ghost::Fate, storage::now_or, world::World};
+use std::collections::BTreeSet;
+use whimbrel_hub::Request;
+use whimbrel_model::{
+    Change, ChannelId, Custom, Delta, MessageId, Op, OpEnvelope, OpId, ReactionType, Timestamp, UserId,
+};
+use whimbrel_state::TimelineItem;
+use whimbrel_store::Store as _;
+use whimbrel_sync::{Env, IdSource, Input};
+
+/// The kinds of action, in the order of the plan's weights.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Send,
+    Edit,
+    Delete,
+    React,
+    Unreact,
+    Reply,
+    MarkRead,
+    Create,
+    Add,
+    Remove,
+    Leave,
+    UpdateChannel,
+    UpdateUser,
+    Discard,
+    Repeat,
+    History,
+    GoOffline,
+    GoOnline,
+}
+
+const KINDS: [Kind; 18] = [
+    Kind::Send,
+    Kind::Edit,
+    Kind::Delete,
+    Kind::React,
+    Kind::Unreact,
+    Kind::Reply,
+    Kind::MarkRead,
+    Kind::Create,
+    Kind::Add,
+    Kind::Remove,
+    Kind::Leave,
+    Kind::UpdateChannel,
+    Kind::UpdateUser,
+    Kind::Discard,
+    Kind::Repeat,
+    Kind::History,
+    Kind::GoOffline,
+    Kind::GoOnline,
+];
+
+/// Messages and changes of a flood: more than the server pages through.
+const FLOOD: (usize, usize) = (60, 1_000);
+
+impl World {
+    /// One person does one thing, or something from outside goes wrong.
+    pub(super) fn action(&mut self) -> Result<(), Violation> {
+        let index = self.dice.index(self.devices.len());
+        if self.disturb(index) {
+            return Ok(());
+        }
+        if self.plan.flood && self.dice.per_mille(60) {
+            return self.flood();
+        }
+        if self.devices[index].run.is_none() {
+            return Ok(());
+        }
+        let kind = self.draw_kind();
+        match kind {
+            Kind::GoOffline => {
+                self.devices[index].wants_online = false;
+                self.command(index, &mut |engine, env| {
+                    Some(engine.handle(Input::GoOffline, env))
+                })?;
+                return Ok(());
+            }
+            Kind::GoOnline => {
+                self.devices[index].wants_online = true;
+                self.command(index, &mut |engine, env| {
+                    Some(engine.handle(Input::GoOnline, env))
+                })?;
+                return Ok(());
+            }
+            Kind::Discard | Kind::Repeat => return self.settle(index, matches!(kind, Kind::Discard)),
+            _ => {}
+        }
+        let channels = self.channels_of(index)?;
+        let Some(cid) = self.dice.pick(&channels).cloned() else {
+            return self.enqueue(index, Kind::Create, None);
+        };
+        match kind {
+            Kind::History => self.history(index, cid),
+            kind => self.enqueue(index, kind, Some(cid)),
+        }
+    }
+
+    fn draw_kind(&mut self) -> Kind {
+        let total = self.plan.weights.iter().sum();
+        let mut drawn = self.dice.below(total);
+        for (kind, weight) in KINDS.iter().zip(&self.plan.weights) {
+            if drawn < *weight {
+                return *kind;
+            }
+            drawn -= weight;
+        }
+        Kind::Send
+    }
+
+    /// Returns whether something from outside happened.
+    fn disturb(&mut self, index: usize) -> bool {
+        if self.goes_wrong(Fault::ClockJump) {
+            let years = i64::try_from(self.dice.below(20)).unwrap_or(0) - 10;
+            self.devices[index].wall_offset = years * 31_557_600_000;
+        }
+        if self.goes_wrong(Fault::ClientKilled) {
+            self.kill(index, "at some moment");
+            return true;
+        }
+        if self.server.up && self.goes_wrong(Fault::ServerStopped) {
+            self.server_stops();
+            return true;
+        }
+        let rate = self.plan.rate(Fault::Restored);
+        if rate > 0 && self.dice.per_mille(100 + rate) {
+            if self.server.backup.is_none() {
+                self.back_up();
+            } else {
+                self.restore();
+            }
+            return true;
+        }
+        false
+    }
+
+    /// Returns the channels that a device shows.
+    fn channels_of(&self, index: usize) -> Result<Vec<ChannelId>, Violation> {
+        let mut found = BTreeSet::new();
+        for made in self.ghost.ops.values() {
+            let Op::CreateChannel { cid, .. } = &made.op else {
+                continue;
+            };
+            let own = made.device == index && matches!(made.fate, Fate::Queued | Fate::Accepted);
+            let known = or_broken(now_or(self.devices[index].store.channel(cid))?)?;
+            if own || known.is_some_and(|known| known.membership.is_some()) {
+                found.insert(cid.clone());
+            }
+        }
+        Ok(found.into_iter().collect())
+    }
+
+    fn enqueue(&mut self, index: usize, kind: Kind, cid: Option<ChannelId>) -> Result<(), Violation> {
+        let op = match cid {
+            Some(cid) if !matches!(kind, Kind::Create) => self.op_in(index, kind, cid)?,
+            _ => self.create(index),
+        };
+        let Some(op) = op else { return Ok(()) };
+        if self.cheat(index, &op)? {
+            return Ok(());
+        }
+        let name = self.devices[index].name.clone();
+        let mut made = None;
+        let done = self.command(index, &mut |engine, env| {
+            let (id, effects) = engine.enqueue(op.clone(), env).ok()?;
+            made = Some(id);
+            Some(effects)
+        })?;
+        let outcome = if done { "" } else { ", which fails" };
+        self.say(&name, || {
+            let id = made.map(|id| id.to_string()).unwrap_or_default();
+            format!("wants to {} {id}{outcome}", op.name())
+        });
+        Ok(())
+    }
+
+    fn create(&mut self, index: usize) -> Option<Op> {
+        let number = self.dice.next();
+        let me = self.devices[index].user.clone();
+        let others: BTreeSet<UserId> = self.devices.iter().map(|device| device.user.clone()).collect();
+        let members = others
+            .into_iter()
+            .filter(|user| *user != me && self.dice.per_mille(800))
+            .collect();
+        Some(Op::CreateChannel {
+            cid: ChannelId::new(format!("sim:{:08x}", number >> 32)).ok()?,
+            name: "somewhere".to_owned(),
+            image: String::new(),
+            custom: Custom::default(),
+            members,
+        })
+    }
+
+    fn op_in(&mut self, index: usize, kind: Kind, cid: ChannelId) -> Result<Option<Op>, Violation> {
+        let text = format!("words {}", self.dice.below(1_000_000));
+        let other = {
+            let device = self.dice.index(self.devices.len());
+            self.devices[device].user.clone()
+        };
+        let own = matches!(kind, Kind::Edit | Kind::Delete) && self.dice.per_mille(850);
+        let target = self.target(index, &cid, own)?;
+        let emoji = ["like", "heart"][self.dice.index(2)];
+        let reaction = ReactionType::new(emoji).ok();
+        let op = match (kind, target, reaction) {
+            (Kind::Send, ..) => self.message(index, cid, text, None),
+            (Kind::Reply, Some(item), _) => {
+                let parent = item.view.message.parent.unwrap_or_else(|| item.id());
+                self.message(index, cid, text, Some(parent))
+            }
+            (Kind::Edit, Some(item), _) => Some(Op::EditMessage {
+                cid,
+                id: item.id(),
+                body: text.into(),
+                base_revision: item.view.message.revision,
+            }),
+            (Kind::Delete, Some(item), _) => Some(Op::DeleteMessage { cid, id: item.id() }),
+            (Kind::React, Some(item), Some(kind)) => Some(Op::AddReaction {
+                cid,
+                message: item.id(),
+                kind,
+            }),
+            (Kind::Unreact, Some(item), Some(kind)) => Some(Op::RemoveReaction {
+                cid,
+                message: item.id(),
+                kind,
+            }),
+            (Kind::MarkRead, Some(item), _) => {
+                let seq = item.view.message.seq;
+                (seq > 0).then_some(Op::MarkRead { cid, epoch: 0, seq })
+            }
+            (Kind::Add, ..) => Some(Op::AddMembers {
+                cid,
+                users: vec![other],
+            }),
+            (Kind::Remove, ..) => Some(Op::RemoveMembers {
+                cid,
+                users: vec![other],
+            }),
+            (Kind::Leave, ..) => {
+                let me = self.devices[index].user.clone();
+                Some(Op::RemoveMembers { cid, users: vec![me] })
+            }
+            (Kind::UpdateChannel, ..) => Some(Op::UpdateChannel {
+                cid,
+                name: Some(text),
+                image: None,
+                custom: None,
+            }),
+            (Kind::UpdateUser, ..) => Some(Op::UpdateUser {
+                name: Some(text),
+                image: None,
+                custom: None,
+            }),
+            _ => None,
+        };
+        Ok(op)
+    }
+
+    fn message(
+        &mut self,
+        index: usize,
+        cid: ChannelId,
+        text: String,
+        parent: Option<MessageId>,
+    ) -> Option<Op> {
+        let id = self.with_env(index, |engine, env| engine.new_id(env))?;
+        Some(Op::SendMessage {
+            cid,
+            id: MessageId(id),
+            body: text.into(),
+            parent,
+            show_in_channel: parent.is_some() && self.dice.per_mille(300),
+            quoted: None,
+        })
+    }
+
+    /// Picks a message that the device shows.
+    fn target(
+        &mut self,
+        index: usize,
+        cid: &ChannelId,
+        own: bool,
+    ) -> Result<Option<TimelineItem>, Violation> {
+        let Some(timeline) = self.timeline(index, cid)? else {
+            return Ok(None);
+        };
+        let me = self.devices[index].user.clone();
+        if let Some(run) = self.devices[index].run.as_mut() {
+            run.engine.set_visible(cid, true);
+        }
+        let items = timeline.items();
+        let fit: Vec<_> = items
+            .iter()
+            .filter(|item| !own || item.view.message.author == me)
+            .collect();
+        // Mostly what was said last.
+        let recent = &fit[fit.len().saturating_sub(6)..];
+        let drawn = if self.dice.per_mille(700) {
+            self.dice.pick(recent)
+        } else {
+            self.dice.pick(&fit)
+        };
+        Ok(drawn.map(|item| (***item).clone()))
+    }
+
+    /// Discards or repeats something in the outbox.
+    fn settle(&mut self, index: usize, discard: bool) -> Result<(), Violation> {
+        let Some(run) = &self.devices[index].run else {
+            return Ok(());
+        };
+        let items = run.state.outbox();
+        let can = items
+            .iter()
+            .filter(|item| item.rejection().is_some() || (discard && !item.attempted));
+        let can: Vec<(OpId, bool)> = can.map(|item| (item.id, item.rejection().is_none())).collect();
+        let Some((id, unsent)) = self.dice.pick(&can).copied() else {
+            return Ok(());
+        };
+        if let Some(made) = self.ghost.ops.get_mut(&id) {
+            made.discard_asked = discard;
+        }
+        let done = self.command(index, &mut |engine, env| {
+            if discard {
+                engine.discard(id, env).ok()
+            } else {
+                engine.repeat(id, env).ok().map(|(_, effects)| effects)
+            }
+        })?;
+        let left = self
+            .ghost
+            .ops
+            .get(&id)
+            .is_some_and(|made| made.fate == Fate::Discarded);
+        if let Some(made) = self.ghost.ops.get_mut(&id) {
+            made.discard_asked = false;
+        }
+        if done && left {
+            self.log.count(if !discard {
+                "repeated"
+            } else if unsent {
+                "discarded_unsent"
+            } else {
+                "discarded"
+            });
+        }
+        let name = self.devices[index].name.clone();
+        self.say(&name, || {
+            format!("{} {id}", if discard { "discards" } else { "repeats" })
+        });
+        Ok(())
+    }
+
+    fn history(&mut self, index: usize, cid: ChannelId) -> Result<(), Violation> {
+        let limit = u32::try_from(self.dice.between(1, 30)).unwrap_or(1);
+        let place = self.dice.between(1, 80);
+        let anywhere = self.dice.per_mille(500);
+        self.command(index, &mut |engine, env| {
+            let before = if anywhere {
+                place
+            } else {
+                engine.fresh_start(&cid, place)
+            };
+            let asked = engine.fetch_history(cid.clone(), before, limit, env);
+            asked.ok().map(|(_, effects)| effects)
+        })?;
+        Ok(())
+    }
+
+    /// A thousand changes that nobody is told of: whoever is there jumps over them.
+    fn flood(&mut self) -> Result<(), Violation> {
+        let members = self.ghost.server.members.iter();
+        let active: Vec<_> = members
+            .filter(|(_, active)| **active)
+            .map(|(place, _)| place.clone())
+            .collect();
+        let Some((cid, user)) = self.dice.pick(&active).cloned() else {
+            return Ok(());
+        };
+        let mut ids = IdSource::default();
+        let wall = self.server_time();
+        let mut made = Vec::new();
+        let mut ops = Vec::new();
+        for round in 0..FLOOD.0 + FLOOD.1 {
+            let mut env = Env {
+                mono: 0,
+                wall,
+                entropy: &mut self.dice,
+            };
+            let (op, new) = (OpId(ids.next(&mut env)), MessageId(ids.next(&mut env)));
+            let body = format!("flood {round}").into();
+            let op_body = if round < FLOOD.0 {
+                made.push(new);
+                Op::SendMessage {
+                    cid: cid.clone(),
+                    id: new,
+                    body,
+                    parent: None,
+                    show_in_channel: false,
+                    quoted: None,
+                }
+            } else {
+                Op::EditMessage {
+                    cid: cid.clone(),
+                    id: made[round % 7],
+                    body,
+                    base_revision: 0,
+                }
+            };
+            let op = OpEnvelope {
+                id: op,
+                op: op_body,
+                composed_at: Timestamp(1),
+                after: None,
+            };
+            ops.push((
+                None,
+                Request {
+                    user: user.clone(),
+                    op,
+                },
+            ));
+        }
+        self.say("server", || {
+            format!("is flooded with {} changes of {cid}", ops.len())
+        });
+        self.apply(&ops)?;
+        Ok(())
+    }
+
+    /// Lets a mutant do something else than to queue the operation. Returns whether it did.
+    fn cheat(&mut self, index: usize, op: &Op) -> Result<bool, Violation> {
+        let (Some(id), Some(mutant)) = (op.message(), self.mutant) else {
+            return Ok(false);
+        };
+        let loaded = or_broken(now_or(self.devices[index].store.load())?)?;
+        let sends = |item: &&whimbrel_model::OutboxItem| {
+            item.attempted
+                && item.rejection().is_none()
+                && matches!(&item.op, Op::SendMessage { id: sent, .. } if *sent == id)
+        };
+        let Some(mut item) = loaded.outbox.iter().find(sends).cloned() else {
+            return Ok(false);
+        };
+        let change = match (mutant, op, &mut item.op) {
+            (Mutant::CoalesceAttempted, Op::EditMessage { body, .. }, Op::SendMessage { body: sent, .. }) => {
+                sent.clone_from(body);
+                Change::Outbox(item)
+            }
+            (Mutant::CancelAttempted, Op::DeleteMessage { .. }, _) => {
+                if let Some(made) = self.ghost.ops.get_mut(&item.id) {
+                    made.fate = Fate::Discarded;
+                }
+                Change::OutboxRemoved(item.id)
+            }
+            _ => return Ok(false),
+        };
+        or_broken(now_or(self.devices[index].store.apply(&Delta::from(change)))?)?;
+        self.kill(index, "to take back what has left");
+        self.start(index)?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,419 @@
+//! What has to be so: after each step of a device, and in the end.
+
+use super::{
+    Violation,
+    device::{everything, or_broken, stream_of},
+    ghost::Fate,
+    log::violated,
+    storage::now_or,
+    truth::Truth,
+    world::World,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use whimbrel_hub::Storage as _;
+use whimbrel_model::{
+    ChannelId, Cursor, MemberState, Message, MessageId, MessageScope, Op, Reaction, Row, RowKey, StreamId,
+    UserId, limits,
+};
+use whimbrel_state::State;
+use whimbrel_store::Store as _;
+
+/// How often an own message has to be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    Once,
+    AtMostOnce,
+}
+
+/// What the server holds of one channel.
+struct Held {
+    rows: BTreeMap<RowKey, Row>,
+    head: whimbrel_model::Head,
+}
+
+impl World {
+    /// Checks what has to be so at every moment.
+    pub(super) fn check_device(&mut self, index: usize) -> Result<(), Violation> {
+        if self.devices[index].run.is_none() {
+            return Ok(());
+        }
+        for (cid, own) in self.own_messages(index) {
+            let Some(timeline) = self.timeline(index, &cid)? else {
+                continue;
+            };
+            let mut counts: BTreeMap<MessageId, u32> = BTreeMap::new();
+            for item in timeline.items().iter() {
+                *counts.entry(item.id()).or_default() += 1;
+            }
+            for (id, shown) in own {
+                let count = counts.get(&id).copied().unwrap_or_default();
+                let wrong = count > 1 || (count == 0 && shown == Shown::Once);
+                if wrong {
+                    let name = &self.devices[index].name;
+                    return violated("C1", format!("{name} shows its own message {id} {count} times"));
+                }
+            }
+        }
+        if self.dice.per_mille(60) {
+            self.check_mirror(index)?;
+        }
+        Ok(())
+    }
+
+    /// Returns what the device made and has to show, by channel.
+    fn own_messages(&self, index: usize) -> BTreeMap<ChannelId, BTreeMap<MessageId, Shown>> {
+        let mut own: BTreeMap<ChannelId, BTreeMap<MessageId, Shown>> = BTreeMap::new();
+        let mut deleted = BTreeSet::new();
+        for made in self.ghost.ops.values().filter(|made| made.device == index) {
+            match &made.op {
+                Op::DeleteMessage { id, .. } if matches!(made.fate, Fate::Queued | Fate::Accepted) => {
+                    deleted.insert(*id);
+                }
+                Op::SendMessage {
+                    cid,
+                    id,
+                    parent,
+                    show_in_channel,
+                    ..
+                } if made.fate != Fate::Discarded && (parent.is_none() || *show_in_channel) => {
+                    let lost = made.fate == Fate::Accepted && self.ghost.restores > 0;
+                    let shown = if lost { Shown::AtMostOnce } else { Shown::Once };
+                    own.entry(cid.clone()).or_default().insert(*id, shown);
+                }
+                _ => {}
+            }
+        }
+        for messages in own.values_mut() {
+            for (id, shown) in messages {
+                if deleted.contains(id) {
+                    *shown = Shown::AtMostOnce;
+                }
+            }
+        }
+        own
+    }
+
+    /// C8: what is shown is what would be shown after a restart.
+    fn check_mirror(&mut self, index: usize) -> Result<(), Violation> {
+        let device = &self.devices[index];
+        let Some(run) = &device.run else { return Ok(()) };
+        let loaded = or_broken(now_or(device.store.load())?)?;
+        let fresh = State::new(device.user.clone(), loaded.outbox);
+        if fresh.outbox() != run.state.outbox() {
+            return violated("C8", format!("{} shows another outbox than it has", device.name));
+        }
+        for (cid, shown) in &run.timelines {
+            let page = or_broken(now_or(
+                device.store.messages(&everything(cid, MessageScope::Channel)),
+            )?)?;
+            let again = fresh.open_timeline(cid.clone(), MessageScope::Channel, page);
+            let (shown, again) = (shown.items(), again.items());
+            if shown == again {
+                continue;
+            }
+            let differs = shown.iter().zip(again.iter()).find(|(one, other)| one != other);
+            return violated(
+                "C8",
+                format!(
+                    "{} shows {} rows of {cid}, {} after a restart; first difference: {differs:?}",
+                    device.name,
+                    shown.len(),
+                    again.len()
+                ),
+            );
+        }
+        Ok(())
+    }
+
+    /// Checks what has to be so when everything has come to rest.
+    pub(super) fn check_end(&mut self) -> Result<(), Violation> {
+        self.ghost.check_fates()?;
+        self.ghost.check_order()?;
+        let truth = Truth::of(&self.ghost.server);
+        let cids: BTreeSet<ChannelId> = truth.names.keys().cloned().collect();
+        for cid in &cids {
+            let members: Vec<UserId> = or_denied(now_or(self.server.storage.members(cid))?)?;
+            let Some(reader) = members.first() else {
+                continue;
+            };
+            let held = self.held(cid, reader)?;
+            check_truth(cid, &held, &truth)?;
+            for index in 0..self.devices.len() {
+                let active = members.contains(&self.devices[index].user);
+                if active {
+                    self.check_channel(index, cid, &held)?;
+                } else {
+                    self.check_gone(index, cid, &held)?;
+                }
+            }
+        }
+        for index in 0..self.devices.len() {
+            self.check_own_stream(index)?;
+            self.check_mirror(index)?;
+        }
+        Ok(())
+    }
+
+    fn held(&self, cid: &ChannelId, reader: &UserId) -> Result<Held, Violation> {
+        let storage = &self.server.storage;
+        let mut rows = BTreeMap::new();
+        let mut cursor = Some(Cursor {
+            epoch: storage.epoch(),
+            ..Cursor::default()
+        });
+        let head = loop {
+            let page = or_denied(now_or(storage.page(
+                reader,
+                &stream_of(cid),
+                cursor,
+                limits::PAGE_ROWS,
+            ))?)?;
+            rows.extend(
+                page.rows
+                    .into_iter()
+                    .filter(|row| row.cid().is_some())
+                    .map(|row| (row.key(), row)),
+            );
+            if !page.more {
+                break page.head;
+            }
+            cursor = Some(page.to);
+        };
+        let mut before = head.seq + 1;
+        while before > 1 {
+            let page = or_denied(now_or(storage.history(reader, cid, before, limits::PAGE_ROWS))?)?;
+            before = page.lo;
+            rows.extend(page.rows.into_iter().map(|row| (row.key(), row)));
+        }
+        Ok(Held { rows, head })
+    }
+
+    /// E3 of one channel: row by row.
+    fn check_channel(&self, index: usize, cid: &ChannelId, held: &Held) -> Result<(), Violation> {
+        let device = &self.devices[index];
+        let name = &device.name;
+        let loaded = or_broken(now_or(device.store.load())?)?;
+        let cursor = loaded.cursors.get(&stream_of(cid));
+        if cursor.is_none_or(|cursor| cursor.ver != held.head.ver || cursor.seq != held.head.seq) {
+            return violated(
+                "E3",
+                format!("{name} has {cid} to {cursor:?}, the server to {:?}", held.head),
+            );
+        }
+        let ranges = loaded.ranges.get(cid).cloned().unwrap_or_default();
+        let newest = (held.head.seq + 1)
+            .saturating_sub(limits::SNAPSHOT_MESSAGES as u64)
+            .max(1);
+        if !ranges.is_fresh(newest, held.head.seq) {
+            return violated(
+                "E3",
+                format!("{name} lacks the newest messages of {cid}: {ranges:?}"),
+            );
+        }
+        let mine = self.rows_on(index, cid, held)?;
+        for (key, row) in &held.rows {
+            let seq = match row {
+                Row::Message(row) => Some(row.seq),
+                Row::Reaction(row) => held.message(row.message).map(|message| message.seq),
+                _ => None,
+            };
+            if seq.is_some_and(|seq| !ranges.is_fresh(seq, seq)) {
+                continue;
+            }
+            // Stores show no reaction that was taken back.
+            let removed = matches!(row, Row::Reaction(row) if row.removed);
+            match mine.get(key) {
+                None if removed => {}
+                Some(copy) if copy == row && !removed => {}
+                other => return violated("E3", format!("{name} has {other:?}, the server {row:?}")),
+            }
+        }
+        let known = |row: &&Row| row.ver() > 0 && !held.rows.contains_key(&row.key());
+        if let Some(row) = mine.values().find(known) {
+            return violated("E3", format!("{name} has {row:?}, which the server has not"));
+        }
+        Ok(())
+    }
+
+    /// Returns the rows of a channel that a device holds.
+    fn rows_on(
+        &self,
+        index: usize,
+        cid: &ChannelId,
+        held: &Held,
+    ) -> Result<BTreeMap<RowKey, Row>, Violation> {
+        let store = &self.devices[index].store;
+        let mut rows: Vec<Row> = Vec::new();
+        let summary = or_broken(now_or(store.channel(cid))?)?;
+        rows.extend(summary.and_then(|summary| summary.channel).map(Row::Channel));
+        rows.extend(
+            or_broken(now_or(store.members(cid))?)?
+                .into_iter()
+                .map(Row::Member),
+        );
+        rows.extend(or_broken(now_or(store.reads(cid))?)?.into_iter().map(Row::Read));
+        let page = or_broken(now_or(store.messages(&everything(cid, MessageScope::Channel)))?)?;
+        let parents: BTreeSet<MessageId> = page.replies.keys().copied().collect();
+        let mut reactions: Vec<Reaction> = page.reactions;
+        for parent in parents {
+            let thread = everything(cid, MessageScope::Thread(parent));
+            reactions.extend(or_broken(now_or(store.messages(&thread))?)?.reactions);
+        }
+        rows.extend(reactions.into_iter().map(Row::Reaction));
+        let ids = held.rows.values().filter_map(|row| match row {
+            Row::Message(row) => Some(row.id),
+            _ => None,
+        });
+        let made = self.ghost.ops.values().filter_map(|made| made.op.message());
+        for id in ids.chain(made).collect::<BTreeSet<_>>() {
+            let message = or_broken(now_or(store.message(id))?)?;
+            rows.extend(message.filter(|message| message.cid == *cid).map(Row::Message));
+        }
+        Ok(rows.into_iter().map(|row| (row.key(), row)).collect())
+    }
+
+    /// E11: nothing that came after a removal reached the device.
+    fn check_gone(&self, index: usize, cid: &ChannelId, held: &Held) -> Result<(), Violation> {
+        let device = &self.devices[index];
+        let place = RowKey::Member(cid.clone(), device.user.clone());
+        let gone_at = match held.rows.get(&place) {
+            Some(Row::Member(row)) if row.state == MemberState::Gone => row.ver,
+            // Never in: nothing at all.
+            _ => 0,
+        };
+        if self.ghost.restores > 0 {
+            return Ok(());
+        }
+        for row in self.rows_on(index, cid, held)?.values() {
+            if row.ver() > gone_at {
+                return violated(
+                    "E11",
+                    format!("{} left {cid} at {gone_at}, and has {row:?}", device.name),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// E3 of the user's own stream.
+    fn check_own_stream(&self, index: usize) -> Result<(), Violation> {
+        let device = &self.devices[index];
+        let stream = StreamId::User(device.user.clone());
+        let cursor = Some(Cursor {
+            epoch: self.server.storage.epoch(),
+            ..Cursor::default()
+        });
+        let page = or_denied(now_or(self.server.storage.page(
+            &device.user,
+            &stream,
+            cursor,
+            limits::PAGE_ROWS,
+        ))?)?;
+        for row in page.rows {
+            let copy = match &row {
+                Row::Membership(row) => or_broken(now_or(device.store.channel(&row.cid))?)?
+                    .and_then(|summary| summary.membership)
+                    .map(Row::Membership),
+                Row::User(row) => or_broken(now_or(device.store.users(std::slice::from_ref(&row.id)))?)?
+                    .into_iter()
+                    .next()
+                    .map(Row::User),
+                _ => continue,
+            };
+            if copy.as_ref() != Some(&row) {
+                return violated("E3", format!("{} has {copy:?}, the server {row:?}", device.name));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Held {
+    fn message(&self, id: MessageId) -> Option<&Message> {
+        match self.rows.get(&RowKey::Message(id)) {
+            Some(Row::Message(row)) => Some(row),
+            _ => None,
+        }
+    }
+}
+
+/// Checks the server's rows against the accepted operations.
+fn check_truth(cid: &ChannelId, held: &Held, truth: &Truth) -> Result<(), Violation> {
+    let mut seqs = BTreeSet::new();
+    for row in held.rows.values() {
+        match row {
+            Row::Message(row) => {
+                seqs.insert(row.seq);
+                check_message(row, truth)?;
+            }
+            Row::Reaction(row) => {
+                let key = (row.message, row.user.clone(), row.kind.clone());
+                if truth.reactions.get(&key) != Some(&!row.removed) {
+                    return violated("E9", format!("the last reaction was another one than {row:?}"));
+                }
+            }
+            Row::Read(row) => {
+                let most = truth.reads.get(&(cid.clone(), row.user.clone()));
+                if most != Some(&row.seq) {
+                    return violated(
+                        "E6",
+                        format!("{} read {cid} to {most:?}, not to {}", row.user, row.seq),
+                    );
+                }
+            }
+            Row::Channel(row) if truth.names.get(cid) != Some(&row.name) => {
+                return violated("E8", format!("{cid} is called {:?}", row.name));
+            }
+            _ => {}
+        }
+    }
+    let said = truth.messages.iter().filter(|(_, said)| said.cid == *cid);
+    for (id, _) in said.clone() {
+        if held.message(*id).is_none() {
+            return violated("E1", format!("message {id} was accepted, and is not there"));
+        }
+    }
+    if !seqs.iter().copied().eq(1..=said.count() as u64) {
+        return violated("S1", format!("the sequences of {cid} are not dense: {seqs:?}"));
+    }
+    Ok(())
+}
+
+fn check_message(row: &Message, truth: &Truth) -> Result<(), Violation> {
+    let Some(said) = truth.messages.get(&row.id) else {
+        return violated("E2", format!("nobody said message {}", row.id));
+    };
+    if said.deleted != row.is_deleted() {
+        return violated(
+            "E7",
+            format!(
+                "message {} is deleted: {}, and should not be so",
+                row.id,
+                row.is_deleted()
+            ),
+        );
+    }
+    if said.body != row.body || said.author != row.author {
+        return violated(
+            "E8",
+            format!(
+                "message {} reads {:?}, the last edit was {:?}",
+                row.id, row.body, said.body
+            ),
+        );
+    }
+    if said.revision != row.revision {
+        return violated(
+            "S2",
+            format!(
+                "message {} was edited {} times, not {}",
+                row.id, row.revision, said.revision
+            ),
+        );
+    }
+    Ok(())
+}
+
+fn or_denied<T>(result: Result<T, whimbrel_hub::StorageError>) -> Result<T, Violation> {
+    result.or_else(|error| violated("S9", error.to_string()))
+}

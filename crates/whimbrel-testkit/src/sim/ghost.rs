@@ -1,0 +1,362 @@
+//! The oracle: what happened, kept outside of devices and server so that no crash erases it.
+
+use super::{Violation, log::violated};
+use std::collections::{BTreeMap, BTreeSet};
+use whimbrel_hub::Applied;
+use whimbrel_model::{
+    Change, ChannelId, Code, Cursor, Delta, Lane, MemberState, MessageId, Op, OpEnvelope, OpId, OutboxItem,
+    OutboxStatus, Row, StreamEvent, StreamId, UserId,
+};
+use whimbrel_protocol::Outcome;
+
+/// What became of an operation, as its device has committed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Queued,
+    Rejected,
+    Discarded,
+    Accepted,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct GhostOp {
+    pub(super) device: usize,
+    pub(super) op: Op,
+    /// Place among everything that was ever enqueued.
+    pub(super) order: u64,
+    pub(super) fate: Fate,
+    pub(super) discard_asked: bool,
+    digest: Option<[u8; 32]>,
+}
+
+/// What the server has decided: goes back with it to a backup.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Decisions {
+    /// Accepted operations in commit order, each once.
+    pub(super) log: Vec<(UserId, OpEnvelope)>,
+    accepted: BTreeSet<OpId>,
+    rejected: BTreeSet<OpId>,
+    heads: BTreeMap<StreamId, u64>,
+    pub(super) members: BTreeMap<(ChannelId, UserId), bool>,
+    seqs: BTreeMap<MessageId, u64>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Ghost {
+    pub(super) ops: BTreeMap<OpId, GhostOp>,
+    pub(super) server: Decisions,
+    pub(super) backup: Option<Decisions>,
+    /// Accepted, then gone with a restore.
+    pub(super) lost: BTreeSet<OpId>,
+    pub(super) restores: u64,
+    /// By device: as committed.
+    pub(super) cursors: Vec<BTreeMap<StreamId, Cursor>>,
+    /// Ids on the wire that stand for another.
+    pub(super) aliases: BTreeMap<OpId, OpId>,
+    /// Who is in which channel, as of the event that is told next.
+    pub(super) told: BTreeMap<(ChannelId, UserId), bool>,
+    pub(super) ordered: u64,
+}
+
+/// What a round took in, as far as it allows something.
+#[derive(Debug, Default)]
+pub(super) struct Allowed {
+    /// Operations that were answered as accepted.
+    pub(super) accepted: BTreeSet<OpId>,
+    /// Streams of which a page began a snapshot.
+    pub(super) resets: BTreeSet<StreamId>,
+}
+
+impl Ghost {
+    /// Takes in what a device has committed.
+    pub(super) fn committed(
+        &mut self,
+        device: usize,
+        delta: &Delta,
+        allowed: &Allowed,
+    ) -> Result<(), Violation> {
+        let mut unfollowed = BTreeSet::new();
+        for change in &delta.changes {
+            match change {
+                Change::Outbox(item) => self.put(device, item)?,
+                Change::OutboxRemoved(id) => self.removed(*id, allowed)?,
+                Change::Unfollow(stream) => {
+                    unfollowed.insert(stream.clone());
+                    self.cursors[device].remove(stream);
+                }
+                Change::Cursor(stream, new) => {
+                    let old = self.cursors[device].insert(stream.clone(), *new);
+                    let back = old.is_some_and(|old| old.epoch == new.epoch && new.ver < old.ver);
+                    if back && !allowed.resets.contains(stream) && !unfollowed.contains(stream) {
+                        return violated("C6", format!("the cursor of {stream} went back to {}", new.ver));
+                    }
+                }
+                Change::Row(Row::Message(row)) if row.ver > 0 => {
+                    let known = self.server.seqs.get(&row.id).copied();
+                    if known.is_some_and(|seq| seq != row.seq) && self.restores == 0 {
+                        return violated("E12", format!("message {} came with another seq", row.id));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, device: usize, item: &OutboxItem) -> Result<(), Violation> {
+        let fate = match &item.status {
+            OutboxStatus::Queued => Fate::Queued,
+            OutboxStatus::Rejected(_) => Fate::Rejected,
+        };
+        let Some(known) = self.ops.get_mut(&item.id) else {
+            self.ordered += 1;
+            let made = GhostOp {
+                device,
+                op: item.op.clone(),
+                order: self.ordered,
+                fate,
+                discard_asked: false,
+                digest: None,
+            };
+            self.ops.insert(item.id, made);
+            return Ok(());
+        };
+        if known.op != item.op || known.device != device {
+            return violated("E2", format!("the id {} was used for two operations", item.id));
+        }
+        if known.fate != Fate::Rejected || fate != Fate::Queued {
+            known.fate = fate;
+        }
+        if let OutboxStatus::Rejected(rejection) = &item.status {
+            return self.check_reason(item, &rejection.code);
+        }
+        Ok(())
+    }
+
+    /// E5: nothing is refused for lack of what the same device had sent before it.
+    fn check_reason(&self, item: &OutboxItem, code: &Code) -> Result<(), Violation> {
+        if self.restores > 0 {
+            return Ok(());
+        }
+        if matches!(code, Code::OpConflict | Code::IdConflict) {
+            return violated(
+                "S5",
+                format!("{} {} was refused as {code}", item.op.name(), item.id),
+            );
+        }
+        if !matches!(code, Code::MessageNotFound | Code::ChannelNotFound) {
+            return Ok(());
+        }
+        let Some(this) = self.ops.get(&item.id) else {
+            return Ok(());
+        };
+        let needed = |other: &&GhostOp| {
+            other.device == this.device
+                && other.order < this.order
+                && !matches!(other.fate, Fate::Rejected | Fate::Discarded)
+                && this.op.depends_on(&other.op)
+        };
+        match self.ops.values().find(needed) {
+            Some(other) => violated(
+                "E5",
+                format!(
+                    "{} {} was refused as {code}, and the {} before it was not",
+                    item.op.name(),
+                    item.id,
+                    other.op.name()
+                ),
+            ),
+            None => Ok(()),
+        }
+    }
+
+    fn removed(&mut self, id: OpId, allowed: &Allowed) -> Result<(), Violation> {
+        let Some(op) = self.ops.get_mut(&id) else {
+            return Ok(());
+        };
+        op.fate = match op.fate {
+            Fate::Rejected => Fate::Discarded,
+            _ if op.discard_asked => Fate::Discarded,
+            _ if allowed.accepted.contains(&id) => Fate::Accepted,
+            _ => {
+                return violated(
+                    "C4",
+                    format!("{} {id} left the outbox without an answer", op.op.name()),
+                );
+            }
+        };
+        Ok(())
+    }
+
+    /// C3: an operation that leaves is marked on disk, and is what it was the last time.
+    pub(super) fn leaves(&mut self, envelope: &OpEnvelope, outbox: &[OutboxItem]) -> Result<(), Violation> {
+        let stored = outbox.iter().find(|item| item.id == envelope.id);
+        if !stored.is_some_and(|item| item.attempted && item.op == envelope.op) {
+            return violated("C3", format!("{} left before that was on disk", envelope.id));
+        }
+        let Some(known) = self.ops.get_mut(&envelope.id) else {
+            return violated("C2", format!("{} left and was never committed", envelope.id));
+        };
+        let digest = *known.digest.get_or_insert_with(|| envelope.digest());
+        if digest != envelope.digest() {
+            return violated("C3", format!("{} left with two contents", envelope.id));
+        }
+        Ok(())
+    }
+
+    /// Returns the id that a device gave to what is on the wire under `id`.
+    pub(super) fn original(&self, id: OpId) -> OpId {
+        self.aliases.get(&id).copied().unwrap_or(id)
+    }
+
+    /// Takes in what the server has committed. Returns the path that it was.
+    pub(super) fn decided(
+        &mut self,
+        user: &UserId,
+        envelope: &OpEnvelope,
+        applied: &Applied,
+    ) -> Result<&'static str, Violation> {
+        let id = self.original(envelope.id);
+        let known = self.server.accepted.contains(&id);
+        match &applied.outcome {
+            Outcome::Accepted { .. } => {
+                if self.server.rejected.contains(&id) {
+                    return violated("S4", format!("{id} was rejected, and then accepted"));
+                }
+                if known && !applied.events.is_empty() {
+                    return violated("S2", format!("{} {id} acted twice", envelope.op.name()));
+                }
+                for event in &applied.events {
+                    self.server.moved(event)?;
+                }
+                if known {
+                    return Ok("dedupe_replay");
+                }
+                self.server.accepted.insert(id);
+                let envelope = OpEnvelope {
+                    id,
+                    ..envelope.clone()
+                };
+                self.server.log.push((user.clone(), envelope));
+                Ok("accepted")
+            }
+            Outcome::Rejected { code, .. } => {
+                if known {
+                    return violated("S4", format!("{id} was accepted, and then rejected as {code}"));
+                }
+                self.server.rejected.insert(id);
+                Ok("rejected")
+            }
+            Outcome::Retry { .. } => Ok("out_of_order"),
+        }
+    }
+
+    /// An event is about to be told.
+    pub(super) fn tells(&mut self, event: &StreamEvent) {
+        for row in &event.rows {
+            if let Row::Member(row) = row {
+                let active = row.state == MemberState::Active;
+                self.told.insert((row.cid.clone(), row.user.clone()), active);
+            }
+        }
+    }
+
+    /// E11: who is not in the channel after a step does not hear of it.
+    pub(super) fn may_hear(&self, event: &StreamEvent, user: Option<&UserId>) -> Result<(), Violation> {
+        let StreamId::Channel(cid) = &event.stream else {
+            return Ok(());
+        };
+        let active = user.is_some_and(|user| self.told.get(&(cid.clone(), user.clone())) == Some(&true));
+        if active {
+            return Ok(());
+        }
+        violated(
+            "E11",
+            format!("{user:?} is told of a step of {cid}, and is not in it"),
+        )
+    }
+
+    /// The server is a copy of what it was at the backup.
+    pub(super) fn restored(&mut self) {
+        let Some(backup) = self.backup.clone() else { return };
+        let gone = self.server.accepted.difference(&backup.accepted);
+        self.lost.extend(gone.copied());
+        self.server = backup;
+        self.restores += 1;
+    }
+
+    /// E4: what one device did in one lane was accepted in the order in which it was done.
+    pub(super) fn check_order(&self) -> Result<(), Violation> {
+        let mut last: BTreeMap<(usize, Lane), u64> = BTreeMap::new();
+        for (_, envelope) in &self.server.log {
+            let Some(made) = self.ops.get(&envelope.id) else {
+                continue;
+            };
+            let before = last.insert((made.device, made.op.lane()), made.order);
+            if before.is_some_and(|before| before > made.order) {
+                return violated(
+                    "E4",
+                    format!(
+                        "{} {} was accepted after what was done later",
+                        made.op.name(),
+                        envelope.id
+                    ),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// E1: whatever left an outbox was accepted, or its user was told.
+    pub(super) fn check_fates(&self) -> Result<(), Violation> {
+        for (id, made) in &self.ops {
+            let on_server = self.server.accepted.contains(id);
+            let name = made.op.name();
+            match made.fate {
+                Fate::Queued => return violated("L1", format!("{name} {id} still waits")),
+                Fate::Accepted if !on_server && !self.lost.contains(id) => {
+                    return violated("E1", format!("{name} {id} is gone"));
+                }
+                Fate::Rejected | Fate::Discarded if on_server => {
+                    return violated("E7", format!("{name} {id} was discarded or rejected, and acted"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Decisions {
+    /// S1, S6: versions are dense and in commit order, a message keeps its sequence.
+    fn moved(&mut self, event: &StreamEvent) -> Result<(), Violation> {
+        let head = self.heads.entry(event.stream.clone()).or_default();
+        if event.from != *head || event.to <= event.from {
+            return violated(
+                "S6",
+                format!(
+                    "{} was at {head}, and moved from {} to {}",
+                    event.stream, event.from, event.to
+                ),
+            );
+        }
+        *head = event.to;
+        for row in &event.rows {
+            match row {
+                Row::Message(row) => {
+                    let next = self.seqs.len() as u64;
+                    let seq = *self.seqs.entry(row.id).or_insert(row.seq);
+                    if seq != row.seq {
+                        return violated("S1", format!("message {} got another seq after {next}", row.id));
+                    }
+                }
+                Row::Member(row) => {
+                    let active = row.state == MemberState::Active;
+                    self.members.insert((row.cid.clone(), row.user.clone()), active);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
