@@ -10,7 +10,7 @@ use whimbrel_model::{
     Account, ChannelId, Custom, DeviceId, Message, MessageId, MessageScope, Op, OpId, OutboxItem, User,
     UserId,
 };
-use whimbrel_state::{ChannelList, Items, OutboxSummary, State, SyncState};
+use whimbrel_state::{ChannelList, Diffs, Items, OutboxSummary, State, SyncState};
 use whimbrel_store::Store;
 use whimbrel_sync::IdSource;
 
@@ -122,6 +122,17 @@ impl Client {
     /// Returns a reader of how much waits in the outbox and how much was rejected.
     pub fn watch_outbox(&self) -> crate::Watch<OutboxSummary> {
         self.0.state.subscribe_outbox_summary()
+    }
+
+    /// Returns the outbox as it is now, and a stream of what changes in it from now on, in batches.
+    #[must_use]
+    pub fn subscribe_outbox(&self) -> (Items<OutboxItem>, Diffs<OutboxItem>) {
+        self.0.state.subscribe_outbox()
+    }
+
+    /// Returns a reader of a number that grows whenever a profile changes: a reason to ask for names again.
+    pub fn watch_users(&self) -> crate::Watch<u64> {
+        self.0.state.subscribe_users()
     }
 
     /// Queues a rejected operation again, as a new one at the end.

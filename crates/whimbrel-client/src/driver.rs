@@ -73,6 +73,8 @@ pub(crate) struct Driver {
     store_failures: u32,
     /// The end of the wait that observers were told of.
     told_wait: Option<u64>,
+    /// What ended the last link, in words, if it said so itself.
+    link_words: Option<String>,
 }
 
 /// What one round collects until it is committed.
@@ -136,6 +138,7 @@ impl Driver {
             broken: None,
             store_failures: 0,
             told_wait: None,
+            link_words: None,
         }
     }
 
@@ -177,7 +180,13 @@ impl Driver {
         stop: &CancellationToken,
     ) -> Event {
         if let (Some(code), Some(link)) = (self.stuck.take(), &self.link) {
-            return Event::Input((link.number, Input::Closed { code }));
+            let link = link.number;
+            let words = Some("the link did not take what was to be sent".to_owned());
+            return Event::Input(LinkInput {
+                link,
+                input: Input::Closed { code },
+                words,
+            });
         }
         let wake = match &self.broken {
             Some(broken) => Some(broken.until),
@@ -201,15 +210,13 @@ impl Driver {
     /// Lets the engine take one event. Returns whether to go on.
     async fn take(&mut self, event: Event, round: &mut Round) -> bool {
         match event {
-            Event::Input((link, input)) => {
+            Event::Input(LinkInput { link, input, words }) => {
                 // A link that this round closes or replaces has nothing more to say.
                 let current = self.link.as_ref().is_some_and(|current| current.number == link);
                 if current && round.effects.link.is_none() {
-                    if matches!(
-                        input,
-                        Input::Closed { .. } | Input::ConnectFailed { .. } | Input::NoToken { .. }
-                    ) {
+                    if words.is_some() {
                         self.close_link();
+                        self.link_words = words;
                     }
                     self.input(input, round);
                 }

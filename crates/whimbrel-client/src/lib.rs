@@ -40,7 +40,7 @@ pub use timeline::Timeline;
 pub use token::{Token, TokenError, TokenProvider};
 pub use whimbrel_model as model;
 pub use whimbrel_state::{
-    ChannelItem, ChannelList, Diffs, Items, OlderEdge, OutboxSummary, SyncState, TimelineItem,
+    ChannelItem, ChannelList, Diffs, Items, OlderEdge, OutboxSummary, SyncState, TimelineItem, VectorDiff,
 };
 pub use whimbrel_store::{Store, StoreError};
 pub use whimbrel_sync::EngineConfig;

@@ -18,8 +18,19 @@ const BATCHES: usize = 64;
 /// Inputs that may wait for the driver. A full queue slows the socket down, which is what it is for.
 pub(crate) const INPUTS: usize = 256;
 
-/// What came from a link, with the number of the link, so that news of an old one can be told apart.
-pub(crate) type LinkInput = (u64, Input);
+/// What came from a link.
+#[derive(Debug)]
+pub(crate) struct LinkInput {
+    /// The number of the link, so that news of an old one can be told apart.
+    pub(crate) link: u64,
+    /// What it means to the engine.
+    pub(crate) input: Input,
+    /// What happened, in words; with the last news only.
+    pub(crate) words: Option<String>,
+}
+
+/// Why a link ended: the code, and the same in words.
+type End = (Code, String);
 
 /// What it takes to connect.
 #[derive(Clone, Debug)]
@@ -66,64 +77,68 @@ impl Dialer {
         waiting: mpsc::Receiver<Vec<Bytes>>,
         stop: CancellationToken,
     ) {
-        let input = match self.connect(refresh_token).await {
+        let (input, words) = match self.connect(refresh_token).await {
             Ok((token, connection)) => {
-                self.tell(number, Input::Connected(token)).await;
+                self.tell(number, Input::Connected(token), None).await;
                 let writer = write(connection.sink, waiting, stop.clone());
                 let reader = self.read(number, connection.stream);
-                let code = tokio::select! {
+                let (code, words) = tokio::select! {
                     biased;
-                    code = reader => code,
-                    code = writer => code,
+                    end = reader => end,
+                    end = writer => end,
                 };
-                Input::Closed { code }
+                (Input::Closed { code }, words)
             }
-            Err(input) => input,
+            Err(end) => end,
         };
-        self.tell(number, input).await;
+        self.tell(number, input, Some(words)).await;
     }
 
-    async fn connect(&self, refresh_token: bool) -> Result<(Token, whimbrel_transport::Connection), Input> {
+    async fn connect(
+        &self,
+        refresh_token: bool,
+    ) -> Result<(Token, whimbrel_transport::Connection), (Input, String)> {
         let token = self.tokens.token(refresh_token).await.map_err(|error| {
             debug!(code = error.code(), "no token");
+            let words = error.to_string();
             match error {
-                TokenError::Unavailable(_) => Input::ConnectFailed {
-                    code: Code::Other("token_unavailable".to_owned()),
-                },
-                TokenError::SignedOut(message) => Input::NoToken { message },
+                TokenError::Unavailable(_) => {
+                    let code = Code::Other(error.code().to_owned());
+                    (Input::ConnectFailed { code }, words)
+                }
+                TokenError::SignedOut(message) => (Input::NoToken { message }, words),
             }
         })?;
         let connection = self.connector.connect().await.map_err(|error| {
             debug!(code = error.code(), %error, "cannot connect");
-            Input::ConnectFailed {
-                code: transport_code(&error),
-            }
+            let (code, words) = end_of(&error);
+            (Input::ConnectFailed { code }, words)
         })?;
         Ok((token, connection))
     }
 
-    async fn read(&self, number: u64, mut stream: Box<dyn FrameStream>) -> Code {
+    async fn read(&self, number: u64, mut stream: Box<dyn FrameStream>) -> End {
         loop {
             let frame = match stream.next().await {
                 Ok(bytes) => decode::<ServerFrame>(&bytes),
                 Err(error) => {
                     debug!(code = error.code(), %error, "the connection ended");
-                    return transport_code(&error);
+                    return end_of(&error);
                 }
             };
             match frame {
-                Ok(frame) => self.tell(number, Input::Frame(frame)).await,
+                Ok(frame) => self.tell(number, Input::Frame(frame), None).await,
                 Err(error) => {
                     debug!(%error, "the server sent something else");
-                    return error.code();
+                    return (error.code(), error.to_string());
                 }
             }
         }
     }
 
-    async fn tell(&self, number: u64, input: Input) {
+    async fn tell(&self, link: u64, input: Input, words: Option<String>) {
         // The driver is gone only when the client is closing.
-        let _ = self.inputs.send((number, input)).await;
+        let _ = self.inputs.send(LinkInput { link, input, words }).await;
     }
 }
 
@@ -131,23 +146,23 @@ async fn write(
     mut sink: Box<dyn FrameSink>,
     mut waiting: mpsc::Receiver<Vec<Bytes>>,
     stop: CancellationToken,
-) -> Code {
+) -> End {
     while let Some(mut frames) = waiting.recv().await {
         while let Ok(more) = waiting.try_recv() {
             frames.extend(more);
         }
         if let Err(error) = sink.send(frames).await {
-            return transport_code(&error);
+            return end_of(&error);
         }
     }
     sink.close().await;
     // The link was dropped: the reader is stopped with it.
     stop.cancel();
-    Code::Other("closed".to_owned())
+    (Code::Other("closed".to_owned()), "the link was closed".to_owned())
 }
 
-fn transport_code(error: &TransportError) -> Code {
-    Code::Other(error.code().to_owned())
+fn end_of(error: &TransportError) -> End {
+    (Code::Other(error.code().to_owned()), error.to_string())
 }
 
 impl Link {

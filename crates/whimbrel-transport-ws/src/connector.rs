@@ -41,7 +41,6 @@ pub const GOODBYE_DEADLINE: Duration = Duration::from_secs(1);
 pub struct WsConnector {
     address: Address,
     roots: Vec<CertificateDer<'static>>,
-    allow_insecure: bool,
     connect_deadline: Duration,
     limits: Limits,
     /// Kept, so that the system's certificates are read once and TLS sessions are resumed.
@@ -61,12 +60,27 @@ impl WsConnector {
     /// (`wss://host/path`, as it stands). `http` and `ws` are without encryption, for a server on this machine.
     ///
     /// # Errors
-    /// [`TransportError::Address`] when it is no such address.
+    /// [`TransportError::Address`] when it is no such address, or leads to another machine without encryption.
     pub fn new(url: &str) -> Result<Self, TransportError> {
+        let connector = Self::new_insecure(url)?;
+        if !connector.address.secure && !connector.address.is_loopback() {
+            return Err(connector.address.refused(
+                "it is another machine, and nothing would be encrypted: use https:// or wss://, or, where everyone on \
+                 the way may read and change everything, WsConnector::new_insecure",
+            ));
+        }
+        Ok(connector)
+    }
+
+    /// Takes an address as [`WsConnector::new`] does, and `http` and `ws` to other machines too: everyone on the way can
+    /// read and change every frame, tokens included.
+    ///
+    /// # Errors
+    /// [`TransportError::Address`] when it is no such address.
+    pub fn new_insecure(url: &str) -> Result<Self, TransportError> {
         Ok(Self {
             address: Address::parse(url)?,
             roots: Vec::new(),
-            allow_insecure: false,
             connect_deadline: CONNECT_DEADLINE,
             limits: Limits {
                 max_frame: MAX_FRAME,
@@ -75,14 +89,6 @@ impl WsConnector {
             },
             tls: OnceCell::new(),
         })
-    }
-
-    /// Allows `http` and `ws` to other machines: everyone on the way can read and change every frame, tokens included.
-    /// Otherwise such a connect fails with [`TransportError::Address`].
-    #[must_use]
-    pub fn allow_insecure(mut self, allow: bool) -> Self {
-        self.allow_insecure = allow;
-        self
     }
 
     /// Trusts the certificates in `bytes` (PEM with one or more, or one in DER) beside the system's: for a private
@@ -176,12 +182,6 @@ impl WsConnector {
 #[async_trait]
 impl Connector for WsConnector {
     async fn connect(&self) -> Result<Connection, TransportError> {
-        if !self.address.secure && !self.address.is_loopback() && !self.allow_insecure {
-            return Err(self.address.refused(
-                "without encryption only this machine can be reached: use https:// or wss://, or allow it with \
-                 WsConnector::allow_insecure",
-            ));
-        }
         let deadline = Instant::now() + self.connect_deadline;
         let tls = self
             .within(deadline, "reading the root certificates", self.tls())

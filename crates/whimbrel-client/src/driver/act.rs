@@ -66,6 +66,7 @@ impl Driver {
         match effects.link {
             Some(LinkAction::Connect { refresh_token }) => {
                 self.close_link();
+                self.link_words = None;
                 self.links += 1;
                 self.link = Some(self.dialer.dial(self.links, refresh_token));
             }
@@ -108,7 +109,11 @@ impl Driver {
                 let retry_in_ms = until.saturating_sub(self.parts.clock.millis());
                 SyncState::BackingOff {
                     retry_in_ms,
-                    reason: reason.to_string(),
+                    // What the server or the engine ended the link for has no words but its code.
+                    reason: self
+                        .link_words
+                        .take()
+                        .unwrap_or_else(|| reason.as_str().replace('_', " ")),
                 }
             }
             Status::NeedsAuth { message } => SyncState::NeedsAuth { reason: message },
