@@ -17,6 +17,8 @@ pub(super) struct StoredRow {
     pub(super) op: Option<String>,
     pub(super) digest: Option<Digest>,
     pub(super) body: String,
+    /// Whether it is a message that is not stored yet.
+    pub(super) is_new: bool,
 }
 
 /// Returns how a row is named in the column `key`.
@@ -126,10 +128,10 @@ fn collect_row(line: &SqliteRow, records: &mut Records) -> Result<(), StorageErr
     Ok(())
 }
 
-/// Turns what has changed into lines. `seqs` holds the place of every message that a reaction may be to.
+/// Turns what has changed into lines. `seqs` holds the place of every message that was read.
 pub(super) fn lines(
     writes: &mut Records,
-    seqs: &BTreeMap<MessageId, u64>,
+    mut seqs: BTreeMap<MessageId, u64>,
 ) -> Result<Vec<StoredRow>, StorageError> {
     let mut lines = Vec::with_capacity(writes.messages.len() + writes.members.len() * 2);
     for record in writes.channels.drain(..) {
@@ -139,7 +141,9 @@ pub(super) fn lines(
         });
     }
     for record in writes.messages.drain(..) {
+        let known = seqs.insert(record.message.id, record.message.seq);
         lines.push(StoredRow {
+            is_new: known.is_none(),
             seq: Some(record.message.seq),
             op: Some(op_text(&record.message.author, record.op)),
             digest: Some(record.digest),
@@ -187,6 +191,7 @@ fn line(row: Row) -> Result<StoredRow, StorageError> {
         op: None,
         digest: None,
         body,
+        is_new: false,
     })
 }
 

@@ -35,6 +35,13 @@ const PUT_STREAMS: Put = Put {
     tail: "ON CONFLICT (id) DO UPDATE SET ver = excluded.ver, seq = excluded.seq, activity = excluded.activity;",
 };
 
+/// A failure ends the transaction, so SQLite keeps no copies of pages to undo this one statement.
+const PUT_NEW: Put = Put {
+    head: "INSERT OR ROLLBACK INTO rows (stream, ver, seq, other, key, op, digest, body)",
+    columns: 8,
+    tail: ";",
+};
+
 const PUT_ROWS: Put = Put {
     head: "INSERT INTO rows (stream, ver, seq, other, key, op, digest, body)",
     columns: 8,
@@ -72,6 +79,8 @@ pub(super) struct Writer {
 #[derive(Debug)]
 pub(super) struct Batch {
     streams: Vec<(i64, StreamId, Head, u64)>,
+    /// Messages that are not stored yet.
+    new: Vec<(i64, Option<i64>, StoredRow)>,
     rows: Vec<(i64, Option<i64>, StoredRow)>,
     results: Vec<ResultRecord>,
     /// What is to be remembered of the rows once they are committed.
@@ -130,12 +139,13 @@ impl Writer {
         }
         self.hot.put_rows(&read);
         records.append(read);
-        let mut seqs: BTreeMap<MessageId, u64> = places(&records);
+        let messages = records.messages.iter();
+        let seqs = messages
+            .map(|record| (record.message.id, record.message.seq))
+            .collect();
         let mut set = WorkingSet::new(records);
         decide(&mut set);
-        let mut writes = set.into_writes();
-        seqs.extend(places(&writes));
-        self.batch(&mut writes, &seqs)
+        self.batch(set.into_writes(), seqs)
     }
 
     /// Writes and commits what [`Self::read`] made.
@@ -191,13 +201,10 @@ impl Writer {
         }
     }
 
-    fn batch(
-        &mut self,
-        writes: &mut Records,
-        seqs: &BTreeMap<MessageId, u64>,
-    ) -> Result<Batch, StorageError> {
+    fn batch(&mut self, mut writes: Records, seqs: BTreeMap<MessageId, u64>) -> Result<Batch, StorageError> {
         let mut batch = Batch {
             streams: Vec::new(),
+            new: Vec::new(),
             rows: Vec::new(),
             results: std::mem::take(&mut writes.results),
             hot: Records {
@@ -222,9 +229,14 @@ impl Writer {
             let id = self.hot.id(stream).or_else(|| new.get(stream).copied());
             id.ok_or_else(missing)
         };
-        for line in lines(writes, seqs)? {
+        for line in lines(&mut writes, seqs)? {
             let other = line.other.as_ref().map(find).transpose()?;
-            batch.rows.push((find(&line.stream)?, other, line));
+            let rows = if line.is_new {
+                &mut batch.new
+            } else {
+                &mut batch.rows
+            };
+            rows.push((find(&line.stream)?, other, line));
         }
         Ok(batch)
     }
@@ -232,6 +244,7 @@ impl Writer {
     async fn write(&mut self, batch: Batch) -> Result<(), sqlx::Error> {
         let largest = SIZES[SIZES.len() - 1];
         let mut streams = batch.streams.into_iter().peekable();
+        let mut new = batch.new.into_iter().peekable();
         let mut rows = batch.rows.into_iter().peekable();
         let mut results = batch.results.into_iter().peekable();
         let mut begun = false;
@@ -247,6 +260,13 @@ impl Writer {
                 bind_stream,
             )?;
             put(
+                &PUT_NEW,
+                new.by_ref().take(largest),
+                &mut sql,
+                &mut arguments,
+                bind_row,
+            )?;
+            put(
                 &PUT_ROWS,
                 rows.by_ref().take(largest),
                 &mut sql,
@@ -260,7 +280,10 @@ impl Writer {
                 &mut arguments,
                 bind_result,
             )?;
-            let last = streams.peek().is_none() && rows.peek().is_none() && results.peek().is_none();
+            let last = streams.peek().is_none()
+                && new.peek().is_none()
+                && rows.peek().is_none()
+                && results.peek().is_none();
             if last {
                 sql.push_str("COMMIT");
             }
@@ -272,13 +295,6 @@ impl Writer {
             }
         }
     }
-}
-
-fn places(records: &Records) -> BTreeMap<MessageId, u64> {
-    let messages = records.messages.iter();
-    messages
-        .map(|record| (record.message.id, record.message.seq))
-        .collect()
 }
 
 type Bound = Result<(), sqlx::error::BoxDynError>;
