@@ -10,6 +10,7 @@
 mod bench;
 mod ci;
 mod conformance;
+mod crash;
 mod demo;
 mod doc;
 mod fmt;
@@ -40,6 +41,8 @@ struct Cli {
 enum Command {
     /// Two people chat through a network cut, a killed app and a restarted server
     Demo(demo::Args),
+    /// Kills real servers and clients at random, and judges what is left in their files
+    Crash(crash::Args),
     /// Runs the server; everything after `server` goes to it
     Server(server::Args),
     /// Runs every test: unit, integration, end-to-end, doc tests and tidy
@@ -64,6 +67,7 @@ impl Command {
     fn run(self) -> Result<(), Failure> {
         match self {
             Self::Demo(args) => demo::run(&args),
+            Self::Crash(args) => crash::run(&args),
             Self::Server(args) => server::run(&args),
             Self::Test => test::run(),
             Self::Lint => lint::run(),

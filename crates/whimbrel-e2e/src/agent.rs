@@ -169,13 +169,14 @@ impl Agent {
         Self::start_as(Command::new(sibling::program("whimbrel-agent")?), setup)
     }
 
-    /// Starts an agent whose files cannot grow beyond `blocks` units of the shell's `ulimit -f`, as on a full disk. The
-    /// limit is a soft one, which [`Agent::lift_limit`] takes away.
+    /// Starts an agent whose files cannot grow beyond about `bytes` bytes, as on a full disk; a shell that counts in
+    /// larger blocks lets them grow to twice as much. [`Agent::lift_limit`] takes the limit away.
     ///
     /// # Errors
     /// As [`Agent::start`].
-    pub fn start_limited(setup: &Setup<'_>, blocks: u32) -> Result<Self, Error> {
+    pub fn start_limited(setup: &Setup<'_>, bytes: u64) -> Result<Self, Error> {
         let mut command = Command::new("sh");
+        let blocks = bytes.div_ceil(512);
         // A write beyond the limit has to fail, and not to end the program.
         let script = format!("trap '' XFSZ; ulimit -S -f {blocks}; exec \"$0\" \"$@\"");
         command

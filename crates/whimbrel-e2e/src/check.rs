@@ -52,21 +52,18 @@ pub async fn judge(expected: &Expected, server: &Path, devices: &[Device<'_>]) -
         sent: expected.promises.len(),
         ..Verdict::default()
     };
-    let mut refused = BTreeSet::new();
+    // What one device was refused, no other device has: all outboxes come first.
+    let (mut refused, mut all) = (BTreeSet::new(), Vec::new());
     for device in devices {
         let held = hold(device, &truth).await.map_err(unreadable(device.name))?;
         judge_outbox(expected, device, &held.outbox, &mut refused, &mut verdict);
-        let visible = |cid: &ChannelId| held.channels.contains_key(cid);
-        judge_log(
-            expected,
-            device.name,
-            &held.channels,
-            visible,
-            &refused,
-            &mut verdict,
-        );
-        for (cid, contents) in &held.channels {
-            compare(device.name, cid, contents, &truth[cid], &mut verdict);
+        all.push((device.name, held.channels));
+    }
+    for (name, held) in &all {
+        let visible = |cid: &ChannelId| held.contains_key(cid);
+        judge_log(expected, name, held, visible, &refused, &mut verdict);
+        for (cid, contents) in held {
+            compare(name, cid, contents, &truth[cid], &mut verdict);
         }
     }
     judge_log(expected, "the server", &truth, |_| true, &refused, &mut verdict);

@@ -5,6 +5,7 @@
 //! | a client process that is told what to do | [`agent`], the binary `whimbrel-agent` |
 //! | a server process | [`server`] |
 //! | the judgement on a run, from the files alone | [`check`] |
+//! | rounds of real programs that are killed at random | [`crash`], the binary `whimbrel-crash` |
 //! | the story of `cargo xtask demo` | [`story`], the binary `whimbrel-demo` |
 //!
 //! ## Invariants
@@ -14,6 +15,7 @@
 
 pub mod agent;
 pub mod check;
+pub mod crash;
 mod error;
 pub mod server;
 mod sibling;
