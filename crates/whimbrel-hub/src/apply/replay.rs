@@ -62,7 +62,13 @@ pub(super) fn accepted(set: &WorkingSet, scene: &Scene<'_>) -> Applied {
         };
         steps.push(step);
     }
-    steps.retain(|step| may_see(set, scene, step));
+    let steps = steps.into_iter().filter_map(|step| {
+        if may_see(set, scene, &step) {
+            return Some(step);
+        }
+        own_until_gone(set, scene, step)
+    });
+    let mut steps: Vec<StreamEvent> = steps.collect();
     for step in &mut steps {
         step.rows.sort_by_key(Row::ver);
         add_profiles(set, &mut step.rows);
@@ -79,6 +85,22 @@ pub(super) fn may_see(set: &WorkingSet, scene: &Scene<'_>, step: &StreamEvent) -
         StreamId::User(user) => user == scene.user,
         StreamId::Channel(cid) => is_active(set, cid, scene.user),
     }
+}
+
+/// Returns the step of an own message that is as it was when the actor left or was removed: who sent it and missed the
+/// answer keeps it, and learns nothing of what came after.
+fn own_until_gone(set: &WorkingSet, scene: &Scene<'_>, step: StreamEvent) -> Option<StreamEvent> {
+    let Op::SendMessage { cid, id, .. } = &scene.op.op else {
+        return None;
+    };
+    let gone = set.member(cid, scene.user)?;
+    let message = message_in(set, cid, *id).filter(|message| message.ver < gone.ver)?;
+    Some(StreamEvent {
+        from: message.ver,
+        to: message.ver,
+        seq: message.seq,
+        ..step
+    })
 }
 
 /// Returns the rows that the operation made or changed, or would have, as they are now.

@@ -391,13 +391,39 @@ async fn a_rejection_is_kept_even_when_it_would_be_accepted_now() {
 }
 
 #[tokio::test]
-async fn one_who_was_removed_gets_no_rows_with_a_repeat() {
+async fn one_who_was_removed_gets_with_a_repeat_only_the_own_message_as_it_was() {
     let mut world = World::with_channel("ada", &["bob"]).await;
-    let op = envelope(send("hello"));
-    world.apply("bob", op.clone()).await;
+    let (kept, deleted) = (envelope(send("hello")), envelope(send("oops")));
+    let reads = envelope(mark_read(0, 1));
+    for op in [&kept, &deleted, &reads] {
+        world.apply("bob", op.clone()).await;
+    }
     world.accepted("ada", remove(&["bob"])).await;
-    let again = world.apply("bob", op).await;
-    assert_eq!(steps(&again.outcome), []);
+    world
+        .accepted(
+            "ada",
+            Op::DeleteMessage {
+                cid: cid(),
+                id: deleted.op.message().unwrap(),
+            },
+        )
+        .await;
+    let again = world.apply("bob", kept.clone()).await;
+    let [step] = steps(&again.outcome) else {
+        panic!("whoever missed the answer would lose what they sent: {again:?}");
+    };
+    let [Row::Message(message)] = step.rows.as_slice() else {
+        panic!("{step:?}");
+    };
+    assert_eq!(Some(message.id), kept.op.message());
+    assert_eq!(
+        (step.from, step.to, step.seq),
+        (message.ver, message.ver, message.seq)
+    );
+    for op in [deleted, reads] {
+        let again = world.apply("bob", op).await;
+        assert_eq!(steps(&again.outcome), [], "that is of after the removal");
+    }
 }
 
 #[tokio::test]
