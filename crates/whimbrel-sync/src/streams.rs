@@ -177,6 +177,7 @@ impl Streams {
 
     /// Takes a step that an answer to an own operation carried: its rows are put wherever the cursor is.
     pub(crate) fn answer(&mut self, step: StreamEvent, delta: &mut Delta) {
+        self.begin_anew(&step.stream, delta);
         self.put_rows(&step.rows, delta);
         if step.to > step.from && !self.keep_for_page(&step) && self.begins_at_cursor(&step) {
             self.advance(&step, delta);
@@ -256,14 +257,20 @@ impl Streams {
         let Some(stream) = self.streams.remove(id) else {
             return;
         };
-        if let (StreamId::Channel(cid), Some(cursor)) = (id, stream.cursor) {
-            self.mark_stale(cid, cursor.ver, delta);
+        match (id, stream.cursor) {
+            // Another history may know a channel of this name later, and begin with the same versions.
+            (_, Some(cursor)) if self.epoch.is_some_and(|epoch| epoch != cursor.epoch) => {
+                self.rebase(id, delta);
+            }
+            (StreamId::Channel(cid), Some(cursor)) => self.mark_stale(cid, cursor.ver, delta),
+            _ => {}
         }
         delta.push(Change::Unfollow(id.clone()));
     }
 
     /// Takes a page of older messages.
     pub(crate) fn history(&mut self, page: &HistoryPage, delta: &mut Delta) {
+        self.begin_anew(&StreamId::Channel(page.cid.clone()), delta);
         self.put_rows(&page.rows, delta);
         self.add_range(&page.cid, page.lo, page.hi, delta);
     }
@@ -274,22 +281,41 @@ impl Streams {
     }
 
     fn begin_snapshot(&mut self, page: &Page, old: Option<Cursor>, delta: &mut Delta) {
-        let other_history = old.is_some_and(|cursor| cursor.epoch != page.to.epoch);
-        if other_history {
-            delta.push(Change::Rebase(page.stream.clone()));
-            if let Some(stream) = self.streams.get_mut(&page.stream) {
-                stream.head = Head::default();
-            }
-        }
         match (&page.stream, old) {
-            // Its messages are not those that the new history has at these sequences.
-            (StreamId::Channel(cid), Some(_)) if other_history && self.ranges.remove(cid).is_some() => {
-                delta.push(Change::Ranges(cid.clone(), RangeSet::default()));
-            }
-            (StreamId::Channel(cid), Some(cursor)) if !other_history => {
-                self.mark_stale(cid, cursor.ver, delta);
-            }
+            (stream, Some(cursor)) if cursor.epoch != page.to.epoch => self.rebase(stream, delta),
+            (StreamId::Channel(cid), Some(cursor)) => self.mark_stale(cid, cursor.ver, delta),
             _ => {}
+        }
+    }
+
+    /// Before rows of this connection's history are put: lets go of those of another one, as two do not mix.
+    fn begin_anew(&mut self, id: &StreamId, delta: &mut Delta) {
+        let Some(stream) = self.streams.get_mut(id) else {
+            return;
+        };
+        if stream
+            .cursor
+            .is_none_or(|cursor| Some(cursor.epoch) == self.epoch)
+        {
+            return;
+        }
+        stream.cursor = None;
+        self.rebase(id, delta);
+        delta.push(Change::Unfollow(id.clone()));
+        self.judge(id);
+    }
+
+    /// Notes that what is on the device of a stream is of a history that the server no longer has.
+    fn rebase(&mut self, id: &StreamId, delta: &mut Delta) {
+        delta.push(Change::Rebase(id.clone()));
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.head = Head::default();
+        }
+        // Its messages are not those that the new history has at these sequences.
+        if let StreamId::Channel(cid) = id
+            && self.ranges.remove(cid).is_some()
+        {
+            delta.push(Change::Ranges(cid.clone(), RangeSet::default()));
         }
     }
 

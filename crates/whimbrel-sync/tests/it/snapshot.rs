@@ -2,12 +2,12 @@
 
 use crate::{
     frames::{
-        EPOCH, channel, cid, cursor, event, failed, head, heads_page, histories, in_window, me, message,
-        page, reaction, ready_as, syncs,
+        EPOCH, accepted, channel, cid, cursor, event, failed, head, heads_page, histories, in_window, me,
+        message, page, reaction, ready_as, send, syncs,
     },
     world::World,
 };
-use whimbrel_model::{Change, Code, Cursor, Epoch, Head, Range};
+use whimbrel_model::{Change, Code, Cursor, Epoch, Head, Range, StreamEvent};
 use whimbrel_protocol::{HistoryPage, Page, ServerFrame, Sync};
 use whimbrel_sync::{HistoryError, Input, Notice, Status};
 
@@ -313,4 +313,54 @@ fn whoever_waits_for_older_messages_hears_of_a_refusal_and_of_a_break() {
         effects.notices,
         [Notice::History(id, Err(HistoryError::NotConnected))]
     );
+}
+
+/// Followed, then connected to another history.
+fn in_another_history() -> World {
+    let mut world = followed();
+    drop(world.input(Input::GoOffline));
+    drop(world.greet());
+    drop(world.frame(ready_as("ada", Epoch(8))));
+    world
+}
+
+#[test]
+fn an_answer_of_another_history_does_not_mix_its_rows_with_the_old_ones() {
+    let mut world = in_another_history();
+    let (id, _) = world.queue(send("general", 90));
+    let step = StreamEvent {
+        stream: channel("general"),
+        from: 2,
+        to: 3,
+        seq: 3,
+        rows: vec![message("general", 3, 3)],
+    };
+    let effects = world.frame(accepted(id, vec![step]));
+    let changes = &effects.delta.changes;
+    let place = |wanted: fn(&Change) -> bool| changes.iter().position(wanted);
+    let rebase = place(|change| *change == Change::Rebase(channel("general")));
+    let row = place(|change| matches!(change, Change::Row(_)));
+    assert!(rebase.is_some() && rebase < row, "{changes:?}");
+    assert!(world.ranges("general").as_slice().is_empty());
+    assert_eq!(
+        world.cursor(&channel("general")),
+        None,
+        "it is read from the beginning"
+    );
+}
+
+#[test]
+fn a_channel_that_another_history_does_not_know_leaves_no_versions_behind() {
+    let mut world = in_another_history();
+    // The page that was asked for when it connected.
+    let ask = (1..10).find(|id| {
+        let effects = world.frame(failed(*id, Code::ChannelNotFound, None));
+        effects
+            .delta
+            .changes
+            .contains(&Change::Unfollow(channel("general")))
+    });
+    assert!(ask.is_some());
+    assert!(world.disk.rebased.contains(&channel("general")));
+    assert!(world.ranges("general").as_slice().is_empty());
 }
