@@ -182,7 +182,7 @@ impl Channel {
         .await
     }
 
-    /// Replaces the body of an own message.
+    /// Replaces the body of an own message. While that was never sent, it is sent with the new body at once.
     ///
     /// # Errors
     /// As [`Channel::send`].
@@ -198,7 +198,8 @@ impl Channel {
         .await
     }
 
-    /// Deletes a message for everyone. An own one, or any as owner.
+    /// Deletes a message for everyone. An own one, or any as owner. One that was never sent, and that nothing else here
+    /// replies to or quotes, is just gone.
     ///
     /// # Errors
     /// As [`Channel::send`].

@@ -18,13 +18,17 @@ impl Queued {
         Self { op, settled }
     }
 
-    /// Returns the operation's id in the outbox.
+    /// Returns the operation's id. It is in the outbox under it, unless it went up in an earlier one that was never sent:
+    /// an edit of an unsent message changes what will be sent.
     #[must_use]
     pub const fn op(&self) -> OpId {
         self.op
     }
 
     /// Waits until the server has decided. Offline that can take for ever; nothing else depends on it.
+    ///
+    /// An operation that went up in an earlier one is decided with that one. One that a later one made needless before it
+    /// was sent, as a message that is deleted again, is settled without an error, and so is the later one.
     ///
     /// # Errors
     /// [`SettleError`] when it was rejected, or when the client was closed first.

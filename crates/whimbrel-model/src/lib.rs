@@ -7,7 +7,7 @@
 //! |---|---|
 //! | identities and their limits | [`ids`], [`limits`] |
 //! | rows that the server sequences | [`Channel`], [`Member`], [`Message`], [`Reaction`], [`Read`], [`Membership`], [`User`], [`Row`] |
-//! | every mutation | [`Op`], [`OpEnvelope`] |
+//! | every mutation, and when two are as good as one | [`Op`], [`OpEnvelope`], [`Merge`] |
 //! | what waits on the device | [`OutboxItem`] |
 //! | every local write | [`Delta`], [`Change`] |
 //! | what a store reads back | [`Loaded`], [`MessagePage`], [`ChannelSummary`] |
@@ -29,6 +29,7 @@ pub mod ids;
 mod invalid;
 pub mod limits;
 mod member;
+mod merge;
 mod message;
 mod op;
 mod outbox;
@@ -50,6 +51,7 @@ pub use delta::{Account, Change, Delta};
 pub use ids::{ChannelId, DeviceId, MessageId, OpId, ReactionType, UserId};
 pub use invalid::Invalid;
 pub use member::{Member, MemberState, Membership, Role};
+pub use merge::Merge;
 pub use message::{Attachment, Message, MessageBody};
 pub use op::{Lane, Op, OpEnvelope};
 pub use outbox::{OutboxItem, OutboxStatus, Rejection};

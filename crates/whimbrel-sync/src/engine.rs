@@ -150,12 +150,17 @@ impl Engine {
 
     /// Queues an operation. Once the effects' delta is committed it will reach the server, whatever happens.
     ///
+    /// One that comes to the same with an earlier one that was never sent goes up in it, and one that undoes it leaves
+    /// with it ([`Op::merged_with`]): the id is not in the outbox then, and [`Notice::Settled`] comes for it all the same.
+    ///
     /// # Errors
     /// [`CommandError::Invalid`], [`CommandError::OutboxFull`]; nothing was queued.
     pub fn enqueue(&mut self, op: Op, env: &mut Env<'_>) -> Result<(OpId, Effects), CommandError> {
         let id = OpId(self.ids.next(env));
-        self.outbox.enqueue(id, op, &self.account.user, env)?;
-        Ok((id, self.finish(Effects::default(), env)))
+        let mut effects = Effects::default();
+        self.outbox
+            .enqueue(id, op, &self.account.user, env, &mut effects.notices)?;
+        Ok((id, self.finish(effects, env)))
     }
 
     /// Removes a rejected operation, or one that was never sent, with its content.
@@ -342,9 +347,7 @@ impl Engine {
                 for step in steps {
                     self.streams.answer(step, &mut effects.delta);
                 }
-                if self.outbox.accept(id, env.mono) {
-                    effects.notices.push(Notice::Settled(id, Ok(())));
-                }
+                self.outbox.accept(id, env.mono, &mut effects.notices);
             }
             Outcome::Rejected { code, message } => {
                 let rejection = Rejection {

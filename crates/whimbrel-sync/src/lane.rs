@@ -81,6 +81,11 @@ impl LaneQueue {
         were
     }
 
+    /// Returns the operations, newest first.
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = u64> {
+        self.queue.iter().rev().map(|(pos, _)| *pos)
+    }
+
     /// Returns the operations after `pos`, oldest first.
     pub(crate) fn after(&self, pos: u64) -> impl Iterator<Item = u64> {
         self.queue

@@ -18,13 +18,17 @@
 //!   new one: start-up and recovery are one path.
 //! - C3: an operation is marked attempted in the delta that comes before its first frame; from then on its id and
 //!   content do not change.
-//! - C4: an outbox item leaves in the delta that brings the rows that its answer carried, or because the user said so.
+//! - C4: an outbox item leaves in the delta that brings the rows that its answer carried, because the user said so, or
+//!   because it was never attempted and a later one made it needless.
+//! - What was never attempted may be folded into an earlier one that was not either, or leave together with it
+//!   ([`Op::merged_with`](whimbrel_model::Op::merged_with)); what was attempted is undone by a new operation.
 //! - C5: a lane's operations are sent in the order in which they were made.
 //! - C6, C7: a cursor moves only with the rows that it covers, and only from where it is.
 //! - Nothing here compares wall-clock times (C17).
 
 mod backoff;
 mod catch_up;
+mod compact;
 mod config;
 mod effects;
 mod engine;

@@ -1,6 +1,10 @@
 //! The durable queue of everything that the server has not decided.
 
-use crate::{CommandError, EngineConfig, Env, Notice, backoff, lane::LaneQueue};
+use crate::{
+    CommandError, EngineConfig, Env, Notice, backoff,
+    compact::{Fold, fold},
+    lane::LaneQueue,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
     Change, Code, Delta, Lane, Op, OpEnvelope, OpId, OutboxItem, OutboxStatus, Rejection, UserId, limits,
@@ -14,6 +18,8 @@ pub(crate) struct Outbox {
     /// The position of the next item: never one that was used in this run.
     next_pos: u64,
     in_flight: usize,
+    /// Operations that were folded into another: they settle when that one does. Nobody waits for them after a restart.
+    followers: BTreeMap<OpId, Vec<OpId>>,
     /// Items whose stored copy is not what is here.
     dirty: BTreeSet<u64>,
     removed: Vec<OpId>,
@@ -59,13 +65,80 @@ impl Outbox {
         op: Op,
         user: &UserId,
         env: &Env<'_>,
+        notices: &mut Vec<Notice>,
     ) -> Result<(), CommandError> {
         op.validate()?;
+        if self.fold(id, &op, env.mono, notices) {
+            return Ok(());
+        }
         if self.items.len() >= limits::OUTBOX_ITEMS {
             return Err(CommandError::OutboxFull);
         }
         self.append(id, op, user, env);
         Ok(())
+    }
+
+    /// Lets an operation go up in those that wait and were never sent, if that comes to the same. Returns whether it did.
+    fn fold(&mut self, id: OpId, op: &Op, now: u64, notices: &mut Vec<Notice>) -> bool {
+        let Some(lane) = self.lanes.get(&op.lane()) else {
+            return false;
+        };
+        let never_sent = lane
+            .newest_first()
+            .map_while(|pos| self.items.get(&pos).filter(|item| !item.attempted))
+            .map(|item| (item.pos, &item.op));
+        match fold(never_sent, op) {
+            Fold::Apart => false,
+            Fold::Into(pos, merged) => {
+                let Some(item) = self.items.get_mut(&pos) else {
+                    return false;
+                };
+                if item.op != merged {
+                    item.op = merged;
+                    self.dirty.insert(pos);
+                }
+                self.followers.entry(item.id).or_default().push(id);
+                true
+            }
+            Fold::Gone(gone) => {
+                if self.is_missed(&gone) {
+                    return false;
+                }
+                for pos in gone {
+                    self.leave_lane(pos, now);
+                    if let Some(id) = self.items.get(&pos).map(|item| item.id) {
+                        self.settle(id, &Ok(()), notices);
+                    }
+                    self.forget(pos);
+                }
+                self.settle(id, &Ok(()), notices);
+                true
+            }
+        }
+    }
+
+    /// Returns whether anything else here, rejected or not, could only ever be accepted after one of these.
+    fn is_missed(&self, gone: &[u64]) -> bool {
+        let ops = gone.iter().filter_map(|pos| self.items.get(pos));
+        let sends: Vec<&Op> = ops
+            .map(|item| &item.op)
+            .filter(|op| matches!(op, Op::SendMessage { .. }))
+            .collect();
+        let others = self.items.values().filter(|item| !gone.contains(&item.pos));
+        !sends.is_empty()
+            && others
+                .map(|item| &item.op)
+                .any(|op| sends.iter().any(|send| op.depends_on(send)))
+    }
+
+    /// Tells of an operation, and of those that were folded into it, how it ended.
+    fn settle(&mut self, id: OpId, outcome: &Result<(), Rejection>, notices: &mut Vec<Notice>) {
+        let followers = self.followers.remove(&id).into_iter().flatten();
+        notices.extend(
+            [id].into_iter()
+                .chain(followers)
+                .map(|id| Notice::Settled(id, outcome.clone())),
+        );
     }
 
     fn append(&mut self, id: OpId, op: Op, user: &UserId, env: &Env<'_>) {
@@ -113,14 +186,14 @@ impl Outbox {
         envelopes
     }
 
-    /// Drops an accepted operation. Returns whether it was here.
-    pub(crate) fn accept(&mut self, id: OpId, now: u64) -> bool {
+    /// Drops an accepted operation.
+    pub(crate) fn accept(&mut self, id: OpId, now: u64, notices: &mut Vec<Notice>) {
         let Some(pos) = self.positions.get(&id).copied() else {
-            return false;
+            return;
         };
         self.leave_lane(pos, now);
         self.forget(pos);
-        true
+        self.settle(id, &Ok(()), notices);
     }
 
     /// Parks a rejected operation with its content, and those that need it and were never sent.
@@ -168,10 +241,12 @@ impl Outbox {
         let Some(item) = self.items.get_mut(&pos) else {
             return;
         };
-        notices.push(Notice::Settled(item.id, Err(rejection.clone())));
+        let id = item.id;
+        let outcome = Err(rejection.clone());
         item.last_error = Some(rejection.code.clone());
         item.status = OutboxStatus::Rejected(rejection);
         self.dirty.insert(pos);
+        self.settle(id, &outcome, notices);
     }
 
     /// Puts an undecided operation, and what comes after it in its lane, back for later.

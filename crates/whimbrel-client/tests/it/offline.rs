@@ -44,7 +44,7 @@ async fn a_server_that_is_not_there_is_tried_again_and_nothing_else_waits_for_it
 }
 
 #[tokio::test]
-async fn six_kinds_of_operations_made_offline_survive_a_restart_and_reach_others() {
+async fn many_kinds_of_operations_made_offline_survive_a_restart_and_reach_others() {
     let server = TestServer::new();
     let disk = MemoryStore::new();
     {
@@ -61,13 +61,14 @@ async fn six_kinds_of_operations_made_offline_survive_a_restart_and_reach_others
         ada.close().await;
     }
     let ada = open(&server, "ada", &disk).await;
-    assert_eq!(ada.outbox().len(), 8);
+    // The edit went up in the first message; the second message, and a reaction, came to nothing.
+    assert_eq!(ada.outbox().len(), 3);
     let timeline = general(&ada).timeline().await.unwrap();
     let items = timeline.items();
     assert_eq!(
         texts(&items),
         ["first, edited"],
-        "what was never accepted and is deleted is gone"
+        "what was never sent and is deleted is gone"
     );
     assert_eq!(items[0].view.status, MessageStatus::Pending);
     assert_eq!(items[0].reactions.len(), 1);
@@ -79,16 +80,56 @@ async fn six_kinds_of_operations_made_offline_survive_a_restart_and_reach_others
     settled(&ada).await;
     let bob = online(&server, "bob").await;
     let theirs = general(&bob).timeline().await.unwrap();
-    shows(&theirs, "both messages", |items| items.len() == 2).await;
-    shows(&timeline, "both messages", |items| {
-        items.len() == 2 && all_sent(items)
+    shows(&theirs, "the message", |items| {
+        items.len() == 1 && !items[0].reactions.is_empty()
+    })
+    .await;
+    shows(&timeline, "the message as sent", |items| {
+        items.len() == 1 && all_sent(items)
     })
     .await;
     assert_eq!(rows(&theirs.items()), rows(&timeline.items()));
     let items = theirs.items();
-    assert_eq!(texts(&items), ["first, edited", ""]);
-    assert!(items[1].view.message.is_deleted());
+    assert_eq!(texts(&items), ["first, edited"]);
+    assert_eq!(items[0].view.message.revision, 0, "nobody saw it unedited");
     assert_eq!(items[0].reactions[0].kind.as_str(), "wow");
+}
+
+#[tokio::test]
+async fn an_edit_of_an_unsent_message_settles_with_the_message() {
+    let server = TestServer::new();
+    let ada = server.client("ada").open().await.unwrap();
+    let channel = general(&ada);
+    channel.create("General", ["bob"]).await.unwrap();
+    let sent = channel.send("first").await.unwrap();
+    let edited = channel.edit(sent.id, "better").await.unwrap();
+    let timeline = channel.timeline().await.unwrap();
+    let items = timeline.items();
+    assert_eq!(
+        (texts(&items), items[0].view.change_pending),
+        (vec!["better".to_owned()], false)
+    );
+    let mut settling = Box::pin(edited.settled());
+    assert!(settling.as_mut().now_or_never().is_none());
+    ada.connect().await.unwrap();
+    within("the message", sent.settled()).await.unwrap();
+    within("the edit", settling).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_that_is_deleted_before_it_was_sent_is_settled_at_once_and_gone() {
+    let server = TestServer::new();
+    let ada = server.client("ada").open().await.unwrap();
+    let channel = general(&ada);
+    let timeline = channel.timeline().await.unwrap();
+    let sent = channel.send("a thought").await.unwrap();
+    let reaction = channel.react(sent.id, "like").await.unwrap();
+    let deleted = channel.delete(sent.id).await.unwrap();
+    for queued in [reaction, deleted] {
+        within("the decision", queued.settled()).await.unwrap();
+    }
+    within("the message", sent.settled()).await.unwrap();
+    assert!(ada.outbox().is_empty() && timeline.items().is_empty());
 }
 
 #[tokio::test]

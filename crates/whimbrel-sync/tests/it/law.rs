@@ -3,13 +3,13 @@
 use crate::{
     frames::{
         EPOCH, asks_heads, bye, channel, cid, create, cursor, event, failed, head, heads_page, histories,
-        in_window, me, membership, message, not_now, op_ids, page, react, ready_as, refusal, result, results,
-        send, step, syncs,
+        in_window, me, membership, message, message_id, not_now, op_ids, page, react, ready_as, refusal,
+        result, results, send, step, syncs,
     },
     world::World,
 };
 use proptest::prelude::*;
-use whimbrel_model::{Code, Cursor, Epoch, MemberState, OpId, Row, StreamId};
+use whimbrel_model::{Code, Cursor, Epoch, MemberState, Op, OpId, Row, StreamId};
 use whimbrel_protocol::{HistoryPage, Outcome, Page, ServerFrame, Sync, Token};
 use whimbrel_sync::{Effects, Input, Status};
 
@@ -119,10 +119,33 @@ impl Wild {
     }
 
     fn queue(&mut self, a: u64, b: u64) {
-        let op = match a % 5 {
+        let (cid, id) = (cid(name(b)), message_id(a / 4 * 4));
+        let op = match a % 12 {
             0 => create(name(b)),
-            1 => react(name(b), a),
-            _ => send(name(b), a),
+            1 => react(name(b), a / 4 * 4),
+            2 => Op::RemoveReaction {
+                cid,
+                message: id,
+                kind: "like".try_into().expect("it is valid"),
+            },
+            3 => Op::EditMessage {
+                cid,
+                id,
+                body: format!("edit {b}").into(),
+                base_revision: 0,
+            },
+            4 => Op::DeleteMessage { cid, id },
+            5 => Op::MarkRead {
+                cid,
+                epoch: 0,
+                seq: b,
+            },
+            6 => Op::UpdateUser {
+                name: Some(format!("name {b}")),
+                image: None,
+                custom: None,
+            },
+            _ => send(name(b), a / 4 * 4),
         };
         let (id, effects) = self.world.queue(op);
         self.ops.push(id);
@@ -295,5 +318,6 @@ proptest! {
             wild.act(step);
         }
         wild.settle();
+        prop_assert!(wild.world.unsettled.is_empty(), "never told of: {:?}", wild.world.unsettled);
     }
 }

@@ -4,10 +4,10 @@ use crate::{
     disk::Disk,
     frames::{EPOCH, asks_heads, cursor, head, heads_page, me, ops, page, ready, syncs, user},
 };
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use whimbrel_model::{Change, Cursor, Head, Op, OpId, OutboxItem, RangeSet, StreamId, Timestamp, UserId};
 use whimbrel_protocol::{ServerFrame, Token};
-use whimbrel_sync::{CommandError, Effects, Engine, EngineConfig, Entropy, Env, Input, Status};
+use whimbrel_sync::{CommandError, Effects, Engine, EngineConfig, Entropy, Env, Input, Notice, Status};
 
 /// SplitMix64.
 pub(crate) struct Dice(pub(crate) u64);
@@ -30,6 +30,8 @@ pub(crate) struct World {
     dice: Dice,
     /// The content of every operation that ever left, by its id.
     left: HashMap<OpId, [u8; 32]>,
+    /// What was queued since the start and was not said to be settled.
+    pub(crate) unsettled: BTreeSet<OpId>,
     /// The page that was taken last may set a cursor back: it began a snapshot.
     pub(crate) may_reset: bool,
 }
@@ -67,6 +69,7 @@ impl World {
             wall: 1_700_000_000_000,
             dice,
             left: HashMap::new(),
+            unsettled: BTreeSet::new(),
             may_reset: false,
         }
     }
@@ -132,11 +135,13 @@ impl World {
         let (id, effects) = self
             .with_env(|engine, env| engine.enqueue(op, env))
             .expect("there is room");
+        self.unsettled.insert(id);
         (id, self.commit(effects))
     }
 
     pub(crate) fn repeat(&mut self, id: OpId) -> Result<(OpId, Effects), CommandError> {
         let (id, effects) = self.with_env(|engine, env| engine.repeat(id, env))?;
+        self.unsettled.insert(id);
         Ok((id, self.commit(effects)))
     }
 
@@ -188,6 +193,11 @@ impl World {
             );
         }
         self.may_reset = false;
+        for notice in &effects.notices {
+            if let Notice::Settled(id, _) = notice {
+                self.unsettled.remove(id);
+            }
+        }
         effects
     }
 

@@ -1,0 +1,403 @@
+//! Operations that were never sent and are as good as one, or as none.
+
+use crate::{
+    frames::{accepted, cid, create, message_id, op_ids, ops, react, rejected, send, user},
+    world::World,
+};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use whimbrel_model::{Change, Code, MessageId, Op, OpId, ReactionType};
+use whimbrel_sync::Notice;
+
+fn edit(number: u64, text: &str) -> Op {
+    Op::EditMessage {
+        cid: cid("general"),
+        id: message_id(number),
+        body: text.into(),
+        base_revision: 0,
+    }
+}
+
+fn delete(number: u64) -> Op {
+    Op::DeleteMessage {
+        cid: cid("general"),
+        id: message_id(number),
+    }
+}
+
+fn unreact(number: u64) -> Op {
+    Op::RemoveReaction {
+        cid: cid("general"),
+        message: message_id(number),
+        kind: "like".try_into().expect("it is valid"),
+    }
+}
+
+fn mark_read(epoch: u32, seq: u64) -> Op {
+    Op::MarkRead {
+        cid: cid("general"),
+        epoch,
+        seq,
+    }
+}
+
+fn rename(name: Option<&str>, image: Option<&str>) -> Op {
+    Op::UpdateChannel {
+        cid: cid("general"),
+        name: name.map(str::to_owned),
+        image: image.map(str::to_owned),
+        custom: None,
+    }
+}
+
+fn profile(name: Option<&str>, image: Option<&str>) -> Op {
+    Op::UpdateUser {
+        name: name.map(str::to_owned),
+        image: image.map(str::to_owned),
+        custom: None,
+    }
+}
+
+fn leave() -> Op {
+    Op::RemoveMembers {
+        cid: cid("general"),
+        users: vec![user("ada")],
+    }
+}
+
+fn reply(number: u64, to: u64, quotes: bool) -> Op {
+    let mut op = send("general", number);
+    if let Op::SendMessage { parent, quoted, .. } = &mut op {
+        let target = Some(message_id(to));
+        *(if quotes { quoted } else { parent }) = target;
+    }
+    op
+}
+
+/// What waits after these were queued offline.
+fn queued(ops: impl IntoIterator<Item = Op>) -> Vec<Op> {
+    let mut world = World::new();
+    for op in ops {
+        drop(world.queue(op));
+    }
+    left(&world)
+}
+
+fn left(world: &World) -> Vec<Op> {
+    let items = world.disk.loaded.outbox.iter();
+    items.map(|item| item.op.clone()).collect()
+}
+
+fn body(op: &Op) -> &str {
+    match op {
+        Op::SendMessage { body, .. } | Op::EditMessage { body, .. } => &body.text,
+        _ => "",
+    }
+}
+
+fn settled(id: OpId) -> Notice {
+    Notice::Settled(id, Ok(()))
+}
+
+#[test]
+fn an_edit_of_an_unsent_message_changes_what_will_be_sent() {
+    let mut world = World::new();
+    let (sent, _) = world.queue(send("general", 1));
+    let (other, _) = world.queue(send("general", 2));
+    let (edited, effects) = world.queue(edit(1, "better"));
+    assert_eq!(effects.delta.changes, [Change::Outbox(world.item(sent).clone())]);
+    assert!(effects.notices.is_empty(), "it settles with the message");
+    assert_eq!(world.outbox(), [sent, other]);
+    assert_eq!(body(&world.item(sent).op), "better");
+
+    let effects = world.hello();
+    assert_eq!(op_ids(&effects.frames), [sent, other]);
+    let effects = world.frame(accepted(sent, Vec::new()));
+    assert_eq!(effects.notices, [settled(sent), settled(edited)]);
+}
+
+#[test]
+fn a_rejection_reaches_what_was_folded_into_the_rejected() {
+    let mut world = World::new();
+    let (sent, _) = world.queue(send("general", 1));
+    let (edited, _) = world.queue(edit(1, "better"));
+    drop(world.hello());
+    let effects = world.frame(rejected(sent, Code::NotMember));
+    let told = effects.notices.iter().map(|notice| match notice {
+        Notice::Settled(id, outcome) => (*id, outcome.is_err()),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [(sent, true), (edited, true)]);
+}
+
+#[test]
+fn what_was_attempted_is_undone_by_a_new_operation() {
+    let mut world = World::live();
+    let (sent, effects) = world.queue(send("general", 1));
+    let first = ops(&effects.frames);
+    drop(world.input(whimbrel_sync::Input::GoOffline));
+    let (edited, _) = world.queue(edit(1, "better"));
+    let (deleted, _) = world.queue(delete(1));
+    assert_eq!(world.outbox(), [sent, edited, deleted]);
+    let mut world = world.restarted();
+    let again = ops(&world.hello().frames);
+    assert_eq!(again[0], first[0]);
+    assert_eq!(again.len(), 3);
+}
+
+#[test]
+fn of_two_edits_the_last_is_left_with_the_revision_that_the_first_saw() {
+    let later = Op::EditMessage {
+        cid: cid("general"),
+        id: message_id(1),
+        body: "two".into(),
+        base_revision: 4,
+    };
+    let left = queued([edit(1, "one"), edit(2, "other"), react("general", 1), later]);
+    assert_eq!(left, [edit(1, "two"), edit(2, "other"), react("general", 1)]);
+}
+
+#[test]
+fn an_unsent_message_that_is_deleted_is_never_heard_of() {
+    let mut world = World::new();
+    let (sent, _) = world.queue(send("general", 1));
+    let (other, _) = world.queue(send("general", 2));
+    let (edited, _) = world.queue(edit(1, "better"));
+    let (reaction, _) = world.queue(react("general", 1));
+    let (deleted, effects) = world.queue(delete(1));
+    let mut told = effects.notices.clone();
+    told.sort_by_key(|notice| format!("{notice:?}"));
+    let mut all = [sent, edited, reaction, deleted].map(settled);
+    all.sort_by_key(|notice| format!("{notice:?}"));
+    assert_eq!(told, all);
+    assert_eq!(world.outbox(), [other]);
+    assert_eq!(op_ids(&world.hello().frames), [other]);
+}
+
+#[test]
+fn a_message_that_something_else_needs_is_sent_and_deleted() {
+    for quotes in [false, true] {
+        let ops = [send("general", 1), reply(2, 1, quotes), delete(1)];
+        assert_eq!(queued(ops.clone()), ops);
+    }
+}
+
+#[test]
+fn a_message_that_a_rejected_reply_needs_is_sent_and_deleted() {
+    let mut world = World::live();
+    let (sent, _) = world.queue(send("general", 1));
+    let (answer, _) = world.queue(reply(2, 1, false));
+    drop(world.frame(rejected(sent, Code::RateLimited)));
+    drop(world.frame(rejected(answer, Code::MessageNotFound)));
+    drop(world.input(whimbrel_sync::Input::GoOffline));
+    drop(world.repeat(sent).expect("it was rejected"));
+    drop(world.queue(delete(1)));
+    assert_eq!(left(&world), [reply(2, 1, false), send("general", 1), delete(1)]);
+}
+
+#[test]
+fn of_opposite_reactions_the_last_is_left() {
+    let add = || react("general", 1);
+    assert_eq!(queued([add(), unreact(1)]), [unreact(1)]);
+    assert_eq!(queued([unreact(1), add()]), [add()]);
+    assert_eq!(queued([add(), unreact(1), add(), unreact(1)]), [unreact(1)]);
+    let other = Op::AddReaction {
+        cid: cid("general"),
+        message: message_id(1),
+        kind: "wow".try_into().expect("it is valid"),
+    };
+    assert_eq!(queued([add(), other.clone(), unreact(1)]), [unreact(1), other]);
+}
+
+#[test]
+fn a_reaction_to_an_unsent_message_that_is_taken_back_leaves_nothing() {
+    let left = queued([send("general", 1), react("general", 1), unreact(1)]);
+    assert_eq!(left, [send("general", 1)]);
+}
+
+#[test]
+fn of_many_read_positions_the_furthest_is_left() {
+    let left = queued((1..=50).map(|seq| mark_read(0, seq)));
+    assert_eq!(left, [mark_read(0, 50)]);
+    assert_eq!(queued([mark_read(0, 9), mark_read(0, 3)]), [mark_read(0, 9)]);
+    assert_eq!(queued([mark_read(0, 9), mark_read(1, 3)]), [mark_read(1, 3)]);
+}
+
+#[test]
+fn updates_become_one_with_the_later_fields() {
+    let left = queued([
+        rename(Some("a"), Some("i")),
+        send("general", 1),
+        rename(Some("b"), None),
+        profile(Some("Ada"), None),
+        profile(None, Some("picture")),
+    ]);
+    let expected = [
+        rename(Some("b"), Some("i")),
+        send("general", 1),
+        profile(Some("Ada"), Some("picture")),
+    ];
+    assert_eq!(left, expected);
+}
+
+#[test]
+fn nothing_is_folded_over_what_decides_who_may() {
+    let ops = [edit(1, "one"), leave(), edit(1, "two")];
+    assert_eq!(queued(ops.clone()), ops);
+    let ops = [send("general", 1), leave(), delete(1)];
+    assert_eq!(queued(ops.clone()), ops);
+    let ops = [mark_read(0, 1), create("general"), mark_read(0, 2)];
+    assert_eq!(queued(ops.clone()), ops);
+}
+
+#[test]
+fn nothing_is_folded_over_a_deletion() {
+    let ops = [edit(1, "one"), delete(1), edit(1, "two")];
+    assert_eq!(queued(ops.clone()), ops);
+    let ops = [react("general", 1), delete(1), unreact(1)];
+    assert_eq!(queued(ops.clone()), ops);
+}
+
+#[test]
+fn a_full_outbox_takes_what_needs_no_place() {
+    let mut world = World::new();
+    for number in 0..whimbrel_model::limits::OUTBOX_ITEMS as u64 {
+        let queued = world.with_env(|engine, env| engine.enqueue(send("general", number), env));
+        drop(queued.expect("there is room"));
+    }
+    let queued = world.with_env(|engine, env| engine.enqueue(edit(9_999, "better"), env));
+    assert!(queued.is_ok());
+}
+
+/// A server in miniature: what one user sees after operations in one channel and their own profile.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Seen {
+    away: bool,
+    /// Text, or none once deleted; with the place among the messages.
+    messages: BTreeMap<MessageId, (usize, Option<String>)>,
+    reactions: BTreeSet<(MessageId, ReactionType)>,
+    read: (u32, u64),
+    fields: [Option<String>; 4],
+}
+
+impl Seen {
+    /// A channel with messages 0 to 2, of which 0 has a reaction already.
+    fn before() -> Self {
+        let messages = (0..3).map(|number| (message_id(number), (0, Some("old".to_owned()))));
+        Self {
+            messages: messages.collect(),
+            reactions: [(message_id(0), "like".try_into().expect("it is valid"))].into(),
+            ..Self::default()
+        }
+    }
+
+    fn take(&mut self, op: &Op) {
+        if let Op::UpdateUser { name, image, .. } = op {
+            set(&mut self.fields[2], name.as_ref());
+            set(&mut self.fields[3], image.as_ref());
+            return;
+        }
+        if let Op::AddMembers { .. } = op {
+            self.away = false;
+        }
+        if self.away || op.needs_messages().any(|id| !self.messages.contains_key(&id)) {
+            return;
+        }
+        let alive = |id: &MessageId| self.messages.get(id).is_some_and(|(_, text)| text.is_some());
+        match op {
+            Op::SendMessage { id, body, .. } => {
+                let place = self.messages.len();
+                self.messages.insert(*id, (place, Some(body.text.clone())));
+            }
+            Op::EditMessage { id, body, .. } if alive(id) => {
+                self.messages.entry(*id).or_default().1 = Some(body.text.clone());
+            }
+            Op::DeleteMessage { id, .. } => {
+                self.messages.entry(*id).or_default().1 = None;
+                self.reactions.retain(|(message, _)| message != id);
+            }
+            Op::AddReaction { message, kind, .. } if alive(message) => {
+                self.reactions.insert((*message, kind.clone()));
+            }
+            Op::RemoveReaction { message, kind, .. } => {
+                self.reactions.remove(&(*message, kind.clone()));
+            }
+            Op::MarkRead { epoch, seq, .. } => self.read = self.read.max((*epoch, *seq)),
+            Op::UpdateChannel { name, image, .. } => {
+                set(&mut self.fields[0], name.as_ref());
+                set(&mut self.fields[1], image.as_ref());
+            }
+            Op::RemoveMembers { .. } => self.away = true,
+            _ => {}
+        }
+    }
+
+    /// A message that nobody ever saw is as good as one that was deleted at once.
+    fn shown(mut self) -> Self {
+        self.messages.retain(|_, (_, text)| text.is_some());
+        let mut places: Vec<(usize, MessageId)> = self
+            .messages
+            .iter()
+            .map(|(id, (place, _))| (*place, *id))
+            .collect();
+        places.sort_unstable();
+        for (place, (_, id)) in places.into_iter().enumerate() {
+            self.messages.entry(id).or_default().0 = place;
+        }
+        self
+    }
+}
+
+fn set(field: &mut Option<String>, new: Option<&String>) {
+    if new.is_some() {
+        *field = new.cloned();
+    }
+}
+
+fn any_op() -> impl Strategy<Value = Op> {
+    (0_u8..16, 0_u64..6, 0_u64..6).prop_map(|(what, a, b)| match what {
+        0..=2 => send("general", a + 3),
+        3 => reply(a + 10, b, a.is_multiple_of(2)),
+        4..=6 => edit(a, &format!("text {b}")),
+        7..=8 => delete(a),
+        9 => react("general", a),
+        10 => unreact(a),
+        11 => mark_read(u32::from(b == 5), a),
+        12 => rename((a > 2).then_some("name"), (b > 2).then_some("image")),
+        13 => profile((a > 2).then_some("name"), (b > 2).then_some("image")),
+        14 => leave(),
+        _ => Op::AddMembers {
+            cid: cid("general"),
+            users: vec![user("ada")],
+        },
+    })
+}
+
+/// An id is given to one message only, and nobody refers to a message that is not shown any more.
+fn sensible(mut made: Vec<Op>) -> Vec<Op> {
+    let (mut known, mut deleted) = (BTreeSet::new(), BTreeSet::new());
+    made.retain(|op| match op {
+        Op::SendMessage { id, .. } => {
+            !op.needs_messages().any(|needed| deleted.contains(&needed)) && known.insert(*id)
+        }
+        Op::DeleteMessage { id, .. } => {
+            deleted.insert(*id);
+            true
+        }
+        _ => true,
+    });
+    made
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_left_comes_to_the_same_as_everything(made in proptest::collection::vec(any_op(), 1..25)) {
+        let made = sensible(made);
+        let (mut all, mut less) = (Seen::before(), Seen::before());
+        made.iter().for_each(|op| all.take(op));
+        queued(made).iter().for_each(|op| less.take(op));
+        prop_assert_eq!(less.shown(), all.shown());
+    }
+}
