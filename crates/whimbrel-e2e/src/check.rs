@@ -152,7 +152,8 @@ fn judge_log(
         let kept = match &text {
             // What is there was not refused.
             Some(text) => promise.texts.contains(text) && !refused.contains(&promise.id),
-            None => refused.contains(&promise.id),
+            // What was deleted before it was ever sent is nowhere.
+            None => refused.contains(&promise.id) || promise.texts.contains(&None),
         };
         if !kept {
             verdict.lost += 1;

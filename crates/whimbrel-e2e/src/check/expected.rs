@@ -14,7 +14,7 @@ pub struct Promise {
     pub author: UserId,
     /// On which device. Promises of one device are in the order in which they were made.
     pub device: String,
-    /// What it may say in the end, nothing for a deleted message. More than one where two devices changed it at once, or
+    /// What it may say in the end, nothing for a deleted message, which may be nowhere too if it was never sent. More than one where two devices changed it at once, or
     /// where a program was killed before it could say whether it took a change.
     pub texts: Vec<Option<String>>,
 }

@@ -53,6 +53,7 @@ impl<'a> DiskFull<'a> {
 
     /// Plays to the end, with room again, and returns what has to be in the files.
     pub(super) async fn play(mut self) -> Result<Expected, Error> {
+        self.world.calm().await?;
         self.create().await?;
         self.fill().await?;
         self.world.agent(ADA)?.lift_limit().await?;

@@ -46,7 +46,8 @@ pub(super) struct World {
 }
 
 impl World {
-    /// Starts a server and a device for each (user, name), and connects all. All files are under `directory`.
+    /// Starts a server, and makes a device for each (user, name), whose client does not run yet. All files are under
+    /// `directory`.
     pub(super) async fn open(directory: &Path, devices: &[(&str, &str)]) -> Result<Self, Error> {
         let server = ServerProcess::start(directory).await?;
         let mut world = Self {
@@ -71,12 +72,6 @@ impl World {
             });
         }
         world.server = Some(server);
-        for device in &mut world.devices {
-            device.agent = Some(Agent::start(&device.setup(&device.address()))?);
-        }
-        for at in 0..world.devices.len() {
-            world.agent(at)?.tell(Order::Connect).await?;
-        }
         Ok(world)
     }
 
@@ -111,7 +106,7 @@ impl World {
         let device = &mut self.devices[at];
         if device.agent.is_none() {
             device.agent = Some(Agent::start(&device.setup(&device.address()))?);
-            let event = format!("{} starts again", device.name);
+            let event = format!("{} starts", device.name);
             self.note(event);
         }
         Ok(())
