@@ -9,11 +9,14 @@
 
 mod clock;
 mod disk;
+mod echo;
 mod figure;
 mod ingest;
+mod memory;
 mod raw;
 mod rounds;
 mod sample;
+mod scroll;
 mod state;
 
 use clap::Parser as _;
@@ -39,16 +42,34 @@ struct Bench {
 
 const BENCHES: &[Bench] = &[
     Bench {
+        id: "P8",
+        name: "memory",
+        measures: "what an open channel takes in memory, as opened and when all of it was scrolled through",
+        run: memory::run,
+    },
+    Bench {
         id: "P2",
         name: "ingest",
         measures: "messages through a hub into its SQLite file, durable before the answer, 1 to 256 senders",
         run: ingest::run,
     },
     Bench {
+        id: "P5",
+        name: "echo",
+        measures: "an own message until it is stored and shown, without a network, 1,000 to 100,000 messages on disk",
+        run: echo::run,
+    },
+    Bench {
         id: "P8",
         name: "state",
         measures: "one new message into an observed timeline, from the delta to the diff",
         run: state::run,
+    },
+    Bench {
+        id: "P8",
+        name: "scroll",
+        measures: "a page of older messages from disk into the observed timeline, at growing depth",
+        run: scroll::run,
     },
 ];
 

@@ -37,9 +37,15 @@ pub(crate) async fn in_turns(
 }
 
 /// Returns the median; of an even number the upper one of the middle. Of nothing it is 0.
-pub(crate) fn median(mut samples: Vec<f64>) -> f64 {
+pub(crate) fn median(samples: Vec<f64>) -> f64 {
+    percentile(samples, 0.5)
+}
+
+/// Returns the sample that `part` of all are below, such as 0.99. Of nothing it is 0.
+pub(crate) fn percentile(mut samples: Vec<f64>, part: f64) -> f64 {
     samples.sort_by(f64::total_cmp);
-    samples.get(samples.len() / 2).copied().unwrap_or_default()
+    let at = (samples.len() as f64 * part) as usize;
+    samples.get(at).copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -50,6 +56,8 @@ mod tests {
     fn the_median_is_in_the_middle() {
         assert_eq!(median(vec![9.0, 1.0, 5.0]), 5.0);
         assert_eq!(median(Vec::new()), 0.0);
+        let hundred: Vec<f64> = (0..100).map(f64::from).collect();
+        assert_eq!(percentile(hundred, 0.99), 99.0);
     }
 
     #[tokio::test]
