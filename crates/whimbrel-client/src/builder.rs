@@ -135,7 +135,8 @@ impl ClientBuilder {
 
         let clock = Monotonic::start();
         let loaded = store.load().await?;
-        let state = State::new(user.clone(), loaded.outbox.clone());
+        let state =
+            State::with_attention_after(user.clone(), loaded.outbox.clone(), self.engine.attention_after);
         let engine = driver::start_engine(loaded, &user, &self.engine, environment.as_ref(), clock)?;
         let (engine, first) = engine;
         if !first.is_empty() {

@@ -2,13 +2,13 @@ use crate::{
     Channel, ClientBuilder, Environment, Error, Queued, Timeline,
     command::{Command, Commands},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 use tokio_util::{sync::DropGuard, task::TaskTracker};
 use uuid::Uuid;
 use whimbrel_model::{
-    Account, ChannelId, Custom, DeviceId, Message, MessageId, MessageScope, Op, OpId, OutboxItem, User,
-    UserId,
+    Account, ChannelId, Custom, DeviceId, Message, MessageBody, MessageId, MessageScope, Op, OpId,
+    OutboxItem, User, UserId, WaitsFor,
 };
 use whimbrel_state::{ChannelList, Diffs, Items, OutboxSummary, State, SyncState};
 use whimbrel_store::Store;
@@ -143,6 +143,49 @@ impl Client {
         self.0
             .commands
             .queue(|settled, reply| Command::Repeat { op, settled, reply })
+            .await
+    }
+
+    /// Queues a rejected message or edit again, with another body.
+    ///
+    /// # Errors
+    /// [`Error::Command`] as [`Client::retry`], and when the operation has no body, or not one like this.
+    pub async fn retry_with(&self, op: OpId, body: impl Into<MessageBody>) -> Result<Queued, Error> {
+        let body = body.into();
+        let command = |settled, reply| Command::RepeatWith {
+            op,
+            body,
+            settled,
+            reply,
+        };
+        self.0.commands.queue(command).await
+    }
+
+    /// Queues everything that was rejected again, oldest first. What cannot be queued any more stays rejected.
+    ///
+    /// # Errors
+    /// [`Error`] when the write failed or the client is closed.
+    pub async fn retry_all(&self) -> Result<Vec<Queued>, Error> {
+        self.0.commands.ask(|reply| Command::RepeatAll { reply }).await
+    }
+
+    /// Returns what has to happen before an operation in the outbox is decided. Absent: it is not in the outbox.
+    #[must_use]
+    pub fn waits_for(&self, op: OpId) -> Option<WaitsFor> {
+        let outbox = self.outbox();
+        let item = outbox.iter().find(|item| item.id == op)?;
+        Some(item.waits_for(outbox.iter().map(|item| &**item)))
+    }
+
+    /// Returns how long an operation in the outbox is certainly not tried again: until the next connection, or for what
+    /// the server asked for. Absent: it waits for no moment.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], or when the database failed just now.
+    pub async fn next_attempt(&self, op: OpId) -> Result<Option<Duration>, Error> {
+        self.0
+            .commands
+            .ask(|reply| Command::NextAttempt { op, reply })
             .await
     }
 

@@ -1,8 +1,9 @@
 //! What handles ask of the driver.
 
 use crate::{Error, Queued, queued::Settled};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use whimbrel_model::{ChannelId, MessageScope, Op, OpId};
+use whimbrel_model::{ChannelId, MessageBody, MessageScope, Op, OpId};
 use whimbrel_state::{ChannelList, Timeline};
 
 /// Commands that may wait for the driver. A caller beyond that waits, which is all that a full queue should do.
@@ -21,6 +22,19 @@ pub(crate) enum Command {
         op: OpId,
         settled: oneshot::Sender<Settled>,
         reply: Reply<OpId>,
+    },
+    RepeatWith {
+        op: OpId,
+        body: MessageBody,
+        settled: oneshot::Sender<Settled>,
+        reply: Reply<OpId>,
+    },
+    RepeatAll {
+        reply: Reply<Vec<Queued>>,
+    },
+    NextAttempt {
+        op: OpId,
+        reply: Reply<Option<Duration>>,
     },
     Discard {
         op: OpId,
@@ -54,7 +68,11 @@ impl Command {
     /// Answers what needs an engine with `error`; returns what does not.
     pub(crate) fn refuse(self, error: &Error) -> Option<Self> {
         match self {
-            Self::Enqueue { reply, .. } | Self::Repeat { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Enqueue { reply, .. } | Self::Repeat { reply, .. } | Self::RepeatWith { reply, .. } => {
+                drop(reply.send(Err(error.clone())));
+            }
+            Self::RepeatAll { reply } => drop(reply.send(Err(error.clone()))),
+            Self::NextAttempt { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Discard { reply, .. } | Self::LoadOlder { reply, .. } => {
                 drop(reply.send(Err(error.clone())));
             }

@@ -5,7 +5,7 @@ mod older;
 mod recover;
 
 use crate::{
-    Environment, Error, TokenProvider,
+    Environment, Error, Queued, TokenProvider,
     command::{Command, Reply},
     environment::Monotonic,
     link::{Dialer, INPUTS, Link, LinkInput},
@@ -15,6 +15,7 @@ use std::{
     collections::{HashMap, HashSet},
     future::pending,
     sync::Arc,
+    time::Duration,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -263,6 +264,21 @@ impl Driver {
                 let queued = self.with_env(|engine, env| engine.repeat(op, env));
                 self.queued(queued, settled, reply, round);
             }
+            Command::RepeatWith {
+                op,
+                body,
+                settled,
+                reply,
+            } => {
+                let queued = self.with_env(|engine, env| engine.repeat_with(op, body, env));
+                self.queued(queued, settled, reply, round);
+            }
+            Command::RepeatAll { reply } => self.repeat_all(reply, round),
+            Command::NextAttempt { op, reply } => {
+                let now = self.parts.clock.millis();
+                let at = self.engine.next_attempt(op);
+                drop(reply.send(Ok(at.map(|at| Duration::from_millis(at.saturating_sub(now))))));
+            }
             Command::Discard { op, reply } => match self.with_env(|engine, env| engine.discard(op, env)) {
                 Ok(effects) => round.answer_after(effects, move |outcome| drop(reply.send(outcome))),
                 Err(error) => drop(reply.send(Err(error.into()))),
@@ -300,6 +316,19 @@ impl Driver {
             }
             Err(error) => drop(reply.send(Err(error.into()))),
         }
+    }
+
+    fn repeat_all(&mut self, reply: Reply<Vec<Queued>>, round: &mut Round) {
+        let (ids, effects) = self.with_env(Engine::repeat_all);
+        let mut repeated = Vec::with_capacity(ids.len());
+        for id in ids {
+            let (settled, outcome) = oneshot::channel();
+            self.waiting.insert(id, settled);
+            repeated.push(Queued::new(id, outcome));
+        }
+        round.answer_after(effects, move |outcome| {
+            drop(reply.send(outcome.map(|()| repeated)));
+        });
     }
 
     fn with_env<T>(&mut self, act: impl FnOnce(&mut Engine, &mut Env<'_>) -> T) -> T {

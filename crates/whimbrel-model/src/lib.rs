@@ -54,7 +54,7 @@ pub use member::{Member, MemberState, Membership, Role};
 pub use merge::Merge;
 pub use message::{Attachment, Message, MessageBody};
 pub use op::{Lane, Op, OpEnvelope};
-pub use outbox::{OutboxItem, OutboxStatus, Rejection};
+pub use outbox::{OutboxItem, OutboxStatus, Rejection, WaitsFor};
 pub use ranges::{Range, RangeSet};
 pub use reaction::Reaction;
 pub use read::Read;

@@ -57,3 +57,6 @@ pub const IN_FLIGHT: usize = 4 * LANE_IN_FLIGHT;
 
 /// Days for which the server keeps the result of an operation whose row does not itself record it.
 pub const RESULT_RETENTION_DAYS: u32 = 30;
+
+/// Failures after which an operation that still waits is counted as needing attention, unless the app says otherwise.
+pub const ATTENTION_AFTER: u32 = 10;

@@ -45,7 +45,42 @@ pub struct Rejection {
     pub parent: Option<OpId>,
 }
 
+/// What has to happen before an operation is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// This one, which it needs, or which comes before it in its lane.
+    Operation(OpId),
+    /// A connection, and then the server's answer.
+    Server,
+    /// The user: it was rejected, and is repeated or discarded by nobody else.
+    User,
+}
+
 impl OutboxItem {
+    /// Returns what it waits for, given the outbox, oldest first: the last undecided operation that it depends on, else
+    /// the one right before it in its lane.
+    #[must_use]
+    pub fn waits_for<'a>(&self, outbox: impl IntoIterator<Item = &'a Self>) -> WaitsFor {
+        if self.rejection().is_some() {
+            return WaitsFor::User;
+        }
+        let (mut needed, mut before) = (None, None);
+        let earlier = outbox.into_iter().take_while(|item| item.pos < self.pos);
+        for item in earlier.filter(|item| item.rejection().is_none() && item.op.lane() == self.op.lane()) {
+            before = Some(item.id);
+            if self.op.depends_on(&item.op) {
+                needed = before;
+            }
+        }
+        needed.or(before).map_or(WaitsFor::Server, WaitsFor::Operation)
+    }
+
+    /// Returns whether it failed so often that the user should know. It is tried again all the same.
+    #[must_use]
+    pub const fn needs_attention(&self, after: u32) -> bool {
+        matches!(self.status, OutboxStatus::Queued) && self.failures >= after
+    }
+
     /// Returns the envelope to send; `after` is the unanswered operation before it in its lane.
     #[must_use]
     pub fn envelope(&self, after: Option<OpId>) -> OpEnvelope {

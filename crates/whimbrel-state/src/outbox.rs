@@ -14,6 +14,8 @@ pub struct OutboxSummary {
     pub queued: usize,
     /// Operations that the server decided against, kept until the user discards or repeats them.
     pub rejected: usize,
+    /// Those of the queued ones that failed so often that the user should know. They are tried again all the same.
+    pub attention: usize,
 }
 
 /// The outbox as state: by position, with what is looked up in it.
@@ -23,6 +25,8 @@ pub(crate) struct Outbox {
     positions: HashMap<OpId, u64>,
     index: Index,
     summary: SharedObservable<OutboxSummary>,
+    /// Failures after which an operation needs attention.
+    attention_after: u32,
 }
 
 /// The positions of operations, by what they are looked up with.
@@ -35,8 +39,11 @@ struct Index {
 }
 
 impl Outbox {
-    pub(crate) fn new(items: Vec<OutboxItem>) -> Self {
-        let mut outbox = Self::default();
+    pub(crate) fn new(items: Vec<OutboxItem>, attention_after: u32) -> Self {
+        let mut outbox = Self {
+            attention_after,
+            ..Self::default()
+        };
         let changes = items.into_iter().map(Change::Outbox).collect();
         outbox.reduce(&Delta { changes });
         outbox
@@ -56,12 +63,14 @@ impl Outbox {
             let old = self.positions.remove(&id);
             if let Some(before) = old.and_then(|old| edit.get(&old)) {
                 *summary.count_of(before) -= 1;
+                summary.attention -= usize::from(before.needs_attention(self.attention_after));
                 self.index.remove(before);
                 touched.push(Arc::clone(before));
             }
             edit.place(old.as_ref(), item.map(|item| (item.pos, item.clone())));
             if let Some(item) = item {
                 *summary.count_of(item) += 1;
+                summary.attention += usize::from(item.needs_attention(self.attention_after));
                 self.positions.insert(id, item.pos);
                 self.index.add(item);
                 touched.push(Arc::new(item.clone()));

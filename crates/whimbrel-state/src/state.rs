@@ -10,7 +10,7 @@ use std::{
 };
 use whimbrel_model::{
     Change, ChannelId, ChannelSummary, Delta, MessagePage, MessageQuery, MessageScope, OutboxItem, Row,
-    StreamId, User, UserId,
+    StreamId, User, UserId, limits,
 };
 
 /// What has to be read again from the store after a delta, because the delta alone does not say it.
@@ -51,7 +51,13 @@ impl State {
     /// Creates the state of `me`, with what its store holds in the outbox.
     #[must_use]
     pub fn new(me: UserId, outbox: Vec<OutboxItem>) -> Self {
-        let outbox = Outbox::new(outbox);
+        Self::with_attention_after(me, outbox, limits::ATTENTION_AFTER)
+    }
+
+    /// Creates a state that counts an operation as needing attention after so many failures.
+    #[must_use]
+    pub fn with_attention_after(me: UserId, outbox: Vec<OutboxItem>, failures: u32) -> Self {
+        let outbox = Outbox::new(outbox, failures);
         Self(Arc::new(Shared {
             me,
             status: SharedObservable::default(),

@@ -14,6 +14,8 @@ pub struct EngineConfig {
     pub answer_ms: u64,
     /// Streams that are pulled at once: enough to hide the round trip, few enough to leave the visible one fast.
     pub pulls: usize,
+    /// Failures after which an operation needs attention: see `OutboxItem::needs_attention`. It is still tried again.
+    pub attention_after: u32,
 }
 
 impl Default for EngineConfig {
@@ -25,6 +27,7 @@ impl Default for EngineConfig {
             connect_ms: 30_000,
             answer_ms: 30_000,
             pulls: 4,
+            attention_after: whimbrel_model::limits::ATTENTION_AFTER,
         }
     }
 }

@@ -4,7 +4,8 @@ use crate::{
 };
 use std::collections::BTreeMap;
 use whimbrel_model::{
-    Account, Change, ChannelId, Code, DeviceId, Epoch, Loaded, Op, OpId, Rejection, StreamId, UserId,
+    Account, Change, ChannelId, Code, DeviceId, Epoch, Loaded, MessageBody, Op, OpId, Rejection, StreamId,
+    UserId,
 };
 use whimbrel_protocol::{ClientFrame, OpResult, Ops, Outcome, ServerFrame, Token};
 
@@ -179,8 +180,47 @@ impl Engine {
     /// [`CommandError::NotInOutbox`], [`CommandError::NotRejected`], [`CommandError::OutboxFull`].
     pub fn repeat(&mut self, id: OpId, env: &mut Env<'_>) -> Result<(OpId, Effects), CommandError> {
         let new_id = OpId(self.ids.next(env));
-        self.outbox.repeat(id, new_id, env)?;
+        self.outbox.repeat(id, None, new_id, env)?;
         Ok((new_id, self.finish(Effects::default(), env)))
+    }
+
+    /// Queues a rejected message or edit again as [`Engine::repeat`] does, with another body.
+    ///
+    /// # Errors
+    /// As [`Engine::repeat`], and [`CommandError::Invalid`] when the operation has no body, or not one like this.
+    pub fn repeat_with(
+        &mut self,
+        id: OpId,
+        body: MessageBody,
+        env: &mut Env<'_>,
+    ) -> Result<(OpId, Effects), CommandError> {
+        let new_id = OpId(self.ids.next(env));
+        self.outbox.repeat(id, Some(body), new_id, env)?;
+        Ok((new_id, self.finish(Effects::default(), env)))
+    }
+
+    /// Queues everything that was rejected again, oldest first. What cannot be queued any more stays as it is.
+    pub fn repeat_all(&mut self, env: &mut Env<'_>) -> (Vec<OpId>, Effects) {
+        let mut repeated = Vec::new();
+        for id in self.outbox.rejected() {
+            let new_id = OpId(self.ids.next(env));
+            if self.outbox.repeat(id, None, new_id, env).is_ok() {
+                repeated.push(new_id);
+            }
+        }
+        (repeated, self.finish(Effects::default(), env))
+    }
+
+    /// Returns the moment, on the monotonic clock, before which an operation is not tried again: that of the next
+    /// connection, or that of its lane after a refusal for now. Absent: it waits for no moment.
+    #[must_use]
+    pub fn next_attempt(&self, id: OpId) -> Option<u64> {
+        let retry = self.outbox.retry_at(id)?;
+        match &self.phase {
+            Phase::Waiting { until, .. } => Some(*until),
+            Phase::Online(_) => retry,
+            _ => None,
+        }
     }
 
     /// Asks the server for messages before the sequence `before`. Returns the number that names the answer in

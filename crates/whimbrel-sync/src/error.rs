@@ -14,7 +14,9 @@ pub enum CommandError {
     )]
     OutboxFull,
     /// There is no such operation in the outbox.
-    #[error("operation {0} is not in the outbox: it was decided, discarded, or became part of another before")]
+    #[error(
+        "operation {0} is not in the outbox: it was decided, discarded, or became part of another before"
+    )]
     NotInOutbox(OpId),
     /// The operation may have reached the server, so it cannot be taken back, only undone by another one.
     #[error("operation {0} may have reached the server already: undo it with a new operation instead")]

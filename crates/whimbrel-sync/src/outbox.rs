@@ -7,7 +7,8 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
-    Change, Code, Delta, Lane, Op, OpEnvelope, OpId, OutboxItem, OutboxStatus, Rejection, UserId, limits,
+    Change, Code, Delta, Invalid, Lane, MessageBody, Op, OpEnvelope, OpId, OutboxItem, OutboxStatus,
+    Rejection, UserId, limits,
 };
 
 #[derive(Debug, Default)]
@@ -331,17 +332,41 @@ impl Outbox {
     }
 
     /// Puts a rejected operation at the end of the outbox again, as a new one: the old id has its answer for ever.
-    pub(crate) fn repeat(&mut self, id: OpId, new_id: OpId, env: &Env<'_>) -> Result<(), CommandError> {
+    pub(crate) fn repeat(
+        &mut self,
+        id: OpId,
+        body: Option<MessageBody>,
+        new_id: OpId,
+        env: &Env<'_>,
+    ) -> Result<(), CommandError> {
         let item = self.find(id)?;
         if item.rejection().is_none() {
             return Err(CommandError::NotRejected(id));
         }
+        let (pos, mut op, user) = (item.pos, item.op.clone(), item.user.clone());
+        if let Some(new) = body {
+            match &mut op {
+                Op::SendMessage { body, .. } | Op::EditMessage { body, .. } => *body = new,
+                other => return Err(Invalid::new("op", format!("{} has no body", other.name())).into()),
+            }
+        }
         // An operation that cannot be queued any more, after an update of the software, stays as it is.
-        item.op.validate()?;
-        let (pos, op, user) = (item.pos, item.op.clone(), item.user.clone());
+        op.validate()?;
         self.forget(pos);
         self.append(new_id, op, &user, env);
         Ok(())
+    }
+
+    /// Returns what was rejected, oldest first.
+    pub(crate) fn rejected(&self) -> Vec<OpId> {
+        let rejected = self.items.values().filter(|item| item.rejection().is_some());
+        rejected.map(|item| item.id).collect()
+    }
+
+    /// Returns the moment before which the lane of an operation that waits is left alone, if there is one.
+    pub(crate) fn retry_at(&self, id: OpId) -> Option<Option<u64>> {
+        let item = self.find(id).ok().filter(|item| item.rejection().is_none())?;
+        Some(self.lanes.get(&item.op.lane())?.retry_at)
     }
 
     fn find(&self, id: OpId) -> Result<&OutboxItem, CommandError> {

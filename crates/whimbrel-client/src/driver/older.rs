@@ -56,6 +56,9 @@ impl Driver {
             }
             Command::Enqueue { .. }
             | Command::Repeat { .. }
+            | Command::RepeatWith { .. }
+            | Command::RepeatAll { .. }
+            | Command::NextAttempt { .. }
             | Command::Discard { .. }
             | Command::GoOnline
             | Command::GoOffline

@@ -18,3 +18,4 @@ mod offline;
 mod older;
 mod rejected;
 mod support;
+mod waiting;

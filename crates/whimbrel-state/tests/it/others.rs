@@ -44,6 +44,7 @@ fn the_outbox_is_listed_by_position_and_counted() {
     let summary = OutboxSummary {
         queued: 2,
         rejected: 1,
+        attention: 0,
     };
     assert_eq!(driver.state.outbox_summary(), summary);
     assert_eq!(summaries.next().now_or_never(), Some(Some(summary)));
@@ -69,9 +70,34 @@ fn the_outbox_is_listed_by_position_and_counted() {
         driver.state.outbox_summary(),
         OutboxSummary {
             queued: 2,
-            rejected: 0
+            rejected: 0,
+            attention: 0
         }
     );
+}
+
+#[test]
+fn what_failed_often_is_counted_while_it_waits() {
+    let failed = OutboxItem {
+        failures: 3,
+        ..queued(1, send(1, &cid("a")))
+    };
+    let state = State::with_attention_after(user("ada"), vec![failed.clone()], 3);
+    assert_eq!(state.outbox_summary().attention, 1);
+    assert_eq!(
+        State::new(user("ada"), vec![failed.clone()])
+            .outbox_summary()
+            .attention,
+        0
+    );
+    let told = Change::Outbox(rejected(failed));
+    drop(state.reduce(&Delta { changes: vec![told] }));
+    let summary = OutboxSummary {
+        queued: 0,
+        rejected: 1,
+        attention: 0,
+    };
+    assert_eq!(state.outbox_summary(), summary);
 }
 
 #[test]

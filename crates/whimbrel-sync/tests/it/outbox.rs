@@ -1,11 +1,11 @@
 //! What an operation goes through, from the call to its answer.
 
 use crate::{
-    frames::{accepted, channel, create, message, op_ids, ops, react, send, step, user},
+    frames::{accepted, channel, create, message, op_ids, ops, react, rejected, retry, send, step, user},
     world::{World, open_as},
 };
-use whimbrel_model::{Change, Code, Op, limits};
-use whimbrel_sync::{CommandError, Input, Notice};
+use whimbrel_model::{Change, Code, Op, OpId, WaitsFor, limits};
+use whimbrel_sync::{CommandError, EngineConfig, Input, Notice, Status};
 
 #[test]
 fn an_operation_queued_offline_is_in_the_delta_and_in_no_frame() {
@@ -198,4 +198,68 @@ fn the_device_keeps_its_id_over_a_restart() {
     let world = World::new();
     let device = world.engine.account().device;
     assert_eq!(world.restarted().engine.account().device, device);
+}
+
+#[test]
+fn each_says_what_it_waits_for() {
+    let mut world = World::new();
+    let (created, _) = world.queue(create("general"));
+    let (first, _) = world.queue(send("general", 1));
+    let (second, _) = world.queue(send("general", 2));
+    let (reaction, _) = world.queue(react("general", 1));
+    let (elsewhere, _) = world.queue(send("other", 3));
+    let waits = |world: &World, id| world.item(id).waits_for(&world.disk.loaded.outbox);
+    assert_eq!(waits(&world, created), WaitsFor::Server);
+    assert_eq!(waits(&world, first), WaitsFor::Operation(created));
+    assert_eq!(
+        waits(&world, second),
+        WaitsFor::Operation(created),
+        "not the one before"
+    );
+    assert_eq!(waits(&world, reaction), WaitsFor::Operation(first));
+    assert_eq!(waits(&world, elsewhere), WaitsFor::Server);
+    drop(world.hello());
+    drop(world.frame(rejected(created, Code::Forbidden)));
+    assert_eq!(waits(&world, created), WaitsFor::User);
+    assert_eq!(
+        waits(&world, second),
+        WaitsFor::Operation(first),
+        "the one before"
+    );
+}
+
+#[test]
+fn the_next_attempt_is_that_of_the_lane_or_of_the_connection() {
+    let mut world = World::live();
+    let (id, _) = world.queue(send("general", 1));
+    let (other, _) = world.queue(send("other", 2));
+    assert_eq!(world.engine.next_attempt(id), None, "it is on its way");
+    drop(world.frame(retry(id, Code::RateLimited, Some(1_000))));
+    let at = world.engine.next_attempt(id).unwrap();
+    assert!(at >= world.now + 1_000);
+    assert_eq!(world.engine.next_attempt(other), None);
+    drop(world.input(Input::Closed {
+        code: Code::HeartbeatLost,
+    }));
+    let Status::BackingOff { until, .. } = world.engine.status() else {
+        panic!("it waits");
+    };
+    assert_eq!(world.engine.next_attempt(other), Some(until));
+    assert_eq!(world.engine.next_attempt(OpId(crate::frames::uuid(9))), None);
+}
+
+#[test]
+fn what_fails_often_needs_attention_and_is_tried_again() {
+    let mut world = World::live();
+    let (id, _) = world.queue(send("general", 1));
+    let after = EngineConfig::default().attention_after;
+    for failures in 1..=after {
+        drop(world.input(Input::Closed {
+            code: Code::HeartbeatLost,
+        }));
+        assert_eq!(world.item(id).needs_attention(after), failures == after);
+        assert_eq!(op_ids(&world.hello().frames), [id]);
+    }
+    drop(world.frame(rejected(id, Code::Invalid)));
+    assert!(!world.item(id).needs_attention(after), "the user knows");
 }

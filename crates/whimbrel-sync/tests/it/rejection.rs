@@ -200,3 +200,53 @@ fn what_cannot_be_queued_any_more_is_kept_when_it_is_repeated() {
     drop(world.hello());
     assert_eq!(world.outbox(), [id]);
 }
+
+#[test]
+fn a_rejected_message_is_repeated_with_another_body() {
+    let mut world = World::live();
+    let (old, _) = world.queue(send("general", 1));
+    drop(world.frame(rejected(old, Code::TooLarge)));
+    let empty = world.with_env(|engine, env| engine.repeat_with(old, String::new().into(), env));
+    assert_eq!(empty.unwrap_err().code(), "invalid");
+    let (new, effects) = world
+        .with_env(|engine, env| engine.repeat_with(old, "shorter".into(), env))
+        .unwrap();
+    let effects = world.commit(effects);
+    assert_eq!(op_ids(&effects.frames), [new]);
+    let Op::SendMessage { id, body, .. } = &world.item(new).op else {
+        panic!("it is a message");
+    };
+    assert_eq!((*id, body.text.as_str()), (message_id(1), "shorter"));
+    assert_eq!(world.outbox(), [new]);
+}
+
+#[test]
+fn what_has_no_body_is_not_repeated_with_one() {
+    let mut world = World::live();
+    let (id, _) = world.queue(react("general", 1));
+    drop(world.frame(rejected(id, Code::NotMember)));
+    let error = world
+        .with_env(|engine, env| engine.repeat_with(id, "text".into(), env))
+        .unwrap_err();
+    assert_eq!(error.code(), "invalid");
+    assert_eq!(world.outbox(), [id]);
+}
+
+#[test]
+fn everything_rejected_is_repeated_in_its_order() {
+    let mut world = World::live();
+    let root = full_lane(&mut world, create("general"));
+    let (message, _) = world.queue(send("general", 1));
+    drop(world.queue(react("general", 1)));
+    drop(world.frame(rejected(root, Code::Forbidden)));
+    assert_eq!(code(&world, message), Some(Code::ParentRejected));
+    let (ids, effects) = world.with_env(whimbrel_sync::Engine::repeat_all);
+    drop(world.commit(effects));
+    let again: Vec<_> = ids.iter().map(|id| world.item(*id).op.clone()).collect();
+    assert_eq!(
+        again,
+        [create("general"), send("general", 1), react("general", 1)]
+    );
+    let items = &world.disk.loaded.outbox;
+    assert!(items.iter().all(|item| item.rejection().is_none()));
+}

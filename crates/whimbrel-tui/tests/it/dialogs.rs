@@ -130,6 +130,7 @@ fn the_outbox_tells_why_and_offers_both_ways_out() {
         summary: OutboxSummary {
             queued: 1,
             rejected: 1,
+            ..OutboxSummary::default()
         },
         items: items.into_iter().map(Arc::new).collect(),
     });

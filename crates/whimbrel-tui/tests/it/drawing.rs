@@ -180,6 +180,7 @@ fn the_status_line_tells_the_connection_and_the_outbox() {
     let summary = OutboxSummary {
         queued: 2,
         rejected: 1,
+        ..OutboxSummary::default()
     };
     screen.feed(Feed::Outbox {
         summary,
