@@ -180,7 +180,8 @@ impl Window {
             Some(oldest) => self.low = oldest.seq,
             None => {}
         }
-        touched.extend(self.take_page(page));
+        // The newest first: each goes to the front of the list, which is cheap at any length.
+        touched.extend(self.take_page(page).into_iter().rev());
         self.target = self.target.max(self.stored);
         self.settle(touched, &before, outbox);
     }
