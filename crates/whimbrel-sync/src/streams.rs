@@ -41,6 +41,8 @@ pub(crate) struct Streams {
     cooling: BTreeMap<StreamId, u64>,
     /// Channels that are on the screen: they are pulled first.
     visible: BTreeSet<StreamId>,
+    /// Streams that were followed: whoever comes back pulls at once.
+    left: BTreeSet<StreamId>,
 }
 
 impl Streams {
@@ -72,6 +74,7 @@ impl Streams {
             pulling: BTreeMap::new(),
             cooling: BTreeMap::new(),
             visible: BTreeSet::new(),
+            left: BTreeSet::new(),
         }
     }
 
@@ -249,23 +252,36 @@ impl Streams {
         self.cooling.insert(id, until);
     }
 
-    /// Stops following a stream that the account may not see any more. Its rows stay.
+    /// Stops following a stream that the account may not see any more. Its rows stay, and so does the cursor: whoever
+    /// comes back goes on from there, and another history is recognised as one.
     pub(crate) fn unfollow(&mut self, id: &StreamId, delta: &mut Delta) {
         self.behind.remove(id);
         self.pulling.remove(id);
         self.cooling.remove(id);
-        let Some(stream) = self.streams.remove(id) else {
+        let Some(mut stream) = self.streams.remove(id) else {
             return;
         };
+        let of_old_history = |cursor: Cursor| self.epoch.is_some_and(|epoch| epoch != cursor.epoch);
+        let kept = stream
+            .cursor
+            .filter(|cursor| cursor.window.is_none() && !of_old_history(*cursor));
         match (id, stream.cursor) {
-            // Another history may know a channel of this name later, and begin with the same versions.
-            (_, Some(cursor)) if self.epoch.is_some_and(|epoch| epoch != cursor.epoch) => {
-                self.rebase(id, delta);
-            }
+            _ if kept.is_some() => {}
+            (_, Some(cursor)) if of_old_history(cursor) => self.rebase(id, delta),
             (StreamId::Channel(cid), Some(cursor)) => self.mark_stale(cid, cursor.ver, delta),
             _ => {}
         }
         delta.push(Change::Unfollow(id.clone()));
+        if let Some(cursor) = kept {
+            delta.push(Change::Cursor(id.clone(), cursor));
+            stream.head = Head {
+                ver: cursor.ver,
+                seq: cursor.seq,
+            };
+            stream.early.clear();
+            self.streams.insert(id.clone(), stream);
+            self.left.insert(id.clone());
+        }
     }
 
     /// Takes a page of older messages.
@@ -403,6 +419,9 @@ impl Streams {
                 MemberState::Active => {
                     self.streams.entry(id.clone()).or_default();
                     self.judge(&id);
+                    if self.left.remove(&id) {
+                        self.behind.insert(id);
+                    }
                 }
                 MemberState::Gone => self.unfollow(&id, delta),
             }

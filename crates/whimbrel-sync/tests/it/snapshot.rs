@@ -3,11 +3,11 @@
 use crate::{
     frames::{
         EPOCH, accepted, channel, cid, cursor, event, failed, head, heads_page, histories, in_window, me,
-        message, page, reaction, ready_as, send, syncs,
+        membership, message, page, reaction, ready_as, send, syncs,
     },
     world::World,
 };
-use whimbrel_model::{Change, Code, Cursor, Epoch, Head, Range, StreamEvent};
+use whimbrel_model::{Change, Code, Cursor, Epoch, Head, MemberState, Range, StreamEvent};
 use whimbrel_protocol::{HistoryPage, Page, ServerFrame, Sync};
 use whimbrel_sync::{HistoryError, Input, Notice, Status};
 
@@ -363,4 +363,23 @@ fn a_channel_that_another_history_does_not_know_leaves_no_versions_behind() {
     assert!(ask.is_some());
     assert!(world.disk.rebased.contains(&channel("general")));
     assert!(world.ranges("general").as_slice().is_empty());
+}
+
+#[test]
+fn a_channel_that_was_left_in_another_history_is_read_anew_by_whoever_is_in_it_now() {
+    let mut world = followed();
+    let gone = vec![membership("general", MemberState::Gone, 1)];
+    drop(world.frame(event(me(), 0, 1, 0, gone)));
+    let mut world = world.restarted();
+    drop(world.greet());
+    let effects = world.frame(ready_as("ada", Epoch(8)));
+    let asks = syncs(&effects.frames);
+    let ask = asks.iter().find(|ask| ask.stream == channel("general")).unwrap();
+    assert_eq!(ask.cursor, Some(cursor(10, 10)));
+    let to = Cursor {
+        epoch: Epoch(8),
+        ..cursor(4, 3)
+    };
+    drop(world.frame(ServerFrame::Page(reset(ask, to, vec![message("general", 3, 4)]))));
+    assert!(world.disk.rebased.contains(&channel("general")));
 }
