@@ -146,6 +146,14 @@ impl Driver {
             return None;
         }
         let items = timeline.items();
+        let newest = items.iter().rev().find(|item| item.view.message.seq > 0)?;
+        let run = self
+            .engine
+            .fresh_start(timeline.cid(), newest.view.message.seq + 1);
+        if timeline.older(1).before.is_some_and(|oldest| run <= oldest) {
+            // One run holds all that is shown, however long: nothing to look for.
+            return None;
+        }
         let after = items.iter().rev().find(|item| item.gap_before)?;
         Some(self.engine.fresh_start(timeline.cid(), after.view.message.seq))
     }
