@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use std::{process::ExitCode, time::Instant};
-use whimbrel_testkit::sim::{Counters, Cut, Fault, Mutant, PATHS, Total, run, shrink};
+use whimbrel_testkit::sim::{Counters, Cut, Fault, Mutant, PATHS, Total, shrink};
 
 /// Schedules from which on a path that was never taken is a failure.
 const VACUOUS_FROM: u64 = 1_000;
@@ -143,7 +143,7 @@ fn tell(seed: u64, mutant: Option<Mutant>) {
         small.cut.actions,
         without.collect::<Vec<_>>().join(", ")
     );
-    if let Some(violation) = run(seed, mutant, &Cut::default()).violation {
+    if let Some(violation) = &small.outcome.violation {
         println!("{violation}");
     }
     println!("again: cargo xtask sim --schedules 1 --seed {seed}");

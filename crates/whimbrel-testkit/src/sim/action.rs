@@ -125,8 +125,7 @@ impl World {
             self.server_stops();
             return true;
         }
-        let rate = self.plan.rate(Fault::Restored);
-        if rate > 0 && self.dice.per_mille(100 + rate) {
+        if self.plan.restores && self.dice.per_mille(60) {
             if self.server.backup.is_none() {
                 self.back_up();
             } else {
@@ -172,7 +171,8 @@ impl World {
         let outcome = if done { "" } else { ", which fails" };
         self.say(&name, || {
             let id = made.map(|id| id.to_string()).unwrap_or_default();
-            format!("wants to {} {id}{outcome}", op.name())
+            let at = op.message().map(|id| format!(" of message {id}")).unwrap_or_default();
+            format!("wants to {} {id}{at}{outcome}", op.name())
         });
         Ok(())
     }

@@ -50,7 +50,16 @@ impl World {
                 let wrong = count > 1 || (count == 0 && shown == Shown::Once);
                 if wrong {
                     let name = &self.devices[index].name;
-                    return violated("C1", format!("{name} shows its own message {id} {count} times"));
+                    let which = if count > 1 { "E2" } else { "C1" };
+                    let seqs: Vec<u64> = timeline
+                        .items()
+                        .iter()
+                        .map(|item| item.view.message.seq)
+                        .collect();
+                    return violated(
+                        which,
+                        format!("{name} shows its own message {id} {count} times, in {seqs:?}"),
+                    );
                 }
             }
         }

@@ -121,6 +121,10 @@ impl Ghost {
             self.ops.insert(item.id, made);
             return Ok(());
         };
+        if known.digest.is_none() {
+            // It never left: a later one may have gone up in it.
+            known.op = item.op.clone();
+        }
         if known.op != item.op || known.device != device {
             return violated("E2", format!("the id {} was used for two operations", item.id));
         }
@@ -151,7 +155,9 @@ impl Ghost {
             return Ok(());
         };
         let needed = |other: &&GhostOp| {
-            other.device == this.device
+            let makes_channel = matches!(other.op, Op::CreateChannel { .. });
+            makes_channel == (*code == Code::ChannelNotFound)
+                && other.device == this.device
                 && other.order < this.order
                 && !matches!(other.fate, Fate::Rejected | Fate::Discarded)
                 && this.op.depends_on(&other.op)
@@ -177,6 +183,8 @@ impl Ghost {
         op.fate = match op.fate {
             Fate::Rejected => Fate::Discarded,
             _ if op.discard_asked => Fate::Discarded,
+            // It never left: a later one may have made it needless.
+            _ if op.digest.is_none() => Fate::Discarded,
             _ if allowed.accepted.contains(&id) => Fate::Accepted,
             _ => {
                 return violated(

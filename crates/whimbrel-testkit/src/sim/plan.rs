@@ -38,6 +38,8 @@ pub(super) struct Plan {
     pub(super) latency: u64,
     /// Whether somebody writes a thousand changes at once, so that devices jump.
     pub(super) flood: bool,
+    /// Whether the server may be replaced by its backup.
+    pub(super) restores: bool,
 }
 
 /// Weights of the kinds of action, in the order of `action::KINDS`.
@@ -75,6 +77,7 @@ impl Plan {
             pace: [20, 200, 1_000, 8_000][dice.index(4)],
             latency: [5, 60, 400][dice.index(3)],
             flood,
+            restores: dice.per_mille(150) && !cut.without.has(Fault::Restored),
         }
     }
 
