@@ -221,8 +221,8 @@ impl<'a> Round<'a> {
         let total = planned.len();
         let mut said = Vec::new();
         if matches!(hit, Hit::Client | Hit::Both) {
-            // Some answers come before the kill, and are promises then.
-            for _ in 0..self.dice.below(total) {
+            // The answers that come before the kill are promises.
+            for _ in 0..self.dice.below(total + 1) {
                 said.push(self.hear(at).await?);
             }
             self.hit(at, hit).await?;
@@ -262,7 +262,12 @@ impl<'a> Round<'a> {
         if hit == Hit::Nothing {
             return Ok(());
         }
-        let moment: Duration = self.dice.millis(HIT);
+        // At once in half of the cases: an answer that came too early shows only then.
+        let moment = if self.dice.chance(50) {
+            Duration::ZERO
+        } else {
+            self.dice.millis(HIT)
+        };
         sleep(moment).await; // tidy: allow sleep: the kill has to hit different moments of a commit
         if matches!(hit, Hit::Server | Hit::Both) {
             self.world.kill_server().await?;

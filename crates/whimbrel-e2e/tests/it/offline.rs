@@ -102,7 +102,8 @@ async fn six_offline_operations_survive_a_restart_and_reach_everyone_once_the_ne
         .map(|group| group.kind.to_string())
         .collect();
     assert_eq!(kinds, ["🎉"]);
-    assert_eq!(client.outbox().len(), 9);
+    // What came to nothing is not there: create, two messages of which one was edited, and one reaction.
+    assert_eq!(client.outbox().len(), 4);
     let channels = client.channels().await.unwrap();
     assert_eq!(
         (
@@ -127,7 +128,7 @@ async fn six_offline_operations_survive_a_restart_and_reach_everyone_once_the_ne
     for client in [&ada, &bob] {
         let timeline = client.channel(CID).unwrap().timeline().await.unwrap();
         until(&timeline, "everything sent and arrived", has_arrived).await;
-        assert_eq!(texts(&timeline), ["kept", "edited", ""]);
+        assert_eq!(texts(&timeline), ["kept", "edited"]);
         assert_eq!(timeline.edge(), OlderEdge::Start);
         client.close().await;
     }
@@ -151,14 +152,13 @@ fn has_arrived(timeline: &Timeline) -> bool {
     let items = timeline.items();
     let sent =
         |item: &whimbrel::TimelineItem| item.view.status == MessageStatus::Sent && !item.view.change_pending;
-    items.len() == 3
+    items.len() == 2
         && items.iter().all(|item| sent(item))
         && items[0]
             .reactions
             .iter()
             .any(|group| group.kind.as_str() == "🎉" && group.count == 1)
         && items[0].reactions.len() == 1
-        && items[2].view.message.is_deleted()
 }
 
 /// Renames the one database in `directory` to the name that it has for `server`.
