@@ -81,9 +81,15 @@ impl Streams {
     /// Takes the server's history of this connection, and finds what has to be pulled. `known` is the history that the
     /// heads here were learned in, as far as that is known.
     pub(crate) fn connected(&mut self, epoch: Epoch, known: Option<Epoch>, delta: &mut Delta) {
-        let before = self.epoch.replace(epoch).or(known);
+        let followed = || self.streams.values().find_map(|stream| stream.cursor);
+        let before = self
+            .epoch
+            .or(known)
+            .or_else(|| followed().map(|cursor| cursor.epoch));
+        self.epoch = Some(epoch);
         self.cooling.clear();
-        if before != Some(epoch) {
+        // On a device that has followed nothing yet, there is no other history.
+        if before.is_some_and(|before| before != epoch) {
             self.forget_heads(delta);
         }
         let ids: Vec<StreamId> = self.streams.keys().cloned().collect();
@@ -262,14 +268,9 @@ impl Streams {
             return;
         };
         let of_old_history = |cursor: Cursor| self.epoch.is_some_and(|epoch| epoch != cursor.epoch);
-        let kept = stream
-            .cursor
-            .filter(|cursor| cursor.window.is_none() && !of_old_history(*cursor));
-        match (id, stream.cursor) {
-            _ if kept.is_some() => {}
-            (_, Some(cursor)) if of_old_history(cursor) => self.rebase(id, delta),
-            (StreamId::Channel(cid), Some(cursor)) => self.mark_stale(cid, cursor.ver, delta),
-            _ => {}
+        let kept = stream.cursor.filter(|cursor| !of_old_history(*cursor));
+        if stream.cursor.is_some() && kept.is_none() {
+            self.rebase(id, delta);
         }
         delta.push(Change::Unfollow(id.clone()));
         if let Some(cursor) = kept {

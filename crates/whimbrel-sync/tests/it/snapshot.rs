@@ -383,3 +383,25 @@ fn a_channel_that_was_left_in_another_history_is_read_anew_by_whoever_is_in_it_n
     drop(world.frame(ServerFrame::Page(reset(ask, to, vec![message("general", 3, 4)]))));
     assert!(world.disk.rebased.contains(&channel("general")));
 }
+
+#[test]
+fn a_restart_before_anything_was_followed_keeps_the_own_messages_in_sight() {
+    let mut world = World::new();
+    drop(world.hello());
+    let (id, _) = world.queue(send("general", 90));
+    let step = StreamEvent {
+        stream: channel("general"),
+        from: 4,
+        to: 5,
+        seq: 1,
+        rows: vec![message("general", 1, 5)],
+    };
+    drop(world.frame(accepted(id, vec![step])));
+    let mut world = world.restarted();
+    drop(world.hello());
+    assert_eq!(
+        world.disk.rebased,
+        [],
+        "nothing says that it is of another history"
+    );
+}
