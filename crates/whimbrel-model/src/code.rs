@@ -68,6 +68,9 @@ codes! {
     IdConflict = "id_conflict", false;
     /// An operation that this one needs was rejected. Made on the device, never by the server.
     ParentRejected = "parent_rejected", false;
+    /// Whether the operation acted is not known, and the server may have forgotten: the user decides whether to repeat it.
+    /// Made on the device, never by the server.
+    Expired = "expired", false;
     /// The operation that came before in its lane has not been seen: send again from there.
     OutOfOrder = "out_of_order", true;
     /// The server cannot take the request now.

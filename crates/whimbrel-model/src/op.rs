@@ -227,6 +227,19 @@ impl Op {
         }
     }
 
+    /// Returns whether it may be repeated however long ago it may have acted: what it made is its own record, or all it
+    /// says is how things end up.
+    #[must_use]
+    pub const fn is_its_own_record(&self) -> bool {
+        matches!(
+            self,
+            Self::CreateChannel { .. }
+                | Self::SendMessage { .. }
+                | Self::DeleteMessage { .. }
+                | Self::MarkRead { .. }
+        )
+    }
+
     /// Returns the operation's name, as on the wire.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -24,7 +24,8 @@
 //!   ([`Op::merged_with`](whimbrel_model::Op::merged_with)); what was attempted is undone by a new operation.
 //! - C5: a lane's operations are sent in the order in which they were made.
 //! - C6, C7: a cursor moves only with the rows that it covers, and only from where it is.
-//! - Nothing here compares wall-clock times (C17).
+//! - Nothing here compares wall-clock times (C17), with one exception that can only make a user be asked too early:
+//!   whether the server may have forgotten an operation that was attempted before the last start.
 
 mod backoff;
 mod catch_up;

@@ -1,14 +1,13 @@
 //! The durable queue of everything that the server has not decided.
 
-use crate::{
-    CommandError, EngineConfig, Env, Notice, backoff,
-    compact::{Fold, fold},
-    lane::LaneQueue,
-};
+mod folding;
+mod retention;
+
+use crate::{CommandError, EngineConfig, Env, Notice, backoff, lane::LaneQueue};
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
     Change, Code, Delta, Invalid, Lane, MessageBody, Op, OpEnvelope, OpId, OutboxItem, OutboxStatus,
-    Rejection, UserId, limits,
+    Rejection, Timestamp, UserId, limits,
 };
 
 #[derive(Debug, Default)]
@@ -21,6 +20,10 @@ pub(crate) struct Outbox {
     in_flight: usize,
     /// Operations that were folded into another: they settle when that one does. Nobody waits for them after a restart.
     followers: BTreeMap<OpId, Vec<OpId>>,
+    /// The server's clock when this connection began.
+    server_time: Option<Timestamp>,
+    /// When operations were first attempted, by the server's clock, if that was in this run.
+    attempted_at: BTreeMap<u64, Timestamp>,
     /// Items whose stored copy is not what is here.
     dirty: BTreeSet<u64>,
     removed: Vec<OpId>,
@@ -79,69 +82,6 @@ impl Outbox {
         Ok(())
     }
 
-    /// Lets an operation go up in those that wait and were never sent, if that comes to the same. Returns whether it did.
-    fn fold(&mut self, id: OpId, op: &Op, now: u64, notices: &mut Vec<Notice>) -> bool {
-        let Some(lane) = self.lanes.get(&op.lane()) else {
-            return false;
-        };
-        let never_sent = lane
-            .newest_first()
-            .map_while(|pos| self.items.get(&pos).filter(|item| !item.attempted))
-            .map(|item| (item.pos, &item.op));
-        match fold(never_sent, op) {
-            Fold::Apart => false,
-            Fold::Into(pos, merged) => {
-                let Some(item) = self.items.get_mut(&pos) else {
-                    return false;
-                };
-                if item.op != merged {
-                    item.op = merged;
-                    self.dirty.insert(pos);
-                }
-                self.followers.entry(item.id).or_default().push(id);
-                true
-            }
-            Fold::Gone(gone) => {
-                if self.is_missed(&gone) {
-                    return false;
-                }
-                for pos in gone {
-                    self.leave_lane(pos, now);
-                    if let Some(id) = self.items.get(&pos).map(|item| item.id) {
-                        self.settle(id, &Ok(()), notices);
-                    }
-                    self.forget(pos);
-                }
-                self.settle(id, &Ok(()), notices);
-                true
-            }
-        }
-    }
-
-    /// Returns whether anything else here, rejected or not, could only ever be accepted after one of these.
-    fn is_missed(&self, gone: &[u64]) -> bool {
-        let ops = gone.iter().filter_map(|pos| self.items.get(pos));
-        let sends: Vec<&Op> = ops
-            .map(|item| &item.op)
-            .filter(|op| matches!(op, Op::SendMessage { .. }))
-            .collect();
-        let others = self.items.values().filter(|item| !gone.contains(&item.pos));
-        !sends.is_empty()
-            && others
-                .map(|item| &item.op)
-                .any(|op| sends.iter().any(|send| op.depends_on(send)))
-    }
-
-    /// Tells of an operation, and of those that were folded into it, how it ended.
-    fn settle(&mut self, id: OpId, outcome: &Result<(), Rejection>, notices: &mut Vec<Notice>) {
-        let followers = self.followers.remove(&id).into_iter().flatten();
-        notices.extend(
-            [id].into_iter()
-                .chain(followers)
-                .map(|id| Notice::Settled(id, outcome.clone())),
-        );
-    }
-
     fn append(&mut self, id: OpId, op: Op, user: &UserId, env: &Env<'_>) {
         let pos = self.next_pos.max(1);
         self.insert(OutboxItem {
@@ -180,6 +120,7 @@ impl Outbox {
                 if !item.attempted {
                     item.attempted = true;
                     self.dirty.insert(pos);
+                    self.attempted_at.extend(self.server_time.map(|time| (pos, time)));
                 }
                 envelopes.push(item.envelope(after));
             }
@@ -380,6 +321,7 @@ impl Outbox {
         if let Some(item) = self.items.remove(&pos) {
             self.positions.remove(&item.id);
             self.dirty.remove(&pos);
+            self.attempted_at.remove(&pos);
             self.removed.push(item.id);
         }
     }

@@ -1,8 +1,10 @@
 //! What the user can see of an outbox that does not empty.
 
 use crate::support::{general, go_live, made, online, outbox, reaches, settled, shows, texts, within};
+use std::sync::Arc;
 use whimbrel_client::{Client, EngineConfig, SyncState};
-use whimbrel_model::WaitsFor;
+use whimbrel_model::{Change, Code, Delta, OutboxItem, Timestamp, WaitsFor};
+use whimbrel_store::{MemoryStore, Store};
 use whimbrel_testkit::server::TestServer;
 
 /// A client that hardly ever tries again by itself.
@@ -82,4 +84,51 @@ async fn everything_rejected_is_sent_again_at_once_and_one_with_another_text() {
         texts(items) == ["first", "two", "three"]
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_was_sent_long_ago_without_an_answer_is_for_the_user_to_decide() {
+    let server = TestServer::new();
+    let disk = MemoryStore::new();
+    let op = {
+        let ada = crate::support::open(&server, "ada", &disk).await;
+        go_live(&ada).await;
+        let channel = made(&ada).await;
+        let sent = channel.send("hello").await.unwrap();
+        let id = sent.id;
+        within("the message", sent.settled()).await.unwrap();
+        ada.disconnect().await.unwrap();
+        let op = channel.edit(id, "hello there").await.unwrap().op();
+        ada.close().await;
+        op
+    };
+    // As it is after a power cut in 2022.
+    let item = disk.reopen().load().await.unwrap().outbox.remove(0);
+    let item = OutboxItem {
+        attempted: true,
+        composed_at: Timestamp(1_650_000_000_000),
+        ..item
+    };
+    let delta = Delta {
+        changes: vec![Change::Outbox(item)],
+    };
+    disk.reopen().apply(&delta).await.unwrap();
+
+    let ada = server
+        .client("ada")
+        .store(Arc::new(disk.reopen()))
+        .open()
+        .await
+        .unwrap();
+    go_live(&ada).await;
+    let items = ada.outbox();
+    assert_eq!(
+        items[0].rejection().map(|rejection| &rejection.code),
+        Some(&Code::Expired)
+    );
+    let timeline = general(&ada).timeline().await.unwrap();
+    assert_eq!(texts(&timeline.items()), ["hello"]);
+    let again = ada.retry(op).await.unwrap();
+    within("the edit", again.settled()).await.unwrap();
+    shows(&timeline, "the edit", |items| texts(items) == ["hello there"]).await;
 }

@@ -147,11 +147,15 @@ pub(crate) fn ready() -> ServerFrame {
 }
 
 pub(crate) fn ready_as(id: &str, epoch: Epoch) -> ServerFrame {
+    ready_when(id, epoch, 0)
+}
+
+pub(crate) fn ready_when(id: &str, epoch: Epoch, server_time: i64) -> ServerFrame {
     ServerFrame::Ready(Ready {
         protocol: 1,
         user: user(id),
         epoch,
-        server_time: Timestamp(0),
+        server_time: Timestamp(server_time),
         heartbeat_ms: 30_000,
         retention_days: 30,
     })

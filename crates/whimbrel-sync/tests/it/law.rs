@@ -3,8 +3,8 @@
 use crate::{
     frames::{
         EPOCH, asks_heads, bye, channel, cid, create, cursor, event, failed, head, heads_page, histories,
-        in_window, me, membership, message, message_id, not_now, op_ids, page, react, ready_as, refusal,
-        result, results, send, step, syncs,
+        in_window, me, membership, message, message_id, not_now, op_ids, page, react, ready_as, ready_when,
+        refusal, result, results, send, step, syncs,
     },
     world::World,
 };
@@ -90,7 +90,11 @@ impl Wild {
             0..=3 => self.queue(a, b),
             4..=5 => self.input(Input::GoOnline),
             6..=8 => self.input(Input::Connected(Token::new("token"))),
-            9..=12 => self.frame(ready_as(if a == 0 { "bob" } else { "ada" }, Epoch(7 + a / 40))),
+            9..=12 => {
+                let server_time = 1_700_000_000_000 + i64::try_from(b * c).expect("it fits") * 86_400_000;
+                let user = if a == 0 { "bob" } else { "ada" };
+                self.frame(ready_when(user, Epoch(7 + a / 40), server_time));
+            }
             13..=16 => self.answer_op(a, b, c),
             17..=19 => {
                 let id = stream(a);

@@ -11,6 +11,7 @@ mod lanes;
 mod law;
 mod outbox;
 mod rejection;
+mod retention;
 mod session;
 mod snapshot;
 mod world;

@@ -48,6 +48,8 @@ pub(super) struct Ghost {
     pub(super) backup: Option<Decisions>,
     /// Accepted, then gone with a restore.
     pub(super) lost: BTreeSet<OpId>,
+    /// Rejected by the device itself, which does not know whether they acted: its clock says that it was long ago.
+    pub(super) expired: BTreeSet<OpId>,
     pub(super) restores: u64,
     /// By device: as committed.
     pub(super) cursors: Vec<BTreeMap<StreamId, Cursor>>,
@@ -132,6 +134,9 @@ impl Ghost {
             known.fate = fate;
         }
         if let OutboxStatus::Rejected(rejection) = &item.status {
+            if rejection.code == Code::Expired {
+                self.expired.insert(item.id);
+            }
             return self.check_reason(item, &rejection.code);
         }
         Ok(())
@@ -325,7 +330,7 @@ impl Ghost {
                 Fate::Accepted if !on_server && !self.lost.contains(id) => {
                     return violated("E1", format!("{name} {id} is gone"));
                 }
-                Fate::Rejected | Fate::Discarded if on_server => {
+                Fate::Rejected | Fate::Discarded if on_server && !self.expired.contains(id) => {
                     return violated("E7", format!("{name} {id} was discarded or rejected, and acted"));
                 }
                 _ => {}
