@@ -66,7 +66,7 @@ pub(crate) struct Driver {
     /// Who waits for older messages from the server.
     older: HashMap<u64, older::Waiting>,
     older_arrived: Vec<older::Waiting>,
-    /// Timelines that were opened: their channels are caught up first.
+    /// Timelines that are open, or were a heartbeat ago: their channels are caught up first.
     opened: HashSet<(ChannelId, MessageScope)>,
     wants_online: bool,
     /// There is no engine to ask until then.
@@ -227,6 +227,7 @@ impl Driver {
                 if self.broken.is_some() {
                     self.recover().await;
                 } else {
+                    self.forget_closed();
                     self.input(Input::Timer, round);
                 }
                 true

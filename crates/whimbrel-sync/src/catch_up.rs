@@ -118,7 +118,7 @@ impl Engine {
             return;
         }
         if matches!(failed.code, Code::ChannelNotFound | Code::NotMember) {
-            self.streams.unfollow(stream, delta);
+            self.streams.refused(stream, delta);
             return;
         }
         let wait = self.refused_wait(failed, env);

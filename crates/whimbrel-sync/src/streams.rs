@@ -37,6 +37,8 @@ pub(crate) struct Streams {
     behind: BTreeSet<StreamId>,
     /// The requests that ask for their next pages.
     pulling: BTreeMap<StreamId, u64>,
+    /// Streams whose membership came while a page of them was on its way: a refusal of it may be older.
+    rejoined: BTreeSet<StreamId>,
     /// Streams that are not asked for before a moment.
     cooling: BTreeMap<StreamId, u64>,
     /// Channels that are on the screen: they are pulled first.
@@ -72,6 +74,7 @@ impl Streams {
             ranges,
             behind: BTreeSet::new(),
             pulling: BTreeMap::new(),
+            rejoined: BTreeSet::new(),
             cooling: BTreeMap::new(),
             visible: BTreeSet::new(),
             left: BTreeSet::new(),
@@ -112,6 +115,7 @@ impl Streams {
     /// Forgets what was asked for on a connection that is gone.
     pub(crate) fn disconnected(&mut self) {
         self.pulling.clear();
+        self.rejoined.clear();
         for stream in self.streams.values_mut() {
             stream.early.clear();
         }
@@ -214,6 +218,7 @@ impl Streams {
             return Applied::Ignored;
         }
         self.pulling.remove(&page.stream);
+        self.rejoined.remove(&page.stream);
         let Some(old) = self.streams.get(&page.stream).map(|stream| stream.cursor) else {
             return Applied::Ignored;
         };
@@ -253,6 +258,14 @@ impl Streams {
         waited
     }
 
+    /// The server says that the account may not see a stream: stops following it, unless the account came back while the
+    /// page was on its way. Then it is asked once more.
+    pub(crate) fn refused(&mut self, id: &StreamId, delta: &mut Delta) {
+        if !self.rejoined.remove(id) {
+            self.unfollow(id, delta);
+        }
+    }
+
     /// Leaves a stream alone until a moment.
     pub(crate) fn cool(&mut self, id: StreamId, until: u64) {
         self.cooling.insert(id, until);
@@ -263,6 +276,7 @@ impl Streams {
     pub(crate) fn unfollow(&mut self, id: &StreamId, delta: &mut Delta) {
         self.behind.remove(id);
         self.pulling.remove(id);
+        self.rejoined.remove(id);
         self.cooling.remove(id);
         let Some(mut stream) = self.streams.remove(id) else {
             return;
@@ -420,6 +434,9 @@ impl Streams {
                 MemberState::Active => {
                     self.streams.entry(id.clone()).or_default();
                     self.judge(&id);
+                    if self.pulling.contains_key(&id) {
+                        self.rejoined.insert(id.clone());
+                    }
                     if self.left.remove(&id) {
                         self.behind.insert(id);
                     }

@@ -91,6 +91,7 @@ impl Driver {
     }
 
     async fn open_timeline(&mut self, cid: ChannelId, scope: MessageScope) -> Result<Timeline, Error> {
+        self.forget_closed();
         self.engine.set_visible(&cid, true);
         self.opened.insert((cid.clone(), scope));
         if let Some(open) = self.parts.state.timeline(&cid, scope) {
@@ -104,6 +105,19 @@ impl Driver {
         };
         let page = self.parts.store.messages(&query).await?;
         Ok(self.parts.state.open_timeline(cid, scope, page))
+    }
+
+    /// Lets channels that are not on the screen any more wait their turn.
+    pub(super) fn forget_closed(&mut self) {
+        let state = &self.parts.state;
+        let closed: Vec<_> = self
+            .opened
+            .extract_if(|(cid, scope)| state.timeline(cid, *scope).is_none())
+            .collect();
+        for (cid, _) in closed {
+            let open = self.opened.iter().any(|(other, _)| *other == cid);
+            self.engine.set_visible(&cid, open);
+        }
     }
 
     /// Fills the newest gap that is shown. Without one, loads older messages from the run that is on disk and up to date;

@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
 use tokio::sync::{Semaphore, watch};
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Delta, Loaded, Member, Message, MessageId, MessagePage, MessageQuery, Read,
-    User, UserId,
+    Change, ChannelId, ChannelSummary, Delta, Loaded, Member, Message, MessageId, MessagePage, MessageQuery,
+    Read, StreamId, User, UserId,
 };
 use whimbrel_store::{MemoryStore, Store, StoreError};
 
@@ -22,6 +22,8 @@ pub(crate) struct Fickle {
     gate: Semaphore,
     waiting: watch::Sender<usize>,
     closed: watch::Sender<bool>,
+    /// The channels whose cursors were written, in order.
+    followed: Mutex<Vec<ChannelId>>,
 }
 
 /// More than any test writes.
@@ -37,6 +39,7 @@ impl Fickle {
             gate: Semaphore::new(PLENTY),
             waiting: watch::Sender::new(0),
             closed: watch::Sender::new(false),
+            followed: Mutex::default(),
         })
     }
 
@@ -70,6 +73,11 @@ impl Fickle {
         waiting.wait_for(|waiting| *waiting > 0).await.unwrap();
     }
 
+    /// Returns the channels whose cursors were written since the last call, in order.
+    pub(crate) fn followed(&self) -> Vec<ChannelId> {
+        std::mem::take(&mut self.followed.lock().unwrap())
+    }
+
     pub(crate) async fn closed(&self) {
         let mut closed = self.closed.subscribe();
         closed.wait_for(|closed| *closed).await.unwrap();
@@ -98,6 +106,11 @@ impl Store for Fickle {
             return Err(StoreError::DiskFull);
         }
         self.inner.apply(delta).await?;
+        let cursors = delta.changes.iter().filter_map(|change| match change {
+            Change::Cursor(StreamId::Channel(cid), _) => Some(cid.clone()),
+            _ => None,
+        });
+        self.followed.lock().unwrap().extend(cursors);
         if fails(&self.lost_outcomes) {
             return Err(StoreError::Engine(
                 "nobody knows whether it was written".to_owned(),

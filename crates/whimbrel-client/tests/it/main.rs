@@ -18,4 +18,5 @@ mod offline;
 mod older;
 mod rejected;
 mod support;
+mod visible;
 mod waiting;

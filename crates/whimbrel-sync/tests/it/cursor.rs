@@ -300,6 +300,40 @@ fn a_refusal_of_a_pull_from_before_a_rejoin_does_not_end_the_new_one() {
 }
 
 #[test]
+fn a_refusal_that_comes_after_the_news_of_a_rejoin_is_asked_about_once_more() {
+    let mut world = following();
+    let old = behind(&mut world, 4, 4);
+    // The step that removed the user is lost; this one is of the return.
+    let back = vec![membership("general", MemberState::Active, 2)];
+    drop(world.frame(event(me(), 0, 2, 0, back)));
+    let effects = world.frame(failed(old.id, Code::NotMember, None));
+    let asked = syncs(&effects.frames);
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].stream, channel("general"));
+    let rows = vec![message("general", 3, 9)];
+    drop(world.frame(ServerFrame::Page(page(&asked[0], 2, cursor(9, 3), rows))));
+    assert_eq!(world.cursor(&channel("general")), Some((9, 3)));
+}
+
+#[test]
+fn a_second_refusal_after_a_rejoin_ends_following() {
+    let mut world = following();
+    let old = behind(&mut world, 4, 4);
+    let back = vec![membership("general", MemberState::Active, 2)];
+    drop(world.frame(event(me(), 0, 2, 0, back)));
+    let effects = world.frame(failed(old.id, Code::NotMember, None));
+    let again = syncs(&effects.frames).remove(0);
+    let effects = world.frame(failed(again.id, Code::NotMember, None));
+    assert!(
+        effects
+            .delta
+            .changes
+            .contains(&Change::Unfollow(channel("general")))
+    );
+    assert!(syncs(&effects.frames).is_empty());
+}
+
+#[test]
 fn a_pull_that_is_refused_for_now_is_asked_for_again_after_the_wait() {
     let mut world = following();
     let ask = behind(&mut world, 4, 4);
