@@ -203,12 +203,8 @@ impl Engine {
         }
         self.refresh_token = false;
         self.epoch = ready.epoch;
-        self.outbox.expire(
-            ready.server_time,
-            ready.retention_days,
-            env.mono,
-            &mut effects.notices,
-        );
+        self.outbox
+            .expire(ready.server_time, ready.retention_days, env, &mut effects.notices);
         let known = self.heads_token.as_ref().map(|(epoch, _)| *epoch);
         self.streams.connected(ready.epoch, known, &mut effects.delta);
         self.phase = Phase::Online(Online {

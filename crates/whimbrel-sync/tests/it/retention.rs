@@ -14,6 +14,12 @@ const START: i64 = 1_700_000_000_000;
 
 /// Connects when the server's clock says this. Returns the operations that were sent, and those that were rejected.
 fn connect(world: &mut World, server_time: i64) -> (Vec<OpId>, Vec<OpId>) {
+    connect_with(world, server_time, server_time)
+}
+
+/// The same, with a device whose clock says something else.
+fn connect_with(world: &mut World, server_time: i64, wall: i64) -> (Vec<OpId>, Vec<OpId>) {
+    world.wall = wall;
     drop(world.greet());
     let effects = world.frame(ready_when("ada", EPOCH, server_time));
     let rejected = effects.notices.iter().filter_map(|notice| match notice {
@@ -115,14 +121,26 @@ fn what_was_never_sent_goes_out_however_old() {
 }
 
 #[test]
-fn a_clock_that_was_never_set_asks_nobody() {
-    for (device, server) in [(5, START + 31 * DAY), (START, 5), (START + 60 * DAY, START)] {
+fn a_clock_that_was_never_set_or_is_wrong_now_asks_nobody() {
+    let later = START + 31 * DAY;
+    let clocks = [
+        (5, later, later),
+        (START, 5, 5),
+        (START, later, START),
+        (START, later, later + 2 * DAY),
+        (later + 60 * DAY, later, later),
+    ];
+    for (made, server, now) in clocks {
         let mut world = World::new();
-        world.wall = device;
+        world.wall = made;
         let (id, _) = world.queue(react("general", 1));
-        drop(connect(&mut world, server));
+        drop(connect_with(&mut world, START, made));
         let mut world = world.restarted();
-        assert_eq!(connect(&mut world, server), (vec![id], Vec::new()));
+        assert_eq!(
+            connect_with(&mut world, server, now),
+            (vec![id], Vec::new()),
+            "{made} {server} {now}"
+        );
     }
 }
 

@@ -26,6 +26,9 @@ pub(super) struct GhostOp {
     pub(super) order: u64,
     pub(super) fate: Fate,
     pub(super) discard_asked: bool,
+    /// Whether its device gave up waiting for an answer that the server may not know any more: it acted or it did not.
+    unknown: bool,
+    /// Of what has left. Absent: nothing has.
     digest: Option<[u8; 32]>,
 }
 
@@ -118,6 +121,7 @@ impl Ghost {
                 order: self.ordered,
                 fate,
                 discard_asked: false,
+                unknown: false,
                 digest: None,
             };
             self.ops.insert(item.id, made);
@@ -127,9 +131,12 @@ impl Ghost {
             // It never left: a later one may have gone up in it.
             known.op = item.op.clone();
         }
-        if known.op != item.op || known.device != device {
+        if known.device != device || (known.op != item.op && known.digest.is_some()) {
             return violated("E2", format!("the id {} was used for two operations", item.id));
         }
+        // What was never sent may take in what was done later.
+        known.op.clone_from(&item.op);
+        known.unknown |= item.last_error == Some(Code::Expired);
         if known.fate != Fate::Rejected || fate != Fate::Queued {
             known.fate = fate;
         }
@@ -187,7 +194,8 @@ impl Ghost {
         };
         op.fate = match op.fate {
             Fate::Rejected => Fate::Discarded,
-            _ if op.discard_asked => Fate::Discarded,
+            // Never sent, and ended by what was done later.
+            _ if op.discard_asked || op.digest.is_none() => Fate::Discarded,
             // It never left: a later one may have made it needless.
             _ if op.digest.is_none() => Fate::Discarded,
             _ if allowed.accepted.contains(&id) => Fate::Accepted,
@@ -302,7 +310,9 @@ impl Ghost {
     pub(super) fn check_order(&self) -> Result<(), Violation> {
         let mut last: BTreeMap<(usize, Lane), u64> = BTreeMap::new();
         for (_, envelope) in &self.server.log {
-            let Some(made) = self.ops.get(&envelope.id) else {
+            let made = self.ops.get(&envelope.id);
+            // What expired does not hold the lane: it may arrive late, if only by a clock that is wrong.
+            let Some(made) = made.filter(|_| !self.expired.contains(&envelope.id)) else {
                 continue;
             };
             let before = last.insert((made.device, made.op.lane()), made.order);
@@ -371,5 +381,10 @@ impl Decisions {
             }
         }
         Ok(())
+    }
+
+    /// Returns whether the user was in the channel, and is not now.
+    pub(super) fn is_gone(&self, cid: &ChannelId, user: &UserId) -> bool {
+        self.members.get(&(cid.clone(), user.clone())) == Some(&false)
     }
 }
