@@ -18,6 +18,7 @@ mod lint;
 mod process;
 mod say;
 mod server;
+mod sim;
 mod test;
 mod tidy;
 mod workspace;
@@ -59,6 +60,8 @@ enum Command {
     Bench(bench::Args),
     /// Runs the conformance suites of the seams on every implementation here
     Conformance(conformance::Args),
+    /// Runs schedules of the simulator: devices, server and a bad network from one seed
+    Sim(sim::Args),
     /// Runs what CI runs, in its order, with the time of each step
     Ci,
 }
@@ -76,6 +79,7 @@ impl Command {
             Self::Doc => doc::run(),
             Self::Bench(args) => bench::run(&args),
             Self::Conformance(args) => conformance::run(&args),
+            Self::Sim(args) => sim::run(&args),
             Self::Ci => ci::run(),
         }
     }

@@ -171,7 +171,10 @@ impl World {
         let outcome = if done { "" } else { ", which fails" };
         self.say(&name, || {
             let id = made.map(|id| id.to_string()).unwrap_or_default();
-            let at = op.message().map(|id| format!(" of message {id}")).unwrap_or_default();
+            let at = op
+                .message()
+                .map(|id| format!(" of message {id}"))
+                .unwrap_or_default();
             format!("wants to {} {id}{at}{outcome}", op.name())
         });
         Ok(())

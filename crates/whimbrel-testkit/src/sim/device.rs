@@ -634,6 +634,13 @@ impl World {
                 if page.more { "page_more" } else { "page" }
             }
             ServerFrame::Heads(page) if !page.heads.is_empty() => "heads_moved",
+            ServerFrame::Results(results) => {
+                let retried = |result: &OpResult| matches!(result.outcome, Outcome::Retry { .. });
+                if !results.results.iter().any(retried) {
+                    return;
+                }
+                "op_retried"
+            }
             _ => return,
         };
         self.log.count(path);

@@ -267,6 +267,15 @@ impl World {
             Err(error) => return violated("S7", error.to_string()),
         };
         for (request, applied) in group.iter().zip(&applied) {
+            let rows = applied.events.iter().flat_map(|event| &event.rows);
+            for row in rows {
+                if let Row::Member(row) = row
+                    && row.state == MemberState::Active
+                    && self.ghost.server.is_gone(&row.cid, &row.user)
+                {
+                    self.log.count("rejoin");
+                }
+            }
             let path = self.ghost.decided(&request.user, &request.op, applied)?;
             self.log.count(path);
             self.say("server", || {

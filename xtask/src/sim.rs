@@ -1,0 +1,46 @@
+//! `cargo xtask sim`: runs the simulator, built as a user would build it, since the number of schedules is what counts.
+
+use crate::process::{Cargo, Failure};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// How many schedules; of each mutant with `--mutants`
+    #[arg(long, default_value_t = 1_000)]
+    schedules: u64,
+    /// The seed of the first; the next ones follow it
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Switches one protection off at a time; each has to be caught
+    #[arg(long)]
+    mutants: bool,
+    /// Runs with this protection switched off
+    #[arg(long)]
+    mutant: Option<String>,
+    /// Prints the result as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let program = [
+        "run",
+        "--quiet",
+        "--release",
+        "--package",
+        "whimbrel-testkit",
+        "--bin",
+        "whimbrel-sim",
+        "--",
+    ];
+    let mut call: Vec<String> = program.map(str::to_owned).to_vec();
+    for (flag, number) in [("--schedules", args.schedules), ("--seed", args.seed)] {
+        call.extend([flag.to_owned(), number.to_string()]);
+    }
+    for (given, flag) in [(args.mutants, "--mutants"), (args.json, "--json")] {
+        call.extend(given.then(|| flag.to_owned()));
+    }
+    if let Some(mutant) = &args.mutant {
+        call.extend(["--mutant".to_owned(), mutant.clone()]);
+    }
+    Cargo::new(call).run()
+}
