@@ -44,7 +44,7 @@ async fn a_server_that_is_not_there_is_tried_again_and_nothing_else_waits_for_it
 }
 
 #[tokio::test]
-async fn many_kinds_of_operations_made_offline_survive_a_restart_and_reach_others() {
+async fn six_kinds_of_operations_made_offline_survive_a_restart_and_reach_others() {
     let server = TestServer::new();
     let disk = MemoryStore::new();
     {
