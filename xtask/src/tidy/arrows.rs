@@ -132,11 +132,13 @@ const TABLE: &[Arrows] = &[
     Arrows {
         package: "whimbrel-bench",
         needs: &[
+            "whimbrel",
             "whimbrel-hub",
             "whimbrel-model",
             "whimbrel-protocol",
             "whimbrel-server",
             "whimbrel-state",
+            "whimbrel-store",
         ],
         ..NOTHING
     },
