@@ -282,6 +282,19 @@ impl Window {
     fn settle(&mut self, touched: Vec<MessageId>, before: &RangeSet, outbox: &Outbox) {
         let mut batch = self.list.edit();
         let mut moved = Vec::new();
+        // Another history has other messages at these sequences: the old ones go before the new ones come.
+        for id in &touched {
+            let Some(entry) = self.entries.get_mut(id) else {
+                continue;
+            };
+            if let Some(place @ Place::Accepted(seq)) = entry.place
+                && entry.stored.as_ref().is_none_or(|stored| stored.seq != seq)
+            {
+                batch.place(Some(&place), None);
+                entry.place = None;
+                moved.push(place);
+            }
+        }
         for id in touched {
             let entry = self.entries.entry(id).or_default();
             let shown = show(entry, outbox.about(id), &self.me)

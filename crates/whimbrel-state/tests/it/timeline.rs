@@ -384,6 +384,29 @@ fn another_history_of_the_server_replaces_the_rows_and_keeps_what_waits() {
 }
 
 #[test]
+fn messages_of_another_history_take_the_places_of_the_old_ones() {
+    let mut driver = driver(10);
+    let timeline = driver.open(&cid("a"), 100);
+    let waiting: Vec<OutboxItem> = (1..=10)
+        .map(|pos| queued(pos, send(100 + pos, &cid("a"))))
+        .collect();
+    for item in &waiting {
+        driver.queue(item.clone());
+    }
+    let mut reader = Reader::new(timeline.subscribe());
+    let mut delta = Delta::from(rebase(&cid("a")));
+    for (seq, item) in (1..).zip(&waiting) {
+        delta.extend(rows([Row::Message(accepted(&item.op, seq, seq))]));
+        delta.push(Change::OutboxRemoved(item.id));
+    }
+    driver.commit(delta);
+    let own: Vec<String> = (101..=110).map(|n| format!("own {n}")).collect();
+    assert_eq!(texts(&timeline.items()), own, "each once, and none of the old");
+    assert_eq!(reader.read().len(), 1);
+    assert_eq!(reader.list, timeline.items());
+}
+
+#[test]
 fn a_slow_reader_gets_one_reset() {
     let mut driver = driver(1);
     let timeline = driver.open(&cid("a"), 10);
