@@ -282,10 +282,19 @@ impl Streams {
             return;
         };
         let of_old_history = |cursor: Cursor| self.epoch.is_some_and(|epoch| epoch != cursor.epoch);
-        let kept = stream.cursor.filter(|cursor| !of_old_history(*cursor));
-        if stream.cursor.is_some() && kept.is_none() {
-            self.rebase(id, delta);
-        }
+        let kept = match stream.cursor {
+            Some(cursor) if of_old_history(cursor) => {
+                self.rebase(id, delta);
+                None
+            }
+            // Answers may have put rows before the first page: nothing is covered, and the history is known.
+            cursor => cursor.or_else(|| {
+                self.epoch.map(|epoch| Cursor {
+                    epoch,
+                    ..Cursor::default()
+                })
+            }),
+        };
         delta.push(Change::Unfollow(id.clone()));
         if let Some(cursor) = kept {
             delta.push(Change::Cursor(id.clone(), cursor));
@@ -293,6 +302,7 @@ impl Streams {
                 ver: cursor.ver,
                 seq: cursor.seq,
             };
+            stream.cursor = Some(cursor);
             stream.early.clear();
             self.streams.insert(id.clone(), stream);
             self.left.insert(id.clone());

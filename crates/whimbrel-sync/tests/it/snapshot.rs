@@ -405,3 +405,25 @@ fn a_restart_before_anything_was_followed_keeps_the_own_messages_in_sight() {
         "nothing says that it is of another history"
     );
 }
+
+#[test]
+fn a_channel_that_was_left_before_its_first_page_is_known_to_be_of_its_history() {
+    let mut world = World::live();
+    let (id, _) = world.queue(send("general", 90));
+    let step = StreamEvent {
+        stream: channel("general"),
+        from: 4,
+        to: 5,
+        seq: 1,
+        rows: vec![message("general", 1, 5)],
+    };
+    drop(world.frame(accepted(id, vec![step])));
+    let gone = vec![membership("general", MemberState::Gone, 1)];
+    drop(world.frame(event(me(), 0, 1, 0, gone)));
+    assert_eq!(world.cursor(&channel("general")), Some((0, 0)));
+    let mut world = world.restarted();
+    drop(world.greet());
+    let effects = world.frame(ready_as("ada", Epoch(8)));
+    let asks = syncs(&effects.frames);
+    assert!(asks.iter().any(|ask| ask.stream == channel("general")));
+}
