@@ -109,14 +109,6 @@ pub(crate) fn unavailable(ids: &[OpId], why: &str, retry_after: Duration) -> Vec
     ids.iter().map(result).collect()
 }
 
-/// What a group decided, committed and not told yet.
-#[derive(Debug, Default)]
-struct Decided {
-    applied: Vec<(OpId, Applied)>,
-    /// How many of them go to whom.
-    parts: Vec<(usize, Reply)>,
-}
-
 /// The only task that writes.
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -153,32 +145,14 @@ impl Writer {
                 first = queue.recv() => first,
             };
             let Some(first) = first else { return };
-            self.commit_all(first, &mut queue, &stop).await;
+            let group = self.group(first, &mut queue);
+            self.commit(group).await;
         }
         queue.close();
         while let Some(first) = queue.recv().await {
-            self.commit_all(first, &mut queue, &stop).await;
+            let group = self.group(first, &mut queue);
+            self.commit(group).await;
         }
-    }
-
-    /// Commits group after group until nothing waits. What one decided is told while the storage reads for the next.
-    async fn commit_all(
-        &mut self,
-        first: Submission,
-        queue: &mut mpsc::Receiver<Submission>,
-        stop: &CancellationToken,
-    ) {
-        let mut next = Some(first);
-        let mut decided = Decided::default();
-        while let Some(first) = next {
-            let group = self.group(first, queue);
-            decided = self.commit(group, decided).await;
-            next = match stop.is_cancelled() {
-                true => None,
-                false => queue.try_recv().ok(),
-            };
-        }
-        self.tell(decided);
     }
 
     /// Takes what waits, up to the limit. Nothing is waited for: a group grows while the one before commits.
@@ -194,36 +168,24 @@ impl Writer {
         group
     }
 
-    /// Commits a group and tells what the one before decided. Returns what this one decided.
-    async fn commit(&mut self, group: Vec<Submission>, before: Decided) -> Decided {
+    async fn commit(&mut self, group: Vec<Submission>) {
         let mut requests: Vec<Request> = Vec::new();
         let mut parts = Vec::with_capacity(group.len());
         for part in group {
             parts.push((part.requests.len(), part.reply));
             requests.extend(part.requests);
         }
-        match self.apply(&requests, before).await {
-            Ok(applied) => Decided {
-                applied: requests
-                    .iter()
-                    .map(|request| request.op.id)
-                    .zip(applied)
-                    .collect(),
-                parts,
-            },
+        let applied = match self.apply(&requests).await {
+            Ok(applied) => applied,
             Err(error) => {
                 warn!(%error, operations = requests.len(), "a group of operations was not committed");
                 // Whether the commit happened is unknown, so what is known of members may be old.
                 self.members.clear();
                 self.refuse(&requests, parts);
-                Decided::default()
+                return;
             }
-        }
-    }
-
-    /// Queues the events and the answers of a group.
-    fn tell(&mut self, Decided { applied, parts }: Decided) {
-        let mut applied = applied.into_iter();
+        };
+        let mut applied = requests.iter().map(|request| request.op.id).zip(applied);
         for (count, reply) in parts {
             let mut results = Vec::with_capacity(count);
             for (id, Applied { outcome, events }) in applied.by_ref().take(count) {
@@ -248,43 +210,20 @@ impl Writer {
         }
     }
 
-    async fn apply(
-        &mut self,
-        requests: &[Request],
-        mut before: Decided,
-    ) -> Result<Vec<Applied>, StorageError> {
-        let cids = || requests.iter().filter_map(|request| request.op.op.cid());
-        let is_full = self.members.len() > self.config.cached_channels;
-        if is_full || cids().any(|cid| !self.members.contains_key(cid)) {
-            // What was decided before is told to the members as they were then.
-            self.tell(std::mem::take(&mut before));
-            if is_full {
-                self.members.clear();
-            }
-            for cid in cids() {
-                self.read_members(cid).await?;
+    async fn apply(&mut self, requests: &[Request]) -> Result<Vec<Applied>, StorageError> {
+        if self.members.len() > self.config.cached_channels {
+            self.members.clear();
+        }
+        for cid in requests.iter().filter_map(|request| request.op.op.cid()) {
+            if !self.members.contains_key(cid) {
+                let members = self.storage.members(cid).await?;
+                // Of a channel that is made in this group, or never: nothing to keep.
+                if !members.is_empty() {
+                    self.members.insert(cid.clone(), members.into_iter().collect());
+                }
             }
         }
-        let storage = Arc::clone(&self.storage);
-        let now = self.clock.now();
-        // In this order: the storage is asked first.
-        let (applied, ()) = tokio::join!(
-            biased;
-            apply_group(&*storage, now, requests),
-            async { self.tell(before) },
-        );
-        applied
-    }
-
-    async fn read_members(&mut self, cid: &ChannelId) -> Result<(), StorageError> {
-        if !self.members.contains_key(cid) {
-            let members = self.storage.members(cid).await?;
-            // Of a channel that is made in this group, or never: nothing to keep.
-            if !members.is_empty() {
-                self.members.insert(cid.clone(), members.into_iter().collect());
-            }
-        }
-        Ok(())
+        apply_group(&*self.storage, self.clock.now(), requests).await
     }
 
     /// Queues an event for everyone who may see it, after the step that it tells of.
