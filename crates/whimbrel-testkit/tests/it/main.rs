@@ -7,3 +7,4 @@
 
 mod proxy;
 mod server;
+mod sim;
