@@ -16,6 +16,7 @@ mod device;
 mod dice;
 mod fault;
 mod ghost;
+mod link;
 mod log;
 mod mutant;
 mod net;
@@ -24,6 +25,7 @@ mod server;
 mod shrink;
 mod storage;
 mod truth;
+mod weaken;
 mod world;
 
 pub use fault::{Fault, FaultSet};

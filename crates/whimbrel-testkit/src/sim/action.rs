@@ -1,11 +1,9 @@
 //! What people do.
 
-use super::{Fault, Mutant, Violation, device::or_broken, ghost::Fate, storage::now_or, world::World};
+use super::{Fault, Violation, device::or_broken, ghost::Fate, storage::now_or, world::World};
 use std::collections::BTreeSet;
 use whimbrel_hub::Request;
-use whimbrel_model::{
-    Change, ChannelId, Custom, Delta, MessageId, Op, OpEnvelope, OpId, ReactionType, Timestamp, UserId,
-};
+use whimbrel_model::{ChannelId, Custom, MessageId, Op, OpEnvelope, OpId, ReactionType, Timestamp, UserId};
 use whimbrel_state::TimelineItem;
 use whimbrel_store::Store as _;
 use whimbrel_sync::{Env, IdSource, Input};
@@ -431,38 +429,5 @@ impl World {
         });
         self.apply(&ops)?;
         Ok(())
-    }
-
-    /// Lets a mutant do something else than to queue the operation. Returns whether it did.
-    fn cheat(&mut self, index: usize, op: &Op) -> Result<bool, Violation> {
-        let (Some(id), Some(mutant)) = (op.message(), self.mutant) else {
-            return Ok(false);
-        };
-        let loaded = or_broken(now_or(self.devices[index].store.load())?)?;
-        let sends = |item: &&whimbrel_model::OutboxItem| {
-            item.attempted
-                && item.rejection().is_none()
-                && matches!(&item.op, Op::SendMessage { id: sent, .. } if *sent == id)
-        };
-        let Some(mut item) = loaded.outbox.iter().find(sends).cloned() else {
-            return Ok(false);
-        };
-        let change = match (mutant, op, &mut item.op) {
-            (Mutant::CoalesceAttempted, Op::EditMessage { body, .. }, Op::SendMessage { body: sent, .. }) => {
-                sent.clone_from(body);
-                Change::Outbox(item)
-            }
-            (Mutant::CancelAttempted, Op::DeleteMessage { .. }, _) => {
-                if let Some(made) = self.ghost.ops.get_mut(&item.id) {
-                    made.fate = Fate::Discarded;
-                }
-                Change::OutboxRemoved(item.id)
-            }
-            _ => return Ok(false),
-        };
-        or_broken(now_or(self.devices[index].store.apply(&Delta::from(change)))?)?;
-        self.kill(index, "to take back what has left");
-        self.start(index)?;
-        Ok(true)
     }
 }

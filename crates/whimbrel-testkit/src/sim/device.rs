@@ -5,17 +5,14 @@ use super::{
     dice::Dice,
     ghost::Allowed,
     log::violated,
-    net::name_of,
-    server::token,
     storage::now_or,
     world::{Event, World, is_live},
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use whimbrel_model::{
-    Change, ChannelId, Code, Delta, MessageQuery, MessageScope, OpId, StreamEvent, StreamId, Timestamp,
-    UserId,
+    Change, ChannelId, Code, Delta, MessageQuery, MessageScope, OpId, StreamId, Timestamp, UserId,
 };
-use whimbrel_protocol::{ClientFrame, OpResult, Outcome, Results, ServerFrame, Token};
+use whimbrel_protocol::{ClientFrame, OpResult, Outcome, Results, ServerFrame};
 use whimbrel_state::{State, Timeline};
 use whimbrel_store::{MemoryStore, Store as _, StoreError};
 use whimbrel_sync::{Effects, Engine, EngineConfig, Env, Input, LinkAction, Status};
@@ -32,8 +29,8 @@ pub(super) struct Device {
     pub(super) life: u64,
     pub(super) wall_offset: i64,
     pub(super) wants_online: bool,
-    token: Option<(String, u64)>,
-    links: u64,
+    pub(super) token: Option<(String, u64)>,
+    pub(super) links: u64,
     pub(super) dice: Dice,
 }
 
@@ -43,18 +40,18 @@ pub(super) struct Run {
     pub(super) engine: Engine,
     pub(super) state: State,
     pub(super) timelines: BTreeMap<ChannelId, Timeline>,
-    link: Option<Link>,
-    inbox: VecDeque<(u64, Input)>,
+    pub(super) link: Option<Link>,
+    pub(super) inbox: VecDeque<(u64, Input)>,
     /// Its clock began with this when the app started.
     mono_offset: u64,
     /// What has left before.
-    left: BTreeSet<OpId>,
+    pub(super) left: BTreeSet<OpId>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Link {
-    number: u64,
-    conn: Option<u64>,
+pub(super) struct Link {
+    pub(super) number: u64,
+    pub(super) conn: Option<u64>,
 }
 
 /// Something to do with the engine, besides what waits in the inbox.
@@ -188,18 +185,6 @@ impl World {
         self.later(wait, Event::Start(index, life));
     }
 
-    /// The newest commits were not on disk.
-    fn lose_power(&mut self, index: usize) {
-        let lost = self.dice.index(4);
-        let device = &mut self.devices[index];
-        let kept = device.commits.len().saturating_sub(lost).max(1);
-        device.commits.truncate(kept);
-        device.store = MemoryStore::new();
-        for delta in &device.commits {
-            let _ = now_or(device.store.apply(delta));
-        }
-    }
-
     pub(super) fn with_env<T>(
         &mut self,
         index: usize,
@@ -281,46 +266,6 @@ impl World {
             }
         }
         (effects, allowed)
-    }
-
-    /// A frame arrives at a device.
-    pub(super) fn device_frame(&mut self, conn: u64, frame: ServerFrame) -> Result<(), Violation> {
-        let Some(at) = self.net.conns.get(&conn).filter(|conn| conn.client_open) else {
-            return Ok(());
-        };
-        let (index, link) = (at.device, at.link);
-        let name = self.devices[index].name.clone();
-        self.say(&name, || format!("gets {}", name_of(&frame)));
-        let frame = self.weaken_frame(index, frame);
-        self.count_frame(index, &frame);
-        self.put_inbox(index, link, Input::Frame(frame));
-        Ok(())
-    }
-
-    pub(super) fn put_inbox(&mut self, index: usize, link: u64, input: Input) {
-        let Some(run) = self.devices[index].run.as_mut() else {
-            return;
-        };
-        run.inbox.push_back((link, input));
-        if run.inbox.len() == 1 {
-            let wait = self.dice.below(15);
-            self.later(wait, Event::Round(index));
-        }
-    }
-
-    pub(super) fn device_closed(&mut self, id: u64) {
-        let Some(conn) = self.net.conns.get_mut(&id) else {
-            return;
-        };
-        if !std::mem::take(&mut conn.client_open) {
-            return;
-        }
-        let (index, link) = (conn.device, conn.link);
-        if !conn.server_open {
-            self.net.conns.remove(&id);
-        }
-        let code = Code::Other("closed".to_owned());
-        self.put_inbox(index, link, Input::Closed { code });
     }
 
     /// Commits, shows, sends, connects: or dies at one of these. Returns whether the commit happened.
@@ -454,90 +399,6 @@ impl World {
         Ok(())
     }
 
-    /// Gives an operation that leaves again another id.
-    fn rename(&mut self, index: usize, op: &mut whimbrel_model::OpEnvelope) {
-        let Some(run) = self.devices[index].run.as_mut() else {
-            return;
-        };
-        op.after = None;
-        if run.left.insert(op.id) {
-            return;
-        }
-        let made = self.with_env(index, |engine, env| engine.new_id(env));
-        if let Some(made) = made {
-            self.ghost.aliases.insert(OpId(made), op.id);
-            op.id = OpId(made);
-        }
-    }
-
-    fn dial(&mut self, index: usize, refresh: bool) {
-        self.close_link(index);
-        let refused = self.goes_wrong(Fault::TokenRefused);
-        let short = self.dice.per_mille(self.plan.rate(Fault::TokenExpired))
-            && self.phase == super::world::Phase::Faults;
-        let life = if short {
-            self.dice.between(1_000, 40_000)
-        } else {
-            1_000_000_000
-        };
-        let now = self.now;
-        let device = &mut self.devices[index];
-        if refresh || device.token.is_none() {
-            let expires = now + life;
-            device.token = Some((token(&device.user, expires, !refused), expires));
-        }
-        device.links += 1;
-        let number = device.links;
-        if let Some(run) = device.run.as_mut() {
-            run.link = Some(Link { number, conn: None });
-        }
-        let wait = 1 + self.dice.below(self.plan.latency * 2);
-        self.later(wait, Event::Dial(index, number));
-    }
-
-    /// A connection is made or not.
-    pub(super) fn dialled(&mut self, index: usize, number: u64) {
-        let current = self.devices[index].run.as_ref().and_then(|run| run.link);
-        if current.is_none_or(|link| link.number != number) {
-            return;
-        }
-        if self.goes_wrong(Fault::TokenUnavailable) {
-            let input = if self.dice.per_mille(300) {
-                Input::NoToken {
-                    message: "signed out".to_owned(),
-                }
-            } else {
-                Input::ConnectFailed {
-                    code: Code::Other("token_unavailable".to_owned()),
-                }
-            };
-            return self.put_inbox(index, number, input);
-        }
-        if !self.server.up || self.goes_wrong(Fault::ConnectFailed) {
-            let code = Code::Other("unreachable".to_owned());
-            return self.put_inbox(index, number, Input::ConnectFailed { code });
-        }
-        let conn = self.connect(index, number);
-        if let Some(link) = self.devices[index].run.as_mut().and_then(|run| run.link.as_mut()) {
-            link.conn = Some(conn);
-        }
-        let token = self.devices[index].token.as_ref().map(|(text, _)| text.clone());
-        let name = self.devices[index].name.clone();
-        self.say(&name, || format!("is connected, conn {conn}"));
-        self.put_inbox(
-            index,
-            number,
-            Input::Connected(Token::new(token.unwrap_or_default())),
-        );
-    }
-
-    fn close_link(&mut self, index: usize) {
-        let link = self.devices[index].run.as_mut().and_then(|run| run.link.take());
-        if let Some(conn) = link.and_then(|link| link.conn) {
-            self.device_closes(conn);
-        }
-    }
-
     /// Opens the timeline of a channel with all that is on disk, or returns the open one.
     pub(super) fn timeline(&mut self, index: usize, cid: &ChannelId) -> Result<Option<Timeline>, Violation> {
         let device = &mut self.devices[index];
@@ -552,108 +413,6 @@ impl World {
         let open = run.state.open_timeline(cid.clone(), MessageScope::Channel, page);
         run.timelines.insert(cid.clone(), open.clone());
         Ok(Some(open))
-    }
-
-    /// Lets a mutant change what a device hears.
-    fn weaken_frame(&mut self, index: usize, frame: ServerFrame) -> ServerFrame {
-        match (self.mutant, frame) {
-            (Some(Mutant::NoGapCheck), ServerFrame::Event(event)) => {
-                let cursor = self.ghost.cursors[index].get(&event.stream);
-                let from = cursor.map_or(0, |cursor| cursor.ver);
-                let from = if from < event.to { from } else { event.from };
-                ServerFrame::Event(StreamEvent { from, ..event })
-            }
-            (Some(Mutant::AckDropsEcho), ServerFrame::Results(mut results)) => {
-                for result in &mut results.results {
-                    if let Outcome::Accepted { steps } = &mut result.outcome {
-                        steps.clear();
-                    }
-                }
-                ServerFrame::Results(results)
-            }
-            (Some(Mutant::RetryNewId), ServerFrame::Results(mut results)) => {
-                for result in &mut results.results {
-                    result.id = self.ghost.original(result.id);
-                }
-                ServerFrame::Results(results)
-            }
-            (_, frame) => frame,
-        }
-    }
-
-    /// Lets a mutant change what reaches the disk. Returns that, and whether the app dies in the middle of it.
-    fn weaken_delta(&mut self, index: usize, delta: &Delta) -> (Delta, bool) {
-        let mut written = delta.clone();
-        match self.mutant {
-            Some(Mutant::AttemptNotPersisted) => {
-                for change in &mut written.changes {
-                    if let Change::Outbox(item) = change {
-                        item.attempted = false;
-                    }
-                }
-            }
-            Some(Mutant::CursorFirst) => {
-                let cursor = |change: &Change| matches!(change, Change::Cursor(..));
-                if written.changes.iter().any(cursor) && self.dice.per_mille(20) {
-                    written.changes.retain(cursor);
-                    return (written, true);
-                }
-            }
-            Some(Mutant::NoVersionGuard) => {
-                let store = &self.devices[index].store;
-                for change in &mut written.changes {
-                    let Change::Row(whimbrel_model::Row::Message(row)) = change else {
-                        continue;
-                    };
-                    let known = now_or(store.message(row.id)).ok().and_then(Result::ok).flatten();
-                    if let Some(known) = known.filter(|known| known.ver > row.ver) {
-                        // The store holds the guard: this is how an older row gets past it.
-                        row.ver = known.ver + 1;
-                    }
-                }
-            }
-            _ => {}
-        }
-        (written, false)
-    }
-
-    fn count_frame(&mut self, index: usize, frame: &ServerFrame) {
-        let path = match frame {
-            ServerFrame::Event(event) => self.event_path(index, event),
-            ServerFrame::Page(page) => {
-                if page.reset {
-                    self.log.count("reset");
-                }
-                if page.reset && page.to.window.is_some_and(|window| window.lo > 1) {
-                    self.log.count("reset_window");
-                }
-                let known = self.ghost.cursors[index].get(&page.stream);
-                if known.is_some_and(|cursor| cursor.epoch != page.to.epoch) {
-                    self.log.count("reset_epoch");
-                }
-                if page.more { "page_more" } else { "page" }
-            }
-            ServerFrame::Heads(page) if !page.heads.is_empty() => "heads_moved",
-            ServerFrame::Results(results) => {
-                let retried = |result: &OpResult| matches!(result.outcome, Outcome::Retry { .. });
-                if !results.results.iter().any(retried) {
-                    return;
-                }
-                "op_retried"
-            }
-            _ => return,
-        };
-        self.log.count(path);
-    }
-
-    fn event_path(&self, index: usize, event: &StreamEvent) -> &'static str {
-        let cursor = self.ghost.cursors[index].get(&event.stream);
-        match cursor.map_or(0, |cursor| cursor.ver) {
-            ver if event.to <= ver => "event_old",
-            ver if event.from == ver => "event_applied",
-            _ if cursor.is_some_and(|cursor| cursor.window.is_some()) => "event_early",
-            _ => "event_gap",
-        }
     }
 
     fn count_notice(&mut self, notice: &whimbrel_sync::Notice) {

@@ -36,7 +36,7 @@ pub(super) struct Server {
     /// What a power loss leaves, of a server that does not wait for its disk: for a mutant.
     synced: Option<MemoryStorage>,
     epoch: u64,
-    last_commit: u64,
+    pub(super) last_commit: u64,
 }
 
 impl Default for Server {
@@ -351,7 +351,8 @@ impl World {
             }
             ClientFrame::Sync(ask) => {
                 let page = now_or(storage.page(user, &ask.stream, ask.cursor, rows))?;
-                let answer = page.map(|page| ServerFrame::Page(self.weaken(Page { id: ask.id, ..page })));
+                let answer =
+                    page.map(|page| ServerFrame::Page(self.weaken_page(Page { id: ask.id, ..page })));
                 (ask.id, answer)
             }
             ClientFrame::History(ask) => {
@@ -366,23 +367,6 @@ impl World {
         };
         self.send_down(id, answer.unwrap_or_else(|error| failed(ask, &error)));
         Ok(())
-    }
-
-    /// Lets a mutant take something out of a page.
-    fn weaken(&mut self, mut page: Page) -> Page {
-        let fresh = self.now < self.server.last_commit + 2_000;
-        match self.mutant {
-            Some(Mutant::VersionOutOfOrder) if fresh && page.rows.len() > 1 => {
-                let place = self.dice.index(page.rows.len() - 1);
-                page.rows.remove(place);
-            }
-            Some(Mutant::FeedWithoutTombstones) => {
-                page.rows
-                    .retain(|row| !matches!(row, Row::Message(row) if row.is_deleted()));
-            }
-            _ => {}
-        }
-        page
     }
 
     pub(super) fn server_dies(&mut self, when: &str) {
