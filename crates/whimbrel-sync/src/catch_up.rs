@@ -33,7 +33,9 @@ impl Engine {
             .heads_token
             .as_ref()
             .filter(|(epoch, _)| *epoch == self.epoch);
-        let since = current.map(|(_, token)| token.clone());
+        let since = current
+            .map(|(_, token)| token.clone())
+            .filter(|token| !token.is_empty());
         effects.frames.push(ClientFrame::Heads(Heads { id, since }));
     }
 
@@ -56,14 +58,19 @@ impl Engine {
             .as_ref()
             .is_none_or(|(epoch, token)| *epoch != self.epoch || *token != page.token)
         {
-            effects
-                .delta
-                .push(Change::HeadsToken(format_token(self.epoch, &page.token)));
-            self.heads_token = Some((self.epoch, page.token));
+            self.keep_token(page.token, effects);
         }
         if page.more {
             self.ask_heads(effects, env);
         }
+    }
+
+    /// Keeps how far the heads of this history are known; an empty token: not at all.
+    pub(crate) fn keep_token(&mut self, token: String, effects: &mut Effects) {
+        effects
+            .delta
+            .push(Change::HeadsToken(format_token(self.epoch, &token)));
+        self.heads_token = Some((self.epoch, token));
     }
 
     /// Asks for pages of what is behind, a few streams at a time.

@@ -207,6 +207,10 @@ impl Engine {
             .expire(ready.server_time, ready.retention_days, env, &mut effects.notices);
         let known = self.heads_token.as_ref().map(|(epoch, _)| *epoch);
         self.streams.connected(ready.epoch, known, &mut effects.delta);
+        if known != Some(ready.epoch) {
+            // From here on what is on the device belongs to this history, even if no heads come.
+            self.keep_token(String::new(), effects);
+        }
         self.phase = Phase::Online(Online {
             heartbeat_ms: ready.heartbeat_ms.max(1),
             last_heard: env.mono,

@@ -84,14 +84,9 @@ impl Streams {
     /// Takes the server's history of this connection, and finds what has to be pulled. `known` is the history that the
     /// heads here were learned in, as far as that is known.
     pub(crate) fn connected(&mut self, epoch: Epoch, known: Option<Epoch>, delta: &mut Delta) {
-        let followed = || self.streams.values().find_map(|stream| stream.cursor);
-        let before = self
-            .epoch
-            .or(known)
-            .or_else(|| followed().map(|cursor| cursor.epoch));
-        self.epoch = Some(epoch);
+        let before = self.epoch.replace(epoch).or(known);
         self.cooling.clear();
-        // On a device that has followed nothing yet, there is no other history.
+        // On a device that was never connected there is no other history.
         if before.is_some_and(|before| before != epoch) {
             self.forget_heads(delta);
         }
@@ -105,7 +100,7 @@ impl Streams {
     /// go when their first page comes.
     fn forget_heads(&mut self, delta: &mut Delta) {
         for (id, stream) in &mut self.streams {
-            if stream.cursor.is_none() && stream.head != Head::default() {
+            if stream.cursor.is_none() {
                 stream.head = Head::default();
                 delta.push(Change::Rebase(id.clone()));
             }
@@ -311,7 +306,11 @@ impl Streams {
 
     /// Takes a page of older messages.
     pub(crate) fn history(&mut self, page: &HistoryPage, delta: &mut Delta) {
-        self.begin_anew(&StreamId::Channel(page.cid.clone()), delta);
+        let stream = StreamId::Channel(page.cid.clone());
+        self.begin_anew(&stream, delta);
+        // Whatever has rows here is known, and so is its history.
+        let head = Head { ver: 0, seq: page.hi };
+        self.raise_head(&stream, head, delta);
         self.put_rows(&page.rows, delta);
         self.add_range(&page.cid, page.lo, page.hi, delta);
     }

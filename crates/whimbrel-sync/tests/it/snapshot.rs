@@ -427,3 +427,29 @@ fn a_channel_that_was_left_before_its_first_page_is_known_to_be_of_its_history()
     let asks = syncs(&effects.frames);
     assert!(asks.iter().any(|ask| ask.stream == channel("general")));
 }
+
+#[test]
+fn another_history_is_recognised_before_any_answer_about_heads_or_pages_has_come() {
+    let mut world = World::new();
+    drop(world.hello());
+    drop(world.frame(event(channel("general"), 499, 500, 100, Vec::new())));
+    let (id, _) = world.queue(send("other", 90));
+    let step = StreamEvent {
+        stream: channel("other"),
+        from: 4,
+        to: 5,
+        seq: 1,
+        rows: vec![message("other", 1, 5)],
+    };
+    drop(world.frame(accepted(id, vec![step])));
+    let mut world = world.restarted();
+    drop(world.greet());
+    let effects = world.frame(ready_as("ada", Epoch(8)));
+    for name in ["general", "other"] {
+        let rebase = Change::Rebase(channel(name));
+        assert!(
+            effects.delta.changes.contains(&rebase),
+            "{name} would be pulled for ever, or mixed"
+        );
+    }
+}
