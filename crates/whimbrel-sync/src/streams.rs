@@ -99,11 +99,9 @@ impl Streams {
     /// Forgets the heads of streams that were never pulled: another history may never get as far. Those of the others
     /// go when their first page comes.
     fn forget_heads(&mut self, delta: &mut Delta) {
-        for (id, stream) in &mut self.streams {
-            if stream.cursor.is_none() {
-                stream.head = Head::default();
-                delta.push(Change::Rebase(id.clone()));
-            }
+        let unread = self.streams.iter().filter(|(_, stream)| stream.cursor.is_none());
+        for id in unread.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
+            self.rebase(&id, delta);
         }
     }
 
