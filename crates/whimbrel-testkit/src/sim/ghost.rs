@@ -166,15 +166,16 @@ impl Ghost {
         let Some(this) = self.ops.get(&item.id) else {
             return Ok(());
         };
-        let needed = |other: &&GhostOp| {
+        // The server decided on the one before, whether its device has heard of it or not.
+        let needed = |(id, other): &(&OpId, &GhostOp)| {
             let makes_channel = matches!(other.op, Op::CreateChannel { .. });
             makes_channel == (*code == Code::ChannelNotFound)
                 && other.device == this.device
                 && other.order < this.order
-                && !matches!(other.fate, Fate::Rejected | Fate::Discarded)
+                && self.server.accepted.contains(*id)
                 && this.op.depends_on(&other.op)
         };
-        match self.ops.values().find(needed) {
+        match self.ops.iter().find(needed).map(|(_, other)| other) {
             Some(other) => violated(
                 "E5",
                 format!(
