@@ -1,7 +1,7 @@
 //! The Whimbrel client: opening an account, handles on channels, and the driver that keeps it in sync.
 //!
 //! Apps use the crate `whimbrel`, which adds the SQLite store and the WebSocket transport. Use this one to bring your
-//! own: any [`Store`](whimbrel_store::Store) and any [`Connector`](whimbrel_transport::Connector).
+//! own: any [`Store`] and any [`Connector`].
 //!
 //! One task, the driver, owns the engine. It takes commands from handles and inputs from the link, carries out the
 //! engine's effects in order (commit, reduce into state, send), and is the only one that writes. Reads go to the
