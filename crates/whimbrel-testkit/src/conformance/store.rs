@@ -4,10 +4,18 @@
 //!
 //! In one file of your crate's `tests/`:
 //!
-//! ```ignore
+//! ```
+//! use std::{collections::HashMap, path::PathBuf, sync::{Arc, LazyLock, Mutex}};
+//! use whimbrel_store::{MemoryStore, Store};
+//!
+//! // A store on disk opens `dir.join("chat.db")`; this one keeps a "disk" of its own.
+//! static DISK: LazyLock<Mutex<HashMap<PathBuf, MemoryStore>>> = LazyLock::new(Mutex::default);
+//!
 //! whimbrel_testkit::store_conformance!(|dir: PathBuf| async move {
-//!     Arc::new(MyStore::open(dir.join("chat.db")).await.unwrap()) as Arc<dyn Store>
+//!     let mut disk = DISK.lock().unwrap();
+//!     Arc::new(disk.entry(dir).or_default().reopen()) as Arc<dyn Store>
 //! });
+//! # fn main() {}
 //! ```
 //!
 //! The macro takes a closure that opens the database in a directory, new or not: the suite closes stores and opens the
