@@ -102,7 +102,7 @@ impl Engine {
     pub(crate) fn failed(&mut self, failed: Failed, effects: &mut Effects, env: &mut Env<'_>) {
         match self.requests.take(failed.id) {
             Some(Request::Page(stream)) => self.page_failed(&stream, &failed, &mut effects.delta, env),
-            Some(Request::History) => {
+            Some(Request::History { .. }) => {
                 let error = HistoryError::Refused {
                     code: failed.code,
                     message: failed.message,

@@ -1,6 +1,6 @@
 use crate::HistoryError;
-use whimbrel_model::{ChannelId, Code, Delta, OpId, Rejection};
-use whimbrel_protocol::ClientFrame;
+use whimbrel_model::{Change, ChannelId, Code, Delta, OpId, Rejection};
+use whimbrel_protocol::{ClientFrame, Ops};
 
 /// What one input leads to, to be carried out in the order of the fields.
 #[derive(Debug, Default)]
@@ -46,9 +46,25 @@ pub enum Notice {
 impl Effects {
     /// Appends the effects of a later input. Committing them as one is as good as one after the other, and faster.
     pub fn merge(&mut self, later: Self) {
+        // What the later input ended need not leave any more: it would leave without being on disk.
+        for change in &later.delta.changes {
+            if let Change::OutboxRemoved(id) = change {
+                self.withdraw(*id);
+            }
+        }
         self.delta.extend(later.delta);
         self.frames.extend(later.frames);
         self.link = later.link.or(self.link.take());
         self.notices.extend(later.notices);
+    }
+
+    fn withdraw(&mut self, id: OpId) {
+        self.frames.retain_mut(|frame| match frame {
+            ClientFrame::Ops(Ops { ops }) => {
+                ops.retain(|envelope| envelope.id != id);
+                !ops.is_empty()
+            }
+            _ => true,
+        });
     }
 }

@@ -38,7 +38,10 @@ pub(crate) struct Requests {
 pub(crate) enum Request {
     Heads,
     Page(StreamId),
-    History,
+    /// After this many snapshots of the channel.
+    History {
+        snapshots: u64,
+    },
 }
 
 /// What happens to the engine from outside.
@@ -238,7 +241,8 @@ impl Engine {
         if !matches!(self.phase, Phase::Online(_)) {
             return Err(HistoryError::NotConnected);
         }
-        let id = self.requests.add(Request::History, env.mono);
+        let snapshots = self.streams.snapshots(&cid);
+        let id = self.requests.add(Request::History { snapshots }, env.mono);
         let frame = ClientFrame::History(whimbrel_protocol::History {
             id,
             cid,
@@ -370,8 +374,8 @@ impl Engine {
             ServerFrame::Heads(page) => self.heads(page, effects, env),
             ServerFrame::Page(page) => self.page(page, effects),
             ServerFrame::History(page) => {
-                if let Some(Request::History) = self.requests.take(page.id) {
-                    self.streams.history(&page, &mut effects.delta);
+                if let Some(Request::History { snapshots }) = self.requests.take(page.id) {
+                    self.streams.history(&page, snapshots, &mut effects.delta);
                     effects.notices.push(Notice::History(page.id, Ok(())));
                 }
             }

@@ -174,7 +174,7 @@ impl Engine {
         self.outbox.connection_lost(code);
         self.streams.disconnected();
         for (id, (_, request)) in std::mem::take(&mut self.requests.sent) {
-            if matches!(request, Request::History) {
+            if matches!(request, Request::History { .. }) {
                 effects
                     .notices
                     .push(Notice::History(id, Err(HistoryError::NotConnected)));

@@ -14,6 +14,8 @@ struct Stream {
     cursor: Option<Cursor>,
     head: Head,
     early: Vec<StreamEvent>,
+    /// Snapshots that were begun since the engine was loaded.
+    snapshots: u64,
 }
 
 /// What a page did.
@@ -302,15 +304,24 @@ impl Streams {
         }
     }
 
-    /// Takes a page of older messages.
-    pub(crate) fn history(&mut self, page: &HistoryPage, delta: &mut Delta) {
+    /// Returns how many snapshots of a channel were begun: what a request for older messages has to be asked after.
+    pub(crate) fn snapshots(&self, cid: &ChannelId) -> u64 {
+        let stream = self.streams.get(&StreamId::Channel(cid.clone()));
+        stream.map_or(0, |stream| stream.snapshots)
+    }
+
+    /// Takes a page of older messages that was asked for after `snapshots` snapshots.
+    pub(crate) fn history(&mut self, page: &HistoryPage, snapshots: u64, delta: &mut Delta) {
         let stream = StreamId::Channel(page.cid.clone());
         self.begin_anew(&stream, delta);
         // Whatever has rows here is known, and so is its history.
         let head = Head { ver: 0, seq: page.hi };
         self.raise_head(&stream, head, delta);
         self.put_rows(&page.rows, delta);
-        self.add_range(&page.cid, page.lo, page.hi, delta);
+        // A snapshot leaves old messages out. Those that were read before it may have changed without a sign.
+        if self.snapshots(&page.cid) == snapshots {
+            self.add_range(&page.cid, page.lo, page.hi, delta);
+        }
     }
 
     pub(crate) fn fresh_start(&self, cid: &ChannelId, before: u64) -> u64 {
@@ -319,9 +330,13 @@ impl Streams {
     }
 
     fn begin_snapshot(&mut self, page: &Page, old: Option<Cursor>, delta: &mut Delta) {
+        if let Some(stream) = self.streams.get_mut(&page.stream) {
+            stream.snapshots += 1;
+        }
         match (&page.stream, old) {
             (stream, Some(cursor)) if cursor.epoch != page.to.epoch => self.rebase(stream, delta),
-            (StreamId::Channel(cid), Some(cursor)) => self.mark_stale(cid, cursor.ver, delta),
+            // Without a cursor there may be older messages that were asked for before.
+            (StreamId::Channel(cid), old) => self.mark_stale(cid, old.map_or(0, |cursor| cursor.ver), delta),
             _ => {}
         }
     }

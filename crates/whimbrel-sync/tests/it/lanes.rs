@@ -98,6 +98,21 @@ fn out_of_order_sends_the_whole_lane_again() {
     assert_eq!(ops(&again.frames)[0].after, None);
 }
 
+/// Found by the simulator, seed 736320: two inputs of one round, of which the second ends what the first sends again.
+#[test]
+fn what_is_ended_in_the_same_round_does_not_leave_any_more() {
+    let mut world = World::new();
+    let ids = queue_many(&mut world, "general", 2);
+    drop(world.hello());
+    let mut round = world.frame(retry(ids[1], Code::OutOfOrder, None));
+    if op_ids(&round.frames).is_empty() {
+        round = world.wake();
+    }
+    assert_eq!(op_ids(&round.frames), ids);
+    round.merge(world.frame(accepted(ids[0], Vec::new())));
+    assert_eq!(op_ids(&round.frames), ids[1..]);
+}
+
 #[test]
 fn a_refusal_for_now_sends_again_from_there_and_not_before_the_time_asked_for() {
     for seed in 0..50 {

@@ -282,6 +282,40 @@ fn older_messages_join_the_run_that_is_there() {
     assert_eq!(world.engine.fresh_start(&cid("general"), 80), 31);
 }
 
+/// Found by the simulator, seed 701880: what the snapshot leaves out may have changed since the older messages were read.
+#[test]
+fn older_messages_that_were_asked_for_before_a_snapshot_are_not_taken_for_fresh() {
+    let mut world = World::live();
+    let ask = told_of(&mut world, 2_000, 100);
+    let (early, _) = world
+        .with_env(|engine, env| engine.fetch_history(cid("general"), 11, 20, env))
+        .unwrap();
+    let (late, _) = world
+        .with_env(|engine, env| engine.fetch_history(cid("general"), 31, 20, env))
+        .unwrap();
+    let older = |id, lo: u64, hi| {
+        ServerFrame::History(HistoryPage {
+            id,
+            cid: cid("general"),
+            lo,
+            hi,
+            rows: (lo..=hi)
+                .map(|number| message("general", number, number))
+                .collect(),
+        })
+    };
+    drop(world.frame(older(early, 1, 10)));
+    assert!(world.ranges("general").is_fresh(1, 10));
+    let rows = (51..=100)
+        .map(|number| message("general", number, 1_900 + number))
+        .collect();
+    drop(world.frame(ServerFrame::Page(reset(&ask, cursor(2_000, 100), rows))));
+    drop(world.frame(older(late, 11, 30)));
+    assert!(world.ranges("general").is_fresh(51, 100));
+    assert!(!world.ranges("general").is_fresh(1, 10));
+    assert!(!world.ranges("general").is_fresh(11, 30));
+}
+
 #[test]
 fn older_messages_cannot_be_asked_for_without_a_connection() {
     let mut world = World::new();
