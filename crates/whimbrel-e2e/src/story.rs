@@ -141,14 +141,14 @@ impl Story<'_> {
         Ok(())
     }
 
-    async fn delete(&mut self, by: &mut Agent, cid: &str, id: MessageId) -> Result<(), Error> {
+    async fn delete(&mut self, by: &mut Agent, cid: &str, id: MessageId, which: &str) -> Result<(), Error> {
         by.tell(Order::Delete {
             cid: cid.to_owned(),
             id,
         })
         .await?;
         self.expect(id, None);
-        self.say(by.user(), "(deletes that message, which nobody has seen)");
+        self.say(by.user(), &format!("(deletes {which})"));
         Ok(())
     }
 
@@ -248,8 +248,17 @@ impl Story<'_> {
         self.edit(ada, OCEAN, tunnel, "Now I am in a tunnel").await?;
         self.react(ada, OCEAN, tunnel, "🚇").await?;
         let mistake = self.send(ada, OCEAN, "This was a mistake").await?;
-        self.delete(ada, OCEAN, mistake).await?;
+        self.delete(ada, OCEAN, mistake, "that message, which nobody has seen")
+            .await?;
         self.send_in(ada, OCEAN, "It is a long one", Some(tunnel)).await?;
+        let calm = self.promises[1].id;
+        self.delete(
+            bob,
+            OCEAN,
+            calm,
+            "what he said of the calm sea, which ada has seen",
+        )
+        .await?;
         let waves = self.send(bob, OCEAN, "And I am among waves").await?;
         self.react(bob, OCEAN, waves, "🌊").await?;
         self.unreact(bob, OCEAN, waves, "🌊").await?;

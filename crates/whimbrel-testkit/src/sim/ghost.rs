@@ -195,10 +195,8 @@ impl Ghost {
         };
         op.fate = match op.fate {
             Fate::Rejected => Fate::Discarded,
-            // Never sent, and ended by what was done later.
+            // It never left: its user, or a later operation, may have made it needless.
             _ if op.discard_asked || op.digest.is_none() => Fate::Discarded,
-            // It never left: a later one may have made it needless.
-            _ if op.digest.is_none() => Fate::Discarded,
             _ if allowed.accepted.contains(&id) => Fate::Accepted,
             _ => {
                 return violated(
