@@ -2,7 +2,7 @@
 
 use super::{Applied, Refusal, Scene, is_active, message_in, record, step::add_profiles};
 use crate::{Answer, Digest, WorkingSet};
-use whimbrel_model::{ChannelId, Code, Op, Row, StreamEvent, StreamId, UserId};
+use whimbrel_model::{ChannelId, Code, Message, Op, Row, StreamEvent, StreamId, UserId};
 use whimbrel_protocol::Outcome;
 
 /// Returns the stored answer to this operation, a refusal if its id was used for another, or nothing if it is new.
@@ -87,18 +87,32 @@ pub(super) fn may_see(set: &WorkingSet, scene: &Scene<'_>, step: &StreamEvent) -
     }
 }
 
-/// Returns the step of an own message that is as it was when the actor left or was removed: who sent it and missed the
+/// Returns the step of an own message as the actor may still see it, who left or was removed: who sent it and missed the
 /// answer keeps it, and learns nothing of what came after.
+///
+/// A message that was changed since is told as it was sent: what it was in between is not known any more.
 fn own_until_gone(set: &WorkingSet, scene: &Scene<'_>, step: StreamEvent) -> Option<StreamEvent> {
-    let Op::SendMessage { cid, id, .. } = &scene.op.op else {
+    let Op::SendMessage { cid, id, body, .. } = &scene.op.op else {
         return None;
     };
     let gone = set.member(cid, scene.user)?;
-    let message = message_in(set, cid, *id).filter(|message| message.ver < gone.ver)?;
+    let mut message = message_in(set, cid, *id)?.clone();
+    if message.ver >= gone.ver {
+        message = Message {
+            body: body.clone(),
+            edited_at: None,
+            revision: 0,
+            deleted_at: None,
+            // The last version that the actor may know of: whatever the feed says after a return is newer.
+            ver: gone.ver.saturating_sub(1),
+            ..message
+        };
+    }
     Some(StreamEvent {
         from: message.ver,
         to: message.ver,
         seq: message.seq,
+        rows: vec![Row::Message(message)],
         ..step
     })
 }

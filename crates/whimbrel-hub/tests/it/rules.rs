@@ -408,22 +408,27 @@ async fn one_who_was_removed_gets_with_a_repeat_only_the_own_message_as_it_was()
             },
         )
         .await;
-    let again = world.apply("bob", kept.clone()).await;
-    let [step] = steps(&again.outcome) else {
-        panic!("whoever missed the answer would lose what they sent: {again:?}");
-    };
-    let [Row::Message(message)] = step.rows.as_slice() else {
-        panic!("{step:?}");
-    };
-    assert_eq!(Some(message.id), kept.op.message());
-    assert_eq!(
-        (step.from, step.to, step.seq),
-        (message.ver, message.ver, message.seq)
-    );
-    for op in [deleted, reads] {
-        let again = world.apply("bob", op).await;
-        assert_eq!(steps(&again.outcome), [], "that is of after the removal");
+    for (op, text) in [(&kept, "hello"), (&deleted, "oops")] {
+        let again = world.apply("bob", op.clone()).await;
+        let [step] = steps(&again.outcome) else {
+            panic!("whoever missed the answer would lose what they sent: {again:?}");
+        };
+        let [Row::Message(message)] = step.rows.as_slice() else {
+            panic!("{step:?}");
+        };
+        assert_eq!(Some(message.id), op.op.message());
+        assert_eq!(message.body.text, text);
+        assert_eq!(message.deleted_at, None, "the deletion came after the removal");
+        assert_eq!(
+            (step.from, step.to, step.seq),
+            (message.ver, message.ver, message.seq)
+        );
+        // The channel, two members, two messages and a read position came before.
+        let removed_at = 7;
+        assert!(message.ver < removed_at, "{message:?}");
     }
+    let again = world.apply("bob", reads).await;
+    assert_eq!(steps(&again.outcome), [], "that is of after the removal");
 }
 
 #[tokio::test]
