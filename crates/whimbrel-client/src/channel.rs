@@ -1,7 +1,7 @@
-use crate::{Client, Error, NewMessage, Queued, Sent, Timeline};
+use crate::{Client, Error, NewMessage, Queued, Sent, Timeline, command::Command};
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Custom, Member, MessageBody, MessageId, MessageScope, Op, ReactionType, Read,
-    UserId,
+    ChannelId, ChannelSummary, Custom, Gap, Member, MessageBody, MessageId, MessageScope, Op, ReactionType,
+    Read, UserId,
 };
 
 /// A handle on one channel. Cheap to clone; the channel need not exist, not on this device nor on the server.
@@ -287,6 +287,38 @@ impl Channel {
     /// [`Error::Store`] when the database cannot be read.
     pub async fn summary(&self) -> Result<Option<ChannelSummary>, Error> {
         Ok(self.client.store().channel(&self.cid).await?)
+    }
+
+    /// Returns the runs of messages that this device lacks (`stale`: has only as they once were), oldest first.
+    ///
+    /// While connected the newest ones are filled by themselves, what is on the screen first; what is older than all that
+    /// the device ever had is not. [`Channel::fill_gap`] and [`Timeline::load_older`] fill any.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], or when the database failed just now.
+    pub async fn gaps(&self) -> Result<Vec<Gap>, Error> {
+        let cid = self.cid.clone();
+        let ask = |reply| Command::Gaps { cid, reply };
+        let (gaps, _) = self.client.commands().ask(ask).await?;
+        Ok(gaps)
+    }
+
+    /// Fetches up to `limit` (at most a page) of the newest messages of a gap. They are on disk, and in the open timelines
+    /// that reach so far, when this returns; what is left of the gap is in [`Channel::gaps`].
+    ///
+    /// # Errors
+    /// [`Error::History`] when there is no connection, or the server refuses.
+    pub async fn fill_gap(&self, gap: Gap, limit: usize) -> Result<(), Error> {
+        let cid = self.cid.clone();
+        self.client
+            .commands()
+            .ask(|reply| Command::FillGap {
+                cid,
+                gap,
+                limit,
+                reply,
+            })
+            .await
     }
 
     /// Reads the members from disk, those who left included.

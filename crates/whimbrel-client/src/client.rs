@@ -1,6 +1,7 @@
 use crate::{
-    Channel, ClientBuilder, Environment, Error, Queued, Timeline,
+    Channel, ClientBuilder, Environment, Error, Explanation, MessageExplanation, Queued, Timeline,
     command::{Command, Commands},
+    explain,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
@@ -187,6 +188,83 @@ impl Client {
             .commands
             .ask(|reply| Command::NextAttempt { op, reply })
             .await
+    }
+
+    /// Replaces the body of a message or an edit in the outbox that was never sent, in its place and under its id.
+    ///
+    /// # Errors
+    /// [`Error::Command`] when it is not in the outbox, may have reached the server already, or has no body or not one like
+    /// this. Nothing was changed.
+    pub async fn edit_queued(&self, op: OpId, body: impl Into<MessageBody>) -> Result<(), Error> {
+        let body = body.into();
+        self.0
+            .commands
+            .ask(|reply| Command::Amend { op, body, reply })
+            .await
+    }
+
+    /// Explains why an operation has no answer yet. Absent: it is not in the outbox.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], or when the database failed just now.
+    pub async fn explain(&self, op: OpId) -> Result<Option<Explanation>, Error> {
+        let facts = self
+            .0
+            .commands
+            .ask(|reply| Command::Explain { op, reply })
+            .await?;
+        let outbox = self.outbox();
+        let Some((item, facts)) = outbox.iter().find(|item| item.id == op).zip(facts) else {
+            return Ok(None);
+        };
+        let waits_for = item.waits_for(outbox.iter().map(|item| &**item));
+        Ok(Some(Explanation::new(
+            OutboxItem::clone(item),
+            facts,
+            waits_for,
+            self.status(),
+        )))
+    }
+
+    /// Explains where what is shown of a message comes from: the server's row and the change that made it, and what waits in
+    /// the outbox on top of it.
+    ///
+    /// # Errors
+    /// [`Error`] when the database cannot be read or the client is closed.
+    pub async fn explain_message(&self, id: MessageId) -> Result<MessageExplanation, Error> {
+        let stored = self.message(id).await?;
+        let (mut kept_up_to_date, mut cursor) = (false, None);
+        if let Some(message) = &stored {
+            let cid = message.cid.clone();
+            let (gaps, reached) = self.0.commands.ask(|reply| Command::Gaps { cid, reply }).await?;
+            kept_up_to_date = explain::is_outside(&gaps, message.seq);
+            cursor = reached;
+        }
+        let mut waiting = Vec::new();
+        for item in self.outbox().iter().filter(|item| item.op.message() == Some(id)) {
+            waiting.extend(self.explain(item.id).await?);
+        }
+        Ok(MessageExplanation {
+            id,
+            stored,
+            kept_up_to_date,
+            cursor,
+            waiting,
+        })
+    }
+
+    /// Waits until everything that the server had accepted when this was called is on this device, at most for `deadline`.
+    ///
+    /// A barrier: what the server accepted before, from any device, is in the store and in every open list when this returns.
+    /// It says nothing of the own outbox, see [`Queued::settled`]. It does not connect by itself. Dropping it, or a deadline
+    /// that passes, changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::NotCaughtUp`] when the time is over, [`Error::Closed`].
+    pub async fn wait_until_caught_up(&self, deadline: Duration) -> Result<(), Error> {
+        let caught_up = self.0.commands.ask(|reply| Command::CatchUp { reply });
+        let waited = tokio::time::timeout(deadline, caught_up).await;
+        waited.unwrap_or(Err(Error::NotCaughtUp(deadline)))
     }
 
     /// Removes an operation that was rejected, or never sent, with its content.

@@ -1,9 +1,9 @@
 //! What handles ask of the driver.
 
-use crate::{Error, Queued, queued::Settled};
+use crate::{Error, Queued, explain::Facts, queued::Settled};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use whimbrel_model::{ChannelId, MessageBody, MessageScope, Op, OpId};
+use whimbrel_model::{ChannelId, Cursor, Gap, MessageBody, MessageScope, Op, OpId};
 use whimbrel_state::{ChannelList, Timeline};
 
 /// Commands that may wait for the driver. A caller beyond that waits, which is all that a full queue should do.
@@ -35,6 +35,28 @@ pub(crate) enum Command {
     NextAttempt {
         op: OpId,
         reply: Reply<Option<Duration>>,
+    },
+    Explain {
+        op: OpId,
+        reply: Reply<Option<Facts>>,
+    },
+    Amend {
+        op: OpId,
+        body: MessageBody,
+        reply: Reply<()>,
+    },
+    CatchUp {
+        reply: Reply<()>,
+    },
+    Gaps {
+        cid: ChannelId,
+        reply: Reply<(Vec<Gap>, Option<Cursor>)>,
+    },
+    FillGap {
+        cid: ChannelId,
+        gap: Gap,
+        limit: usize,
+        reply: Reply<()>,
     },
     Discard {
         op: OpId,
@@ -73,7 +95,12 @@ impl Command {
             }
             Self::RepeatAll { reply } => drop(reply.send(Err(error.clone()))),
             Self::NextAttempt { reply, .. } => drop(reply.send(Err(error.clone()))),
-            Self::Discard { reply, .. } | Self::LoadOlder { reply, .. } => {
+            Self::Explain { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Gaps { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Discard { reply, .. }
+            | Self::Amend { reply, .. }
+            | Self::LoadOlder { reply, .. }
+            | Self::FillGap { reply, .. } => {
                 drop(reply.send(Err(error.clone())));
             }
             other => return Some(other),

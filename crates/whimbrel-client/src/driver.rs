@@ -1,6 +1,7 @@
 //! The one task that owns the engine: inputs in, effects carried out in order.
 
 mod act;
+mod asked;
 mod older;
 mod recover;
 
@@ -66,6 +67,10 @@ pub(crate) struct Driver {
     /// Who waits for older messages from the server.
     older: HashMap<u64, older::Waiting>,
     older_arrived: Vec<older::Waiting>,
+    /// Who waits for a gap to be filled.
+    filling: HashMap<u64, Reply<()>>,
+    /// Who waits for being caught up.
+    behind: HashMap<u64, Vec<Reply<()>>>,
     /// Timelines that are open, or were a heartbeat ago: their channels are caught up first.
     opened: HashSet<(ChannelId, MessageScope)>,
     wants_online: bool,
@@ -134,6 +139,8 @@ impl Driver {
             waiting: HashMap::new(),
             older: HashMap::new(),
             older_arrived: Vec::new(),
+            filling: HashMap::new(),
+            behind: HashMap::new(),
             opened: HashSet::new(),
             wants_online: false,
             broken: None,
@@ -233,6 +240,8 @@ impl Driver {
                 true
             }
             Event::Command(Some(Command::Close { reply })) => {
+                // So that what is only written down now and then is.
+                self.input(Input::GoOffline, round);
                 round.close = Some(reply);
                 false
             }
@@ -279,6 +288,23 @@ impl Driver {
                 let now = self.parts.clock.millis();
                 let at = self.engine.next_attempt(op);
                 drop(reply.send(Ok(at.map(|at| Duration::from_millis(at.saturating_sub(now))))));
+            }
+            Command::Explain { op, reply } => drop(reply.send(Ok(self.facts(op)))),
+            Command::CatchUp { reply } => self.catch_up(reply, round),
+            Command::Gaps { cid, reply } => {
+                drop(reply.send(Ok((self.engine.gaps(&cid), self.engine.cursor(&cid)))));
+            }
+            Command::FillGap {
+                cid,
+                gap,
+                limit,
+                reply,
+            } => self.fill_gap(cid, gap, limit, reply, round),
+            Command::Amend { op, body, reply } => {
+                match self.with_env(|engine, env| engine.amend(op, body, env)) {
+                    Ok(effects) => round.answer_after(effects, move |outcome| drop(reply.send(outcome))),
+                    Err(error) => drop(reply.send(Err(error.into()))),
+                }
             }
             Command::Discard { op, reply } => match self.with_env(|engine, env| engine.discard(op, env)) {
                 Ok(effects) => round.answer_after(effects, move |outcome| drop(reply.send(outcome))),

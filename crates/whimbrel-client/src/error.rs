@@ -26,6 +26,11 @@ pub enum Error {
     /// A required part was not given to the builder.
     #[error("the client needs {0}: call it on the builder before open()")]
     Missing(&'static str),
+    /// The device did not catch up in the time that was given.
+    #[error(
+        "not caught up within {0:?}: everything is as it was, and goes on by itself; see the status for why"
+    )]
+    NotCaughtUp(std::time::Duration),
     /// The client was closed.
     #[error("the client is closed: open it again, everything queued is on disk")]
     Closed,
@@ -42,6 +47,7 @@ impl Error {
             Self::History(error) => error.code().to_owned(),
             Self::Transport(error) => error.code().to_owned(),
             Self::Missing(_) => "builder_incomplete".to_owned(),
+            Self::NotCaughtUp(_) => "not_caught_up".to_owned(),
             Self::Closed => "client_closed".to_owned(),
         }
     }
@@ -55,6 +61,7 @@ impl Error {
             Self::Store(error) => error.is_retryable(),
             Self::History(error) => error.is_retryable(),
             Self::Transport(error) => error.is_retryable(),
+            Self::NotCaughtUp(_) => true,
             Self::Missing(_) | Self::Closed => false,
         }
     }

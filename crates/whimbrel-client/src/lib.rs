@@ -12,7 +12,8 @@
 //! - What a handle's method returned for is on disk (C2); what is observable is on disk (rule 1 of the house).
 //! - If a commit fails, the callers get the error, and the driver starts over from what the store holds.
 //! - Every task is in one tracker and ends with the last handle, or with [`Client::close`].
-//! - No call waits for the network, but those that say so: [`Queued::settled`] and [`Timeline::load_older`] at a gap.
+//! - No call waits for the network, but those that say so: [`Queued::settled`], [`Client::wait_until_caught_up`],
+//!   [`Channel::fill_gap`], and [`Timeline::load_older`] at a gap.
 
 mod builder;
 mod channel;
@@ -21,6 +22,7 @@ mod command;
 mod driver;
 mod environment;
 mod error;
+mod explain;
 mod link;
 mod new_message;
 mod queued;
@@ -32,6 +34,7 @@ pub use channel::{Channel, ChannelUpdate, NewChannel};
 pub use client::Client;
 pub use environment::{Environment, SystemEnvironment};
 pub use error::{Error, SettleError};
+pub use explain::{Explanation, MessageExplanation, Reason};
 /// A reader of one observable value: `get` it, or await its `next`.
 pub use eyeball::Subscriber as Watch;
 pub use new_message::NewMessage;
@@ -43,5 +46,5 @@ pub use whimbrel_state::{
     ChannelItem, ChannelList, Diffs, Items, OlderEdge, OutboxSummary, SyncState, TimelineItem, VectorDiff,
 };
 pub use whimbrel_store::{Store, StoreError};
-pub use whimbrel_sync::EngineConfig;
+pub use whimbrel_sync::{EngineConfig, FullJitter, RetryPolicy};
 pub use whimbrel_transport::{Connector, TransportError};

@@ -1,4 +1,6 @@
-use crate::{ChannelId, Cursor, DeviceId, Head, OpId, OutboxItem, RangeSet, Row, StreamId, UserId};
+use crate::{
+    ChannelId, Cursor, DeviceId, Head, OpId, OutboxItem, RangeSet, Row, StreamId, Timestamp, UserId,
+};
 
 /// One local write: everything that one cause changes, committed as a whole or not at all.
 ///
@@ -30,6 +32,8 @@ pub enum Change {
     Unfollow(StreamId),
     /// Sets the token up to which the account's heads are known.
     HeadsToken(String),
+    /// Sets the moment, on the server's clock, at which everything that the server had was on the device.
+    SyncedAt(Timestamp),
     /// Puts an outbox item: a new one, or a new state of one.
     Outbox(OutboxItem),
     /// Removes an outbox item: decided by the server, or discarded by the user.

@@ -55,7 +55,7 @@ pub use merge::Merge;
 pub use message::{Attachment, Message, MessageBody};
 pub use op::{Lane, Op, OpEnvelope};
 pub use outbox::{OutboxItem, OutboxStatus, Rejection, WaitsFor};
-pub use ranges::{Range, RangeSet};
+pub use ranges::{Gap, Range, RangeSet};
 pub use reaction::Reaction;
 pub use read::Read;
 pub use row::{Row, RowKey};

@@ -13,6 +13,17 @@ pub struct Range {
     pub stale_since: Option<u64>,
 }
 
+/// A run of message sequences, both ends included, that the device lacks, or has only as they once were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// First sequence.
+    pub lo: u64,
+    /// Last sequence.
+    pub hi: u64,
+    /// Whether the messages are on the device and can be shown, but may have changed since without a sign.
+    pub stale: bool,
+}
+
 /// The runs of one channel that are on the device; what lies between them is a gap.
 ///
 /// Sorted, disjoint; fresh runs that touch are one. A fresh run takes what it covers away from stale ones.
@@ -102,6 +113,42 @@ impl RangeSet {
                 .any(|range| range.stale_since.is_none() && range.lo <= lo && hi <= range.hi)
     }
 
+    /// Returns what is missing or stale of `1..=head`, in ascending order.
+    #[must_use]
+    pub fn gaps(&self, head: u64) -> Vec<Gap> {
+        let missing = |lo, hi| Gap { lo, hi, stale: false };
+        let mut gaps = Vec::new();
+        let mut next = 1;
+        for range in &self.0 {
+            if range.lo > next {
+                gaps.push(missing(next, range.lo - 1));
+            }
+            if range.stale_since.is_some() {
+                gaps.push(Gap {
+                    lo: range.lo,
+                    hi: range.hi,
+                    stale: true,
+                });
+            }
+            next = range.hi + 1;
+        }
+        if next <= head {
+            gaps.push(missing(next, head));
+        }
+        gaps
+    }
+
+    /// Returns the newest gap that lies between messages of the device, or is stale, and reaches back to `from` or later.
+    ///
+    /// What lies before the first run is older than anything the device ever had: it is loaded on demand.
+    #[must_use]
+    pub fn newest_gap(&self, from: u64) -> Option<Gap> {
+        let newest = self.0.last()?.hi;
+        let first = self.0.first()?.lo;
+        let inner = |gap: &Gap| gap.lo >= first && gap.hi >= from;
+        self.gaps(newest).into_iter().rev().find(inner)
+    }
+
     /// Returns the first sequence of the fresh run that holds or directly precedes `seq`, or `seq + 1` if none does.
     #[must_use]
     pub fn fresh_start(&self, seq: u64) -> u64 {
@@ -152,6 +199,32 @@ mod tests {
                 stale_since: None
             }]
         );
+    }
+
+    #[test]
+    fn gaps_are_what_lies_between_and_what_is_stale() {
+        let gap = |lo, hi, stale| Gap { lo, hi, stale };
+        let mut set = RangeSet::default();
+        assert_eq!(set.gaps(0), []);
+        assert_eq!((set.gaps(7), set.newest_gap(1)), (vec![gap(1, 7, false)], None));
+        set.insert(11, 20);
+        set.mark_stale(7);
+        set.insert(41, 90);
+        assert_eq!(
+            set.gaps(92),
+            [
+                gap(1, 10, false),
+                gap(11, 20, true),
+                gap(21, 40, false),
+                gap(91, 92, false)
+            ]
+        );
+        assert_eq!(set.newest_gap(1), Some(gap(21, 40, false)));
+        assert_eq!(set.newest_gap(41), None);
+        set.insert(21, 40);
+        assert_eq!(set.newest_gap(1), Some(gap(11, 20, true)));
+        set.insert(11, 20);
+        assert_eq!(set.newest_gap(1), None, "what is older was never here");
     }
 
     #[test]

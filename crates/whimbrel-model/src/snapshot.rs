@@ -1,6 +1,6 @@
 use crate::{
     Account, Channel, ChannelId, Cursor, Head, Membership, Message, MessageId, OutboxItem, RangeSet,
-    Reaction, Read, StreamId,
+    Reaction, Read, StreamId, Timestamp,
 };
 use std::collections::BTreeMap;
 
@@ -17,6 +17,8 @@ pub struct Loaded {
     pub ranges: BTreeMap<ChannelId, RangeSet>,
     /// The token up to which the account's heads are known.
     pub heads_token: Option<String>,
+    /// When everything that the server had was on the device, on the server's clock.
+    pub synced_at: Option<Timestamp>,
     /// The outbox, by position.
     pub outbox: Vec<OutboxItem>,
 }

@@ -22,7 +22,13 @@ pub(crate) async fn load(connection: &mut SqliteConnection, path: &Path) -> Resu
 
 async fn read(connection: &mut SqliteConnection, path: &Path) -> Result<Loaded, StoreError> {
     let mut loaded = Loaded::default();
-    for row in rows(connection, path, "SELECT user, device, heads_token FROM session").await? {
+    for row in rows(
+        connection,
+        path,
+        "SELECT user, device, heads_token, synced_at FROM session",
+    )
+    .await?
+    {
         session(&mut loaded, &row)?;
     }
     let sql = "SELECT stream, epoch, ver, seq, window_lo, window_ver, head_ver, head_seq FROM streams";
@@ -58,6 +64,7 @@ fn session(loaded: &mut Loaded, row: &SqliteRow) -> Decoded<()> {
         });
     }
     loaded.heads_token = row.try_get(2)?;
+    loaded.synced_at = row.try_get::<Option<i64>, _>(3)?.map(Timestamp);
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use whimbrel_store::StoreError;
 
 /// What leads from each schema to the next. Never changed once released: a new schema is a new entry.
-const MIGRATIONS: &[&str] = &[include_str!("schema/0001.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
 
 /// The schema that this version reads and writes, as in `PRAGMA user_version`.
 pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;

@@ -10,6 +10,7 @@ use rows::Batch;
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
     Account, Change, ChannelId, Cursor, Delta, Head, OpId, OutboxItem, OutboxStatus, RangeSet, StreamId,
+    Timestamp,
 };
 use whimbrel_store::StoreError;
 
@@ -35,6 +36,7 @@ struct Plan<'a> {
     streams: BTreeMap<&'a StreamId, StreamChange>,
     ranges: BTreeMap<&'a ChannelId, &'a RangeSet>,
     heads_token: Option<&'a str>,
+    synced_at: Option<Timestamp>,
     outbox: BTreeMap<OpId, Option<&'a OutboxItem>>,
 }
 
@@ -78,6 +80,7 @@ impl<'a> Plan<'a> {
                 self.ranges.insert(cid, ranges);
             }
             Change::HeadsToken(token) => self.heads_token = Some(token),
+            Change::SyncedAt(at) => self.synced_at = Some(*at),
             Change::Outbox(item) => {
                 self.outbox.insert(item.id, Some(item));
             }
@@ -116,6 +119,11 @@ impl<'a> Plan<'a> {
             let sql = "INSERT INTO session (one, heads_token) VALUES (1, ?) ON CONFLICT DO UPDATE \
                        SET heads_token = excluded.heads_token";
             script.statement(sql, |args| args.add(token));
+        }
+        if let Some(at) = self.synced_at {
+            let sql = "INSERT INTO session (one, synced_at) VALUES (1, ?) ON CONFLICT DO UPDATE \
+                       SET synced_at = excluded.synced_at";
+            script.statement(sql, |args| args.add(at.as_millis()));
         }
         self.write_outbox(script);
     }

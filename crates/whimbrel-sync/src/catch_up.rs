@@ -29,6 +29,7 @@ impl Engine {
         }
         let id = self.requests.add(Request::Heads, env.mono);
         online.asking_heads = Some(id);
+        self.barriers.asked(id);
         let current = self
             .heads_token
             .as_ref()
@@ -47,7 +48,10 @@ impl Engine {
             return;
         };
         online.asking_heads = None;
-        online.heads_known |= !page.more;
+        if !page.more {
+            online.heads_known = true;
+            online.heads_time = Some(page.server_time);
+        }
         for moved in page.heads {
             self.streams
                 .raise_head(&moved.stream, moved.head, &mut effects.delta);
@@ -60,7 +64,10 @@ impl Engine {
         {
             self.keep_token(page.token, effects);
         }
-        if page.more {
+        if !page.more {
+            self.barriers.answered(page.id);
+        }
+        if page.more || self.barriers.want_heads() {
             self.ask_heads(effects, env);
         }
     }
@@ -88,12 +95,23 @@ impl Engine {
         }
     }
 
-    pub(crate) fn page(&mut self, page: Page, effects: &mut Effects) {
+    pub(crate) fn page(&mut self, page: Page, effects: &mut Effects, env: &mut Env<'_>) {
         let Some(Request::Page(_)) = self.requests.take(page.id) else {
             return;
         };
         let stream = page.stream.clone();
+        let (before, more) = (self.streams.cursor(&stream), page.more);
         let applied = self.streams.page(page, &mut effects.delta);
+        // A server that tells of more and does not send it would be asked without end.
+        if more || self.streams.cursor(&stream) != before {
+            self.fruitless_pulls = 0;
+        } else if self.streams.wants_pull(&stream) {
+            if self.fruitless_pulls > 0 {
+                let wait = backoff::draw(&self.config, self.fruitless_pulls, env);
+                self.streams.cool(stream.clone(), env.mono + wait);
+            }
+            self.fruitless_pulls = self.fruitless_pulls.saturating_add(1);
+        }
         if let (Applied::Jumped, StreamId::Channel(cid)) = (applied, stream) {
             effects.notices.push(Notice::Discontinuity(cid));
         }
@@ -103,6 +121,10 @@ impl Engine {
         match self.requests.take(failed.id) {
             Some(Request::Page(stream)) => self.page_failed(&stream, &failed, &mut effects.delta, env),
             Some(Request::History { .. }) => {
+                let wait = self.refused_wait(&failed, env);
+                if self.fill_refused(failed.id, wait, env) {
+                    return;
+                }
                 let error = HistoryError::Refused {
                     code: failed.code,
                     message: failed.message,
@@ -111,6 +133,7 @@ impl Engine {
             }
             Some(Request::Heads) => {
                 let wait = self.refused_wait(&failed, env);
+                self.barriers.start_over();
                 if let Phase::Online(online) = &mut self.phase {
                     online.asking_heads = None;
                     online.next_heartbeat = online.next_heartbeat.min(env.mono + wait);
@@ -135,7 +158,7 @@ impl Engine {
     fn refused_wait(&self, failed: &Failed, env: &mut Env<'_>) -> u64 {
         match failed.retry_after_ms {
             Some(asked) => backoff::spread(asked, env),
-            None => backoff::full_jitter(&self.config, 5, env),
+            None => backoff::draw(&self.config, 5, env),
         }
     }
 }

@@ -1,12 +1,13 @@
+use crate::{FullJitter, RetryPolicy};
+use std::sync::Arc;
+
 /// How patient the engine is. All times in milliseconds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct EngineConfig {
     /// Name and version of the software, for the server's logs.
     pub agent: String,
-    /// The first wait after a failure is drawn from 0 to this; it doubles with each failure in a row.
-    pub backoff_base_ms: u64,
-    /// No wait is drawn from more than this.
-    pub backoff_cap_ms: u64,
+    /// How long to wait after a failure.
+    pub retry: Arc<dyn RetryPolicy>,
     /// Connecting, token included, may take this long.
     pub connect_ms: u64,
     /// Any answer may take this long before the connection is given up. A page or a group commit takes milliseconds;
@@ -14,20 +15,29 @@ pub struct EngineConfig {
     pub answer_ms: u64,
     /// Streams that are pulled at once: enough to hide the round trip, few enough to leave the visible one fast.
     pub pulls: usize,
+    /// Of how many of a channel's newest messages the holes are filled in the background, once everything is up to date:
+    /// what the device skipped when it was too far behind, and what may have changed since. What is older than all that the
+    /// device had is only loaded on demand. 0: nothing is.
+    pub fill_messages: u64,
     /// Failures after which an operation needs attention: see `OutboxItem::needs_attention`. It is still tried again.
     pub attention_after: u32,
+    /// Whether a rejected message, or creation of a channel, holds what comes after it in its channel until the user repeats
+    /// or discards it, so that nothing is read out of its context. Then one operation of a channel is on its way at a
+    /// time. Else the others go on, and those that need it are rejected with it.
+    pub hold_after_rejection: bool,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             agent: concat!("whimbrel/", env!("CARGO_PKG_VERSION")).to_owned(),
-            backoff_base_ms: 200,
-            backoff_cap_ms: 30_000,
+            retry: Arc::new(FullJitter::default()),
             connect_ms: 30_000,
             answer_ms: 30_000,
             pulls: 4,
+            fill_messages: 5 * whimbrel_model::limits::PAGE_ROWS as u64,
             attention_after: whimbrel_model::limits::ATTENTION_AFTER,
+            hold_after_rejection: false,
         }
     }
 }

@@ -38,6 +38,8 @@ pub enum Notice {
     Settled(OpId, Result<(), Rejection>),
     /// A request for older messages is answered, or will not be.
     History(u64, Result<(), HistoryError>),
+    /// Everything that the server had when [`Engine::catch_up`](crate::Engine::catch_up) gave this number is here.
+    CaughtUp(u64),
     /// The channel's feed was interrupted: rows were skipped, or belong to another history. What is shown of it has to
     /// be read again.
     Discontinuity(ChannelId),

@@ -1,6 +1,10 @@
 use crate::{
     CommandError, Effects, EngineConfig, Env, HistoryError, IdSource, LinkAction, Notice, Status,
-    outbox::Outbox, session::Phase, streams::Streams,
+    barrier::Barriers,
+    outbox::{Outbox, Unsent},
+    session::Phase,
+    streams::Streams,
+    synced::Synced,
 };
 use std::collections::BTreeMap;
 use whimbrel_model::{
@@ -25,6 +29,10 @@ pub struct Engine {
     pub(crate) heads_token: Option<(Epoch, String)>,
     pub(crate) epoch: Epoch,
     pub(crate) requests: Requests,
+    pub(crate) barriers: Barriers,
+    pub(crate) synced: Synced,
+    /// Pages in a row that moved no cursor although there was more.
+    pub(crate) fruitless_pulls: u32,
 }
 
 /// What was asked on this connection and has no answer yet.
@@ -136,6 +144,9 @@ impl Engine {
                 .and_then(crate::catch_up::parse_token),
             epoch: Epoch::default(),
             requests: Requests::default(),
+            barriers: Barriers::default(),
+            synced: Synced::new(loaded.synced_at),
+            fruitless_pulls: 0,
             account,
         };
         Ok((engine, effects))
@@ -183,7 +194,7 @@ impl Engine {
     /// [`CommandError::NotInOutbox`], [`CommandError::NotRejected`], [`CommandError::OutboxFull`].
     pub fn repeat(&mut self, id: OpId, env: &mut Env<'_>) -> Result<(OpId, Effects), CommandError> {
         let new_id = OpId(self.ids.next(env));
-        self.outbox.repeat(id, None, new_id, env)?;
+        self.outbox.repeat(id, None, new_id, &self.config, env)?;
         Ok((new_id, self.finish(Effects::default(), env)))
     }
 
@@ -198,7 +209,7 @@ impl Engine {
         env: &mut Env<'_>,
     ) -> Result<(OpId, Effects), CommandError> {
         let new_id = OpId(self.ids.next(env));
-        self.outbox.repeat(id, Some(body), new_id, env)?;
+        self.outbox.repeat(id, Some(body), new_id, &self.config, env)?;
         Ok((new_id, self.finish(Effects::default(), env)))
     }
 
@@ -207,11 +218,27 @@ impl Engine {
         let mut repeated = Vec::new();
         for id in self.outbox.rejected() {
             let new_id = OpId(self.ids.next(env));
-            if self.outbox.repeat(id, None, new_id, env).is_ok() {
+            if self.outbox.repeat(id, None, new_id, &self.config, env).is_ok() {
                 repeated.push(new_id);
             }
         }
         (repeated, self.finish(Effects::default(), env))
+    }
+
+    /// Replaces the body of a message or an edit that was never sent, in its place and under its id.
+    ///
+    /// # Errors
+    /// [`CommandError::NotInOutbox`], [`CommandError::Attempted`], [`CommandError::Invalid`]; nothing was changed.
+    pub fn amend(&mut self, id: OpId, body: MessageBody, env: &mut Env<'_>) -> Result<Effects, CommandError> {
+        self.outbox.amend(id, body)?;
+        Ok(self.finish(Effects::default(), env))
+    }
+
+    /// Returns why an operation is not decided yet. Absent: it is not in the outbox.
+    #[must_use]
+    pub fn unsent(&self, id: OpId) -> Option<Unsent> {
+        let connected = matches!(self.phase, Phase::Online(_));
+        self.outbox.unsent(id, connected, &self.config)
     }
 
     /// Returns the moment, on the monotonic clock, before which an operation is not tried again: that of the next
@@ -372,11 +399,13 @@ impl Engine {
             }
             ServerFrame::Event(step) => self.streams.event(step, &mut effects.delta),
             ServerFrame::Heads(page) => self.heads(page, effects, env),
-            ServerFrame::Page(page) => self.page(page, effects),
+            ServerFrame::Page(page) => self.page(page, effects, env),
             ServerFrame::History(page) => {
                 if let Some(Request::History { snapshots }) = self.requests.take(page.id) {
                     self.streams.history(&page, snapshots, &mut effects.delta);
-                    effects.notices.push(Notice::History(page.id, Ok(())));
+                    if !self.filled(&page) {
+                        effects.notices.push(Notice::History(page.id, Ok(())));
+                    }
                 }
             }
             ServerFrame::Failed(failed) => self.failed(failed, effects, env),
@@ -399,7 +428,8 @@ impl Engine {
                     message,
                     parent: None,
                 };
-                self.outbox.reject(id, rejection, env.mono, &mut effects.notices);
+                self.outbox
+                    .reject(id, rejection, &self.config, env.mono, &mut effects.notices);
             }
             Outcome::Retry {
                 code, retry_after_ms, ..
@@ -411,18 +441,21 @@ impl Engine {
     }
 
     /// Sends what can be sent now, asks for what is missing, and writes down what changed.
-    fn finish(&mut self, mut effects: Effects, env: &mut Env<'_>) -> Effects {
+    pub(crate) fn finish(&mut self, mut effects: Effects, env: &mut Env<'_>) -> Effects {
         if matches!(self.phase, Phase::Online(_)) {
             for ops in self
                 .outbox
-                .take_sendable(env.mono)
+                .take_sendable(env.mono, &self.config)
                 .chunks(whimbrel_model::limits::OPS_PER_BATCH)
             {
                 effects.frames.push(ClientFrame::Ops(Ops { ops: ops.to_vec() }));
             }
             self.pull(&mut effects, env);
+            self.fill(&mut effects, env);
+            self.tell_caught_up(&mut effects);
             if self.status() == Status::Live {
                 self.failures = 0;
+                self.note_synced(&mut effects);
             }
         }
         self.outbox.flush(&mut effects.delta);

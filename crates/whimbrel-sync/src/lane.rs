@@ -17,7 +17,9 @@ pub(crate) struct LaneQueue {
 
 impl LaneQueue {
     pub(crate) fn push(&mut self, pos: u64, id: OpId) {
-        self.queue.push_back((pos, id));
+        // At its place: a repeated operation may come before what waited for it.
+        let index = self.queue.partition_point(|(other, _)| *other < pos);
+        self.queue.insert(index, (pos, id));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -30,6 +32,14 @@ impl LaneQueue {
 
     pub(crate) fn has_unsent(&self) -> bool {
         self.in_flight < self.queue.len()
+    }
+
+    /// Returns whether the operation at `pos` is on its way.
+    pub(crate) fn is_in_flight(&self, pos: u64) -> bool {
+        self.queue
+            .iter()
+            .take(self.in_flight)
+            .any(|(sent, _)| *sent == pos)
     }
 
     /// Takes the next operation to send, with the one before it that is undecided.

@@ -28,6 +28,7 @@
 //!   whether the server may have forgotten an operation that was attempted before the last start.
 
 mod backoff;
+mod barrier;
 mod catch_up;
 mod compact;
 mod config;
@@ -35,16 +36,20 @@ mod effects;
 mod engine;
 mod env;
 mod error;
+mod fill;
 mod history;
 mod lane;
 mod outbox;
 mod session;
 mod streams;
+mod synced;
 
+pub use backoff::{FullJitter, RetryPolicy};
 pub use config::EngineConfig;
 pub use effects::{Effects, LinkAction, Notice};
 pub use engine::{Engine, Input};
 pub use env::{Entropy, Env, IdSource};
 pub use error::CommandError;
 pub use history::HistoryError;
+pub use outbox::Unsent;
 pub use session::Status;

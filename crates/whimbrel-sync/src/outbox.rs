@@ -1,13 +1,17 @@
 //! The durable queue of everything that the server has not decided.
 
 mod folding;
+mod repeat;
 mod retention;
+mod unsent;
+
+pub use unsent::Unsent;
 
 use crate::{CommandError, EngineConfig, Env, Notice, backoff, lane::LaneQueue};
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
-    Change, Code, Delta, Invalid, Lane, MessageBody, Op, OpEnvelope, OpId, OutboxItem, OutboxStatus,
-    Rejection, Timestamp, UserId, limits,
+    Change, Code, Delta, Lane, Op, OpEnvelope, OpId, OutboxItem, OutboxStatus, Rejection, Timestamp, UserId,
+    limits,
 };
 
 #[derive(Debug, Default)]
@@ -53,13 +57,14 @@ impl Outbox {
 
     /// Writes down what changed since the last call.
     pub(crate) fn flush(&mut self, delta: &mut Delta) {
+        // A repeated operation may take the place of the one that it repeats.
+        for id in self.removed.drain(..) {
+            delta.push(Change::OutboxRemoved(id));
+        }
         for pos in std::mem::take(&mut self.dirty) {
             if let Some(item) = self.items.get(&pos) {
                 delta.push(Change::Outbox(item.clone()));
             }
-        }
-        for id in self.removed.drain(..) {
-            delta.push(Change::OutboxRemoved(id));
         }
     }
 
@@ -83,7 +88,10 @@ impl Outbox {
     }
 
     fn append(&mut self, id: OpId, op: Op, user: &UserId, env: &Env<'_>) {
-        let pos = self.next_pos.max(1);
+        self.put(self.next_pos.max(1), id, op, user, env);
+    }
+
+    fn put(&mut self, pos: u64, id: OpId, op: Op, user: &UserId, env: &Env<'_>) {
         self.insert(OutboxItem {
             pos,
             id,
@@ -99,17 +107,16 @@ impl Outbox {
     }
 
     /// Takes what may be sent now, marked as attempted.
-    pub(crate) fn take_sendable(&mut self, now: u64) -> Vec<OpEnvelope> {
+    pub(crate) fn take_sendable(&mut self, now: u64, config: &EngineConfig) -> Vec<OpEnvelope> {
         let mut envelopes = Vec::new();
-        for lane in self.lanes.values_mut() {
-            if lane.retry_at.is_some_and(|at| at > now) {
+        let held = self.held(config);
+        let most = unsent::most_in_flight(config);
+        for (key, lane) in &mut self.lanes {
+            if lane.retry_at.is_some_and(|at| at > now) || held.contains(key) {
                 continue;
             }
             lane.retry_at = None;
-            while lane.has_unsent()
-                && lane.in_flight() < limits::LANE_IN_FLIGHT
-                && self.in_flight < limits::IN_FLIGHT
-            {
+            while lane.has_unsent() && lane.in_flight() < most && self.in_flight < limits::IN_FLIGHT {
                 let Some((pos, after)) = lane.send_next(now) else {
                     break;
                 };
@@ -139,13 +146,24 @@ impl Outbox {
     }
 
     /// Parks a rejected operation with its content, and those that need it and were never sent.
-    pub(crate) fn reject(&mut self, id: OpId, rejection: Rejection, now: u64, notices: &mut Vec<Notice>) {
+    ///
+    /// Where it holds its lane they wait with it: they are rejected if their user discards it.
+    pub(crate) fn reject(
+        &mut self,
+        id: OpId,
+        rejection: Rejection,
+        config: &EngineConfig,
+        now: u64,
+        notices: &mut Vec<Notice>,
+    ) {
         let Ok(item) = self.find(id) else { return };
         // A repeated answer says nothing about what was queued since.
         if item.rejection().is_none() {
             let pos = item.pos;
             self.park(pos, rejection, now, notices);
-            self.reject_dependents(pos, now, notices);
+            if !config.hold_after_rejection {
+                self.reject_dependents(pos, now, notices);
+            }
         }
     }
 
@@ -223,7 +241,7 @@ impl Outbox {
         lane.failures += 1;
         let wait = match retry_after_ms {
             Some(asked) => backoff::spread(asked, env),
-            None => backoff::full_jitter(config, lane.failures, env),
+            None => backoff::draw(config, lane.failures, env),
         };
         lane.retry_at = Some(env.mono + wait);
         item.last_error = Some(code);
@@ -266,35 +284,9 @@ impl Outbox {
                 parent: None,
             };
             self.park(pos, rejection, now, notices);
-            self.reject_dependents(pos, now, notices);
         }
+        self.reject_dependents(pos, now, notices);
         self.forget(pos);
-        Ok(())
-    }
-
-    /// Puts a rejected operation at the end of the outbox again, as a new one: the old id has its answer for ever.
-    pub(crate) fn repeat(
-        &mut self,
-        id: OpId,
-        body: Option<MessageBody>,
-        new_id: OpId,
-        env: &Env<'_>,
-    ) -> Result<(), CommandError> {
-        let item = self.find(id)?;
-        if item.rejection().is_none() {
-            return Err(CommandError::NotRejected(id));
-        }
-        let (pos, mut op, user) = (item.pos, item.op.clone(), item.user.clone());
-        if let Some(new) = body {
-            match &mut op {
-                Op::SendMessage { body, .. } | Op::EditMessage { body, .. } => *body = new,
-                other => return Err(Invalid::new("op", format!("{} has no body", other.name())).into()),
-            }
-        }
-        // An operation that cannot be queued any more, after an update of the software, stays as it is.
-        op.validate()?;
-        self.forget(pos);
-        self.append(new_id, op, &user, env);
         Ok(())
     }
 

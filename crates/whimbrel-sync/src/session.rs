@@ -1,7 +1,7 @@
 //! The link to the server: one state, explicit transitions.
 
 use crate::{Effects, Engine, Env, HistoryError, LinkAction, Notice, backoff, engine::Request};
-use whimbrel_model::Code;
+use whimbrel_model::{ChannelId, Code, Gap, Timestamp};
 use whimbrel_protocol::{Bye, ClientFrame, Hello, PROTOCOL, Ready, Token};
 
 /// Where the engine is on its way to being up to date.
@@ -60,6 +60,12 @@ pub(crate) struct Online {
     pub(crate) asking_heads: Option<u64>,
     /// Whether the account's heads are known to their end at least once on this connection.
     pub(crate) heads_known: bool,
+    /// The server's clock at the last of them.
+    pub(crate) heads_time: Option<Timestamp>,
+    /// Whether that was written down on this connection.
+    pub(crate) noted_synced: bool,
+    /// The hole that is being filled, and the request for it.
+    pub(crate) filling: Option<(u64, ChannelId, Gap)>,
 }
 
 impl Engine {
@@ -173,6 +179,8 @@ impl Engine {
         }
         self.outbox.connection_lost(code);
         self.streams.disconnected();
+        self.barriers.start_over();
+        self.synced.write(&mut effects.delta);
         for (id, (_, request)) in std::mem::take(&mut self.requests.sent) {
             if matches!(request, Request::History { .. }) {
                 effects
@@ -184,7 +192,7 @@ impl Engine {
 
     pub(crate) fn back_off(&mut self, reason: Code, retry_after_ms: Option<u64>, env: &mut Env<'_>) {
         self.failures += 1;
-        let drawn = backoff::full_jitter(&self.config, self.failures, env);
+        let drawn = backoff::draw(&self.config, self.failures, env);
         let asked = retry_after_ms.map_or(0, |asked| backoff::spread(asked, env));
         self.phase = Phase::Waiting {
             until: env.mono + drawn.max(asked),
@@ -217,6 +225,9 @@ impl Engine {
             next_heartbeat: env.mono,
             asking_heads: None,
             heads_known: false,
+            heads_time: None,
+            noted_synced: false,
+            filling: None,
         });
         self.ask_heads(effects, env);
     }

@@ -1,5 +1,7 @@
 //! What is followed, how far it is on disk, and how far it goes: the cursor rule.
 
+mod fill;
+
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
     Change, ChannelId, Cursor, Delta, Epoch, Head, MemberState, RangeSet, Row, StreamEvent, StreamId, UserId,
@@ -47,6 +49,10 @@ pub(crate) struct Streams {
     visible: BTreeSet<StreamId>,
     /// Streams that were followed: whoever comes back pulls at once.
     left: BTreeSet<StreamId>,
+    /// Channels that may have a hole in what the device had of them.
+    holed: BTreeSet<ChannelId>,
+    /// Channels whose holes are not asked for before a moment.
+    resting: BTreeMap<ChannelId, u64>,
 }
 
 impl Streams {
@@ -73,6 +79,12 @@ impl Streams {
             me,
             epoch: None,
             streams,
+            holed: ranges
+                .iter()
+                .filter(|(_, ranges)| ranges.newest_gap(1).is_some())
+                .map(|(cid, _)| cid.clone())
+                .collect(),
+            resting: BTreeMap::new(),
             ranges,
             behind: BTreeSet::new(),
             pulling: BTreeMap::new(),
@@ -88,6 +100,7 @@ impl Streams {
     pub(crate) fn connected(&mut self, epoch: Epoch, known: Option<Epoch>, delta: &mut Delta) {
         let before = self.epoch.replace(epoch).or(known);
         self.cooling.clear();
+        self.resting.clear();
         // On a device that was never connected there is no other history.
         if before.is_some_and(|before| before != epoch) {
             self.forget_heads(delta);
@@ -123,6 +136,20 @@ impl Streams {
         } else {
             self.visible.remove(&id);
         }
+    }
+
+    /// Returns whether a channel is known to be further on the server than here.
+    pub(crate) fn is_behind(&self, cid: &ChannelId) -> bool {
+        self.behind.contains(&StreamId::Channel(cid.clone()))
+    }
+
+    /// Returns whether a stream has to be pulled.
+    pub(crate) fn wants_pull(&self, id: &StreamId) -> bool {
+        self.behind.contains(id)
+    }
+
+    pub(crate) fn cursor(&self, id: &StreamId) -> Option<Cursor> {
+        self.streams.get(id)?.cursor
     }
 
     /// Returns how many streams have to be pulled.
@@ -494,6 +521,9 @@ impl Streams {
         }
         let ranges = self.ranges.entry(cid.clone()).or_default();
         ranges.insert(lo, hi);
+        if ranges.newest_gap(1).is_some() {
+            self.holed.insert(cid.clone());
+        }
         delta.push(Change::Ranges(cid.clone(), ranges.clone()));
     }
 
@@ -502,6 +532,7 @@ impl Streams {
             return;
         };
         ranges.mark_stale(ver);
+        self.holed.insert(cid.clone());
         delta.push(Change::Ranges(cid.clone(), ranges.clone()));
     }
 }

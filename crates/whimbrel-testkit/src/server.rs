@@ -34,7 +34,7 @@ use std::{
 };
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use whimbrel_client::{Client, ClientBuilder, Connector, EngineConfig};
+use whimbrel_client::{Client, ClientBuilder, Connector, EngineConfig, FullJitter};
 use whimbrel_hub::{
     AuthError, Authenticate, Hub, HubConfig, Identity, MemoryStorage, Outbound, Session, SystemClock,
 };
@@ -147,8 +147,10 @@ impl TestServer {
             .token(format!("user:{user}"))
             .store(Arc::new(MemoryStore::new()))
             .engine(EngineConfig {
-                backoff_base_ms: 2,
-                backoff_cap_ms: 20,
+                retry: Arc::new(FullJitter {
+                    base_ms: 2,
+                    cap_ms: 20,
+                }),
                 ..EngineConfig::default()
             })
     }

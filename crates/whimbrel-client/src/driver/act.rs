@@ -79,7 +79,12 @@ impl Driver {
         for notice in effects.notices {
             match notice {
                 Notice::Settled(id, outcome) => self.settle(id, outcome),
-                Notice::History(request, outcome) => self.history_answered(request, outcome),
+                Notice::History(request, outcome) => {
+                    if !self.gap_answered(request, &outcome) {
+                        self.history_answered(request, outcome);
+                    }
+                }
+                Notice::CaughtUp(ticket) => self.caught_up(ticket),
                 Notice::Discontinuity(cid) => info!(%cid, "changes were skipped: there may be a gap"),
             }
         }

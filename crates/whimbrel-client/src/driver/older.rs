@@ -59,6 +59,11 @@ impl Driver {
             | Command::RepeatWith { .. }
             | Command::RepeatAll { .. }
             | Command::NextAttempt { .. }
+            | Command::Explain { .. }
+            | Command::Amend { .. }
+            | Command::CatchUp { .. }
+            | Command::Gaps { .. }
+            | Command::FillGap { .. }
             | Command::Discard { .. }
             | Command::GoOnline
             | Command::GoOffline
@@ -232,6 +237,9 @@ impl Driver {
         let waiting = self.older.drain().map(|(_, waiting)| waiting);
         for waiting in waiting.chain(std::mem::take(&mut self.older_arrived)) {
             let _ = waiting.reply.send(Err(error.clone()));
+        }
+        for (_, reply) in self.filling.drain() {
+            let _ = reply.send(Err(error.clone()));
         }
     }
 }

@@ -59,6 +59,7 @@ impl Driver {
             Ok(()) => {
                 self.broken = None;
                 let mut round = Round::default();
+                self.ask_again(&mut round);
                 if self.wants_online {
                     self.input(Input::GoOnline, &mut round);
                 }

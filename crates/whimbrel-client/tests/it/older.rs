@@ -1,8 +1,9 @@
 //! What lies before the newest messages.
 
-use crate::support::{all_sent, general, go_live, made, online, open, settled, shows};
-use whimbrel_client::{Client, Items, OlderEdge, Timeline, TimelineItem};
-use whimbrel_model::limits;
+use crate::support::{all_sent, general, go_live, made, online, open, settled, shows, within};
+use std::time::Duration;
+use whimbrel_client::{Client, EngineConfig, Items, OlderEdge, Timeline, TimelineItem};
+use whimbrel_model::{Gap, limits};
 use whimbrel_store::MemoryStore;
 use whimbrel_testkit::server::TestServer;
 
@@ -57,6 +58,17 @@ async fn a_new_device_begins_with_the_newest_and_loads_older_from_the_server() {
     assert!(items.iter().all(|item| !item.gap_before));
 }
 
+/// A client that fills no gap by itself.
+async fn on_demand(server: &TestServer, user: &str) -> Client {
+    let config = EngineConfig {
+        fill_messages: 0,
+        ..EngineConfig::default()
+    };
+    let client = server.client(user).engine(config).open().await.unwrap();
+    go_live(&client).await;
+    client
+}
+
 #[tokio::test]
 async fn all_the_way_to_the_beginning() {
     let (server, _ada) = busy().await;
@@ -107,7 +119,7 @@ async fn a_jump_over_missed_messages_is_shown_as_a_gap_and_can_be_filled() {
     let ada = online(&server, "ada").await;
     made(&ada).await;
     send_many(&ada, 10).await;
-    let bob = online(&server, "bob").await;
+    let bob = on_demand(&server, "bob").await;
     let timeline = general(&bob).timeline().await.unwrap();
     shows(&timeline, "ten messages", |items| items.len() == 10).await;
     bob.disconnect().await.unwrap();
@@ -159,7 +171,7 @@ async fn a_connection_that_breaks_tells_whoever_waits_for_older_messages() {
 #[tokio::test]
 async fn offline_a_gap_stays_marked_and_the_call_says_why() {
     let (server, ada) = busy().await;
-    let bob = online(&server, "bob").await;
+    let bob = on_demand(&server, "bob").await;
     let timeline = opened(&bob).await;
     bob.disconnect().await.unwrap();
     send_many(&ada, MANY).await;
@@ -172,4 +184,73 @@ async fn offline_a_gap_stays_marked_and_the_call_says_why() {
     let before = timeline.items();
     assert_eq!(timeline.load_older(10).await.unwrap_err().code(), "not_connected");
     assert_eq!(timeline.items(), before);
+}
+
+#[tokio::test]
+async fn a_gap_is_filled_in_the_background() {
+    let server = TestServer::new();
+    let ada = online(&server, "ada").await;
+    made(&ada).await;
+    send_many(&ada, 10).await;
+    let bob = online(&server, "bob").await;
+    let timeline = general(&bob).timeline().await.unwrap();
+    shows(&timeline, "ten messages", |items| items.len() == 10).await;
+    bob.disconnect().await.unwrap();
+    send_many(&ada, MANY).await;
+    go_live(&bob).await;
+    let all = MANY + 10;
+    let items = shows(&timeline, "the newest messages", |items| {
+        newest(items) == all && items.len() > 400 && items.iter().all(|item| !item.gap_before)
+    })
+    .await;
+    assert_eq!(seqs(&items).last(), Some(&all));
+    let channel = general(&bob);
+    // What was there before is older than the newest thousand: it is fetched again when it is shown.
+    let stale = Gap {
+        lo: 1,
+        hi: 10,
+        stale: true,
+    };
+    within("the holes to be filled", async {
+        while channel.gaps().await.unwrap() != [stale] {}
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_gap_is_told_of_and_filled_on_demand() {
+    let server = TestServer::new();
+    let ada = online(&server, "ada").await;
+    made(&ada).await;
+    send_many(&ada, 10).await;
+    let bob = on_demand(&server, "bob").await;
+    bob.wait_until_caught_up(Duration::from_secs(20)).await.unwrap();
+    bob.disconnect().await.unwrap();
+    send_many(&ada, MANY).await;
+    go_live(&bob).await;
+    bob.wait_until_caught_up(Duration::from_secs(20)).await.unwrap();
+    let channel = general(&bob);
+    let first = MANY + 10 - limits::SNAPSHOT_MESSAGES as u64 + 1;
+    let stale = Gap {
+        lo: 1,
+        hi: 10,
+        stale: true,
+    };
+    let missing = Gap {
+        lo: 11,
+        hi: first - 1,
+        stale: false,
+    };
+    assert_eq!(channel.gaps().await.unwrap(), [stale, missing]);
+    channel.fill_gap(missing, 100).await.unwrap();
+    let left = Gap {
+        hi: missing.hi - 100,
+        ..missing
+    };
+    assert_eq!(channel.gaps().await.unwrap(), [stale, left]);
+    channel.fill_gap(stale, 200).await.unwrap();
+    assert_eq!(channel.gaps().await.unwrap(), [left]);
+    bob.disconnect().await.unwrap();
+    let error = channel.fill_gap(left, 100).await.unwrap_err();
+    assert_eq!(error.code(), "not_connected");
 }

@@ -2,7 +2,7 @@
 
 use crate::support::{general, go_live, made, online, outbox, reaches, settled, shows, texts, within};
 use std::sync::Arc;
-use whimbrel_client::{Client, EngineConfig, SyncState};
+use whimbrel_client::{Client, EngineConfig, FullJitter, SyncState};
 use whimbrel_model::{Change, Code, Delta, OutboxItem, Timestamp, WaitsFor};
 use whimbrel_store::{MemoryStore, Store};
 use whimbrel_testkit::server::TestServer;
@@ -10,8 +10,10 @@ use whimbrel_testkit::server::TestServer;
 /// A client that hardly ever tries again by itself.
 async fn patient(server: &TestServer, user: &str) -> Client {
     let config = EngineConfig {
-        backoff_base_ms: 100_000_000,
-        backoff_cap_ms: 100_000_000,
+        retry: std::sync::Arc::new(FullJitter {
+            base_ms: 100_000_000,
+            cap_ms: 100_000_000,
+        }),
         attention_after: 1,
         ..EngineConfig::default()
     };

@@ -32,7 +32,11 @@ async fn a_newer_schema_is_refused_and_left_untouched() {
     run_sql(&path, "PRAGMA user_version = 999").await;
     let newer = |error: &StoreError| matches!(error, StoreError::NewerSchema { found: 999, supported, .. } if *supported < 999);
     assert_refused(&path, newer).await;
-    run_sql(&path, "PRAGMA user_version = 1").await;
+    let Err(StoreError::NewerSchema { supported, .. }) = SqliteStore::open(&path).await else {
+        panic!("it was refused before");
+    };
+    let back = format!("PRAGMA user_version = {supported}");
+    run_sql(&path, back.leak()).await;
     let store = SqliteStore::open(&path).await.unwrap();
     assert_eq!(count(&store).await, 3);
 }

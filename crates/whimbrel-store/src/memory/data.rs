@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use whimbrel_model::{
     Account, Change, Channel, ChannelId, Cursor, Delta, Head, Loaded, Member, Membership, Message, MessageId,
-    OpId, OutboxItem, RangeSet, Reaction, ReactionType, Read, Row, StreamId, User, UserId,
+    OpId, OutboxItem, RangeSet, Reaction, ReactionType, Read, Row, StreamId, Timestamp, User, UserId,
 };
 
 #[derive(Debug, Default)]
@@ -17,6 +17,7 @@ pub(super) struct Data {
     pub(super) users: BTreeMap<UserId, User>,
     cursors: BTreeMap<StreamId, Cursor>,
     heads_token: Option<String>,
+    synced_at: Option<Timestamp>,
     outbox: BTreeMap<OpId, OutboxItem>,
 }
 
@@ -41,6 +42,7 @@ impl Data {
             heads: self.heads.clone(),
             ranges: self.ranges.clone(),
             heads_token: self.heads_token.clone(),
+            synced_at: self.synced_at,
             outbox,
         }
     }
@@ -73,6 +75,7 @@ impl Data {
                 self.heads.remove(stream);
             }
             Change::HeadsToken(token) => self.heads_token = Some(token.clone()),
+            Change::SyncedAt(at) => self.synced_at = Some(*at),
             Change::Outbox(item) => {
                 self.outbox.insert(item.id, item.clone());
             }

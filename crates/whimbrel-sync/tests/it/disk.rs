@@ -44,6 +44,7 @@ impl Disk {
                 loaded.heads.remove(id);
             }
             Change::HeadsToken(token) => loaded.heads_token = Some(token.clone()),
+            Change::SyncedAt(at) => loaded.synced_at = Some(*at),
             Change::Outbox(item) => {
                 loaded.outbox.retain(|old| old.id != item.id);
                 loaded.outbox.push(item.clone());

@@ -136,16 +136,19 @@ pub async fn ranges_are_replaced(mut t: StoreFixture) {
     }
 }
 
-/// The last token is the one; it needs no account.
+/// The last token is the one, and the last moment at which all was here; they need no account.
 pub async fn the_heads_token_is_replaced(mut t: StoreFixture) {
     t.apply([Change::HeadsToken("one".to_owned())]).await;
     t.apply([
         Change::Account(account()),
         Change::HeadsToken("zwei \u{1f980}".to_owned()),
+        Change::SyncedAt(whimbrel_model::Timestamp(7)),
     ])
     .await;
+    t.apply([Change::SyncedAt(whimbrel_model::Timestamp(5))]).await;
     assert_loaded(&mut t, |loaded| {
         assert_eq!(loaded.heads_token.as_deref(), Some("zwei \u{1f980}"));
+        assert_eq!(loaded.synced_at, Some(whimbrel_model::Timestamp(5)));
         assert_eq!(loaded.account, Some(account()));
     })
     .await;

@@ -73,6 +73,7 @@ impl Model {
                 loaded.heads.remove(&stream);
             }
             Change::HeadsToken(token) => loaded.heads_token = Some(token),
+            Change::SyncedAt(at) => loaded.synced_at = Some(at),
             Change::Outbox(item) => {
                 loaded.outbox.retain(|old| old.id != item.id);
                 loaded.outbox.push(item);

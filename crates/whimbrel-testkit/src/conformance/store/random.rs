@@ -164,6 +164,7 @@ fn device_changes() -> impl Strategy<Value = Change> {
         (channels, 1_u64..9, 0_u64..9)
             .prop_map(|(id, lo, len)| { Change::Ranges(cid(id), ranges(&[(lo, lo + len), (30, 30)])) }),
         "[a-z]{0,3}".prop_map(Change::HeadsToken),
+        (0_i64..9).prop_map(|at| Change::SyncedAt(whimbrel_model::Timestamp(at))),
         (1_u64..5, any::<bool>()).prop_map(|(pos, attempted)| {
             Change::Outbox(whimbrel_model::OutboxItem {
                 attempted,

@@ -1,0 +1,75 @@
+//! What handles ask that waits for the server: being caught up, and gaps filled.
+
+use super::{Driver, Round};
+use crate::{Error, command::Reply, explain::Facts};
+use std::time::Duration;
+use whimbrel_model::{ChannelId, Gap, OpId, limits};
+use whimbrel_sync::HistoryError;
+
+impl Driver {
+    /// Answers once everything that the server has by now is on the device.
+    pub(super) fn catch_up(&mut self, reply: Reply<()>, round: &mut Round) {
+        if self.broken.is_some() {
+            // The engine that will be asked is not there yet.
+            self.behind.entry(0).or_default().push(reply);
+            return;
+        }
+        let (ticket, effects) = self.with_env(whimbrel_sync::Engine::catch_up);
+        self.behind.entry(ticket).or_default().push(reply);
+        round.effects.merge(effects);
+    }
+
+    pub(super) fn caught_up(&mut self, ticket: u64) {
+        for reply in self.behind.remove(&ticket).into_iter().flatten() {
+            // The caller may have gone.
+            let _ = reply.send(Ok(()));
+        }
+    }
+
+    /// Asks the new engine for what the old one was asked.
+    pub(super) fn ask_again(&mut self, round: &mut Round) {
+        for reply in std::mem::take(&mut self.behind).into_values().flatten() {
+            self.catch_up(reply, round);
+        }
+    }
+
+    /// Asks for the newest messages of a gap.
+    pub(super) fn fill_gap(
+        &mut self,
+        cid: ChannelId,
+        gap: Gap,
+        limit: usize,
+        reply: Reply<()>,
+        round: &mut Round,
+    ) {
+        let missing = (gap.hi + 1).saturating_sub(gap.lo);
+        let limit = limit.clamp(1, limits::PAGE_ROWS) as u64;
+        let limit = u32::try_from(limit.min(missing)).unwrap_or(u32::MAX);
+        match self.with_env(|engine, env| engine.fetch_history(cid, gap.hi + 1, limit, env)) {
+            Ok((request, effects)) => {
+                self.filling.insert(request, reply);
+                round.effects.merge(effects);
+            }
+            Err(error) => drop(reply.send(Err(error.into()))),
+        }
+    }
+
+    /// Passes the answer to [`Driver::fill_gap`] on. Returns whether it was one.
+    pub(super) fn gap_answered(&mut self, request: u64, outcome: &Result<(), HistoryError>) -> bool {
+        let Some(reply) = self.filling.remove(&request) else {
+            return false;
+        };
+        let _ = reply.send(outcome.clone().map_err(Error::from));
+        true
+    }
+
+    /// Returns what only the engine knows of an operation.
+    pub(super) fn facts(&self, op: OpId) -> Option<Facts> {
+        let now = self.parts.clock.millis();
+        let in_ms = |at: u64| Duration::from_millis(at.saturating_sub(now));
+        Some(Facts {
+            unsent: self.engine.unsent(op)?,
+            next_attempt: self.engine.next_attempt(op).map(in_ms),
+        })
+    }
+}
