@@ -382,7 +382,8 @@ impl Streams {
         stream.cursor = None;
         self.rebase(id, delta);
         delta.push(Change::Unfollow(id.clone()));
-        self.judge(id);
+        // It has to be on disk that there is something to pull: the heads that told of it may not tell again.
+        self.raise_head(id, Head { ver: 1, seq: 0 }, delta);
     }
 
     /// Notes that what is on the device of a stream is of a history that the server no longer has.

@@ -10,7 +10,7 @@ use whimbrel_testkit::server::TestServer;
 /// A client that hardly ever tries again by itself.
 async fn patient(server: &TestServer, user: &str) -> Client {
     let config = EngineConfig {
-        retry: std::sync::Arc::new(FullJitter {
+        retry: Arc::new(FullJitter {
             base_ms: 100_000_000,
             cap_ms: 100_000_000,
         }),

@@ -2,10 +2,12 @@
 //!
 //! Not asserted here: that a real server sends such frames, which is for the tests of the client and the simulator.
 
+mod barrier;
 mod compaction;
 mod cursor;
 mod disk;
 mod frames;
+mod gaps;
 mod heads;
 mod lanes;
 mod law;
@@ -14,4 +16,5 @@ mod rejection;
 mod retention;
 mod session;
 mod snapshot;
+mod unsent;
 mod world;

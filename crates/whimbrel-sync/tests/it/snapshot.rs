@@ -487,3 +487,30 @@ fn another_history_is_recognised_before_any_answer_about_heads_or_pages_has_come
         );
     }
 }
+
+#[test]
+fn what_is_let_go_of_is_on_disk_as_something_to_pull() {
+    let mut world = in_another_history();
+    // Nothing came but the answer to a question about older messages, and the heads will not tell again.
+    let (id, effects) = world
+        .with_env(|engine, env| engine.fetch_history(cid("general"), 5, 10, env))
+        .unwrap();
+    drop(world.commit(effects));
+    let nothing = HistoryPage {
+        id,
+        cid: cid("general"),
+        lo: 1,
+        hi: 0,
+        rows: Vec::new(),
+    };
+    drop(world.frame(ServerFrame::History(nothing)));
+    assert!(world.disk.rebased.contains(&channel("general")));
+    let mut world = world.restarted();
+    drop(world.greet());
+    let effects = world.frame(ready_as("ada", Epoch(8)));
+    let asks = syncs(&effects.frames);
+    assert!(
+        asks.iter().any(|ask| ask.stream == channel("general")),
+        "{asks:?}"
+    );
+}
