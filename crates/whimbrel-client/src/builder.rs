@@ -4,6 +4,7 @@ use crate::{
     command::Commands,
     driver::{self, Driver},
     environment::Monotonic,
+    notice::NOTICES,
 };
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -144,6 +145,7 @@ impl ClientBuilder {
         }
 
         let (commands, receiver) = Commands::channel();
+        let (notices, _) = tokio::sync::broadcast::channel(NOTICES);
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
         let account = engine.account().clone();
@@ -157,6 +159,7 @@ impl ClientBuilder {
                 connector,
                 tokens,
                 tasks: tasks.clone(),
+                notices: notices.clone(),
             },
             engine,
         );
@@ -170,6 +173,7 @@ impl ClientBuilder {
             environment,
             ids: std::sync::Mutex::new(IdSource::default()),
             tasks,
+            notices,
             _stop: stop.drop_guard(),
         }))
     }

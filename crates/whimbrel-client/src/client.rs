@@ -1,5 +1,5 @@
 use crate::{
-    Channel, ClientBuilder, Environment, Error, Explanation, MessageExplanation, Queued, Timeline,
+    Channel, ClientBuilder, Environment, Error, Explanation, MessageExplanation, Notice, Queued, Timeline,
     command::{Command, Commands},
     explain,
 };
@@ -31,6 +31,7 @@ pub(crate) struct Inner {
     pub(crate) environment: Arc<dyn Environment>,
     pub(crate) ids: std::sync::Mutex<IdSource>,
     pub(crate) tasks: TaskTracker,
+    pub(crate) notices: tokio::sync::broadcast::Sender<Notice>,
     pub(crate) _stop: DropGuard,
 }
 
@@ -85,6 +86,13 @@ impl Client {
     /// Returns a reader of the status: the value now, and each later one. A slow reader gets the latest.
     pub fn watch_status(&self) -> crate::Watch<SyncState> {
         self.0.state.subscribe_status()
+    }
+
+    /// Returns a stream of the rare things that an app may want to know of: see [`Notice`]. A listener that falls far behind
+    /// is told how many it missed.
+    #[must_use]
+    pub fn notices(&self) -> tokio::sync::broadcast::Receiver<Notice> {
+        self.0.notices.subscribe()
     }
 
     /// Returns a handle on a channel, which need not exist.

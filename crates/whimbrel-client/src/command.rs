@@ -123,7 +123,16 @@ impl Commands {
     pub(crate) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         self.0.send(command(reply)).await.map_err(|_| Error::Closed)?;
-        answer.await.map_err(|_| Error::Closed)?
+        answer.await.unwrap_or_else(|_| Err(self.unanswered()))
+    }
+
+    /// Returns why there is no answer: the driver has ended, or has let go of the question.
+    fn unanswered(&self) -> Error {
+        if self.0.is_closed() {
+            Error::Closed
+        } else {
+            Error::Interrupted
+        }
     }
 
     pub(crate) async fn queue(

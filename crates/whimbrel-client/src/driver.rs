@@ -6,19 +6,21 @@ mod older;
 mod recover;
 
 use crate::{
-    Environment, Error, Queued, TokenProvider,
+    Environment, Error, Notice, Queued, TokenProvider,
     command::{Command, Reply},
     environment::Monotonic,
     link::{Dialer, INPUTS, Link, LinkInput},
     queued::Settled,
 };
+use futures_util::FutureExt;
 use std::{
     collections::{HashMap, HashSet},
     future::pending,
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use whimbrel_model::{ChannelId, Code, Delta, Loaded, MessageScope, OpId, Rejection, UserId};
 use whimbrel_state::State;
@@ -41,6 +43,7 @@ pub(crate) struct Parts {
     pub(crate) connector: Arc<dyn Connector>,
     pub(crate) tokens: Arc<dyn TokenProvider>,
     pub(crate) tasks: TaskTracker,
+    pub(crate) notices: broadcast::Sender<Notice>,
 }
 
 /// The client's randomness as the engine wants it.
@@ -153,7 +156,31 @@ impl Driver {
     /// Runs until it is told to close, until the last handle is gone, or until `stop`.
     pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
         let closed = loop {
-            let event = self.next_event(&mut commands, &stop).await;
+            // A panic is a mistake in this program. It must not be what keeps a user's messages from being sent.
+            match AssertUnwindSafe(self.serve(&mut commands, &stop))
+                .catch_unwind()
+                .await
+            {
+                Ok(closed) => break closed,
+                Err(panic) => self.start_over(panic.as_ref()),
+            }
+        };
+        self.close_link();
+        self.parts.store.close().await;
+        self.parts.state.set_status(whimbrel_state::SyncState::Closed);
+        if let Some(closed) = closed {
+            let _ = closed.send(());
+        }
+    }
+
+    /// Takes one event after the other until it is over. Returns who is to be told so.
+    async fn serve(
+        &mut self,
+        commands: &mut mpsc::Receiver<Command>,
+        stop: &CancellationToken,
+    ) -> Option<oneshot::Sender<()>> {
+        loop {
+            let event = self.next_event(commands, stop).await;
             let mut round = Round::default();
             let mut running = self.take(event, &mut round).await;
             for _ in 1..INPUTS_PER_COMMIT {
@@ -171,14 +198,8 @@ impl Driver {
             let close = round.close.take();
             self.carry_out(round).await;
             if !running {
-                break close;
+                return close;
             }
-        };
-        self.close_link();
-        self.parts.store.close().await;
-        self.parts.state.set_status(whimbrel_state::SyncState::Closed);
-        if let Some(closed) = closed {
-            let _ = closed.send(());
         }
     }
 

@@ -31,6 +31,11 @@ pub enum Error {
         "not caught up within {0:?}: everything is as it was, and goes on by itself; see the status for why"
     )]
     NotCaughtUp(std::time::Duration),
+    /// The client had to start over while it did this.
+    #[error(
+        "the client started over from what is on disk meanwhile: look whether it was done, and else ask again"
+    )]
+    Interrupted,
     /// The client was closed.
     #[error("the client is closed: open it again, everything queued is on disk")]
     Closed,
@@ -48,6 +53,7 @@ impl Error {
             Self::Transport(error) => error.code().to_owned(),
             Self::Missing(_) => "builder_incomplete".to_owned(),
             Self::NotCaughtUp(_) => "not_caught_up".to_owned(),
+            Self::Interrupted => "interrupted".to_owned(),
             Self::Closed => "client_closed".to_owned(),
         }
     }
@@ -61,7 +67,7 @@ impl Error {
             Self::Store(error) => error.is_retryable(),
             Self::History(error) => error.is_retryable(),
             Self::Transport(error) => error.is_retryable(),
-            Self::NotCaughtUp(_) => true,
+            Self::NotCaughtUp(_) | Self::Interrupted => true,
             Self::Missing(_) | Self::Closed => false,
         }
     }

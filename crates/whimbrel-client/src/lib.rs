@@ -25,6 +25,7 @@ mod error;
 mod explain;
 mod link;
 mod new_message;
+mod notice;
 mod queued;
 mod timeline;
 mod token;
@@ -38,12 +39,14 @@ pub use explain::{Explanation, MessageExplanation, Reason};
 /// A reader of one observable value: `get` it, or await its `next`.
 pub use eyeball::Subscriber as Watch;
 pub use new_message::NewMessage;
+pub use notice::Notice;
 pub use queued::{Queued, Sent};
 pub use timeline::Timeline;
 pub use token::{Token, TokenError, TokenProvider};
 pub use whimbrel_model as model;
 pub use whimbrel_state::{
-    ChannelItem, ChannelList, Diffs, Items, OlderEdge, OutboxSummary, SyncState, TimelineItem, VectorDiff,
+    ChannelItem, ChannelList, Diffs, Freshness, Items, OlderEdge, OutboxSummary, Source, SyncState,
+    TimelineItem, VectorDiff,
 };
 pub use whimbrel_store::{Store, StoreError};
 pub use whimbrel_sync::{EngineConfig, FullJitter, RetryPolicy};

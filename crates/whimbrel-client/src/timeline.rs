@@ -1,6 +1,6 @@
 use crate::{Client, Error, command::Command};
 use whimbrel_model::{ChannelId, MessageScope};
-use whimbrel_state::{Diffs, Items, OlderEdge, TimelineItem};
+use whimbrel_state::{Diffs, Freshness, Items, OlderEdge, TimelineItem};
 
 /// The newest messages of a channel or thread, from disk, kept up to date while a handle or a subscription of it lives.
 ///
@@ -53,6 +53,17 @@ impl Timeline {
     /// Returns a reader of [`Timeline::edge`].
     pub fn watch_edge(&self) -> crate::Watch<OlderEdge> {
         self.list.subscribe_edge()
+    }
+
+    /// Returns how fresh it is, and whether messages of the channel are missing on this device.
+    #[must_use]
+    pub fn freshness(&self) -> Freshness {
+        self.list.freshness()
+    }
+
+    /// Returns a reader of [`Timeline::freshness`]. While connected it changes with every heartbeat.
+    pub fn watch_freshness(&self) -> crate::Watch<Freshness> {
+        self.list.subscribe_freshness()
     }
 
     /// Loads up to `limit` older messages: from disk, or from the server where there is a gap. They are in the list when

@@ -1,6 +1,7 @@
 mod row;
 
 use crate::{
+    Freshness,
     list::{Diffs, Items, Sorted},
     outbox::Outbox,
     state::lock,
@@ -51,6 +52,7 @@ pub struct ChannelList(pub(crate) Arc<Shared>);
 pub(crate) struct Shared {
     rows: Mutex<Rows>,
     has_more: SharedObservable<bool>,
+    freshness: SharedObservable<Freshness>,
 }
 
 /// The stored rows of the list and what is shown of them.
@@ -88,6 +90,22 @@ impl ChannelList {
         self.0.has_more.subscribe()
     }
 
+    /// Returns how fresh it is. It is complete once the device has caught up for the first time: every channel of the
+    /// account is on it.
+    #[must_use]
+    pub fn freshness(&self) -> Freshness {
+        self.0.freshness.get()
+    }
+
+    /// Returns a reader of [`ChannelList::freshness`]. While connected it changes with every heartbeat.
+    pub fn subscribe_freshness(&self) -> Subscriber<Freshness> {
+        self.0.freshness.subscribe()
+    }
+
+    pub(crate) fn set_freshness(&self, freshness: Freshness) {
+        self.0.freshness.set_if_not_eq(freshness);
+    }
+
     /// Returns how many rows of the store's order are in the list: the offset to read more from, for
     /// [`State::extend_channels`](crate::State::extend_channels).
     #[must_use]
@@ -105,6 +123,7 @@ impl ChannelList {
                 list: Sorted::default(),
             }),
             has_more: SharedObservable::new(false),
+            freshness: SharedObservable::default(),
         }))
     }
 

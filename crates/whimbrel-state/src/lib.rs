@@ -9,6 +9,7 @@
 //! | the messages of a channel or a thread | [`Timeline`], [`TimelineItem`], [`OlderEdge`] |
 //! | the channel list | [`ChannelList`], [`ChannelItem`] |
 //! | the connection | [`SyncState`] |
+//! | how fresh and complete a list is | [`Freshness`] |
 //! | what waits to be sent | [`State::outbox`], [`OutboxSummary`] |
 //! | names of people | [`State::user`] |
 //!
@@ -32,6 +33,7 @@
 //! - Locks are held for one delta at most, never across an await.
 
 mod channel_list;
+mod freshness;
 mod list;
 mod outbox;
 mod state;
@@ -42,6 +44,7 @@ mod users;
 pub use channel_list::{ChannelItem, ChannelList};
 pub use eyeball::Subscriber;
 pub use eyeball_im::VectorDiff;
+pub use freshness::{Freshness, Reach, Source};
 pub use list::{Diffs, Items};
 pub use outbox::OutboxSummary;
 pub use state::{Stale, State};

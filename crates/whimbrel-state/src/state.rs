@@ -1,6 +1,6 @@
 use crate::{
-    ChannelList, Diffs, Items, OutboxSummary, SyncState, Timeline, channel_list, outbox::Outbox, timeline,
-    users::Users,
+    ChannelList, Diffs, Freshness, Items, OutboxSummary, Reach, Source, SyncState, Timeline, channel_list,
+    outbox::Outbox, timeline, users::Users,
 };
 use eyeball::{SharedObservable, Subscriber};
 use std::{
@@ -10,7 +10,7 @@ use std::{
 };
 use whimbrel_model::{
     Change, ChannelId, ChannelSummary, Delta, MessagePage, MessageQuery, MessageScope, OutboxItem, Row,
-    StreamId, User, UserId, limits,
+    StreamId, Timestamp, User, UserId, limits,
 };
 
 /// What has to be read again from the store after a delta, because the delta alone does not say it.
@@ -191,6 +191,22 @@ impl State {
     /// Returns a reader of [`State::outbox_summary`].
     pub fn subscribe_outbox_summary(&self) -> Subscriber<OutboxSummary> {
         self.0.outbox.subscribe()
+    }
+
+    /// Sets how fresh the open lists are: when everything was on the device, whether it is now and is kept so, and how far
+    /// each channel is.
+    pub fn set_freshness(&self, as_of: Option<Timestamp>, live: bool, reach: impl Fn(&ChannelId) -> Reach) {
+        let mut inner = lock(&self.0.inner);
+        for timeline in inner.timelines() {
+            timeline.set_freshness(as_of, reach(timeline.cid()));
+        }
+        if let Some(list) = inner.channels() {
+            list.set_freshness(Freshness {
+                as_of,
+                source: if live { Source::Server } else { Source::Disk },
+                complete: as_of.is_some(),
+            });
+        }
     }
 
     /// Sets how the account is connected.

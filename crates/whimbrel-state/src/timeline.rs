@@ -2,6 +2,7 @@ mod gaps;
 mod window;
 
 use crate::{
+    Freshness, Reach, Source,
     list::{Diffs, Items},
     outbox::Outbox,
     state::lock,
@@ -12,7 +13,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 use whimbrel_model::{
-    ChannelId, MessageId, MessagePage, MessageQuery, MessageScope, UserId,
+    ChannelId, MessageId, MessagePage, MessageQuery, MessageScope, Timestamp, UserId,
     overlay::{MessageView, ReactionGroup},
 };
 pub(crate) use window::Window;
@@ -62,6 +63,7 @@ pub(crate) struct Shared {
     pub(crate) scope: MessageScope,
     pub(crate) window: Mutex<Window>,
     pub(crate) edge: SharedObservable<OlderEdge>,
+    pub(crate) freshness: SharedObservable<Freshness>,
 }
 
 impl Timeline {
@@ -101,6 +103,17 @@ impl Timeline {
         self.0.edge.subscribe()
     }
 
+    /// Returns how fresh it is, and whether messages of the channel are missing on this device.
+    #[must_use]
+    pub fn freshness(&self) -> Freshness {
+        self.0.freshness.get()
+    }
+
+    /// Returns a reader of [`Timeline::freshness`]. While connected it changes with every heartbeat.
+    pub fn subscribe_freshness(&self) -> Subscriber<Freshness> {
+        self.0.freshness.subscribe()
+    }
+
     /// Returns what to read from the store for [`State::extend_timeline`](crate::State::extend_timeline): up to `limit`
     /// messages before the oldest accepted row.
     #[must_use]
@@ -126,8 +139,21 @@ impl Timeline {
             cid,
             scope,
             edge: SharedObservable::new(window.edge()),
+            freshness: SharedObservable::default(),
             window: Mutex::new(window),
         }))
+    }
+
+    pub(crate) fn set_freshness(&self, as_of: Option<Timestamp>, reach: Reach) {
+        self.0.freshness.set_if_not_eq(Freshness {
+            as_of,
+            source: if reach.up_to_date {
+                Source::Server
+            } else {
+                Source::Disk
+            },
+            complete: reach.followed && lock(&self.0.window).is_complete(),
+        });
     }
 
     /// Changes the window, then tells of the edge.

@@ -42,6 +42,13 @@ impl Engine {
         known && !self.streams.is_behind(cid)
     }
 
+    /// Returns whether a channel's feed is on the device, all of it up to some moment, or left out with a gap.
+    #[must_use]
+    pub fn is_followed(&self, cid: &ChannelId) -> bool {
+        self.cursor(cid)
+            .is_some_and(|cursor| cursor.ver > 0 && cursor.window.is_none())
+    }
+
     pub(crate) fn note_synced(&mut self, effects: &mut Effects) {
         let Phase::Online(online) = &mut self.phase else {
             return;

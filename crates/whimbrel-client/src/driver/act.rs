@@ -4,7 +4,7 @@ use super::{Driver, Round};
 use crate::Error;
 use tracing::info;
 use whimbrel_model::Delta;
-use whimbrel_state::SyncState;
+use whimbrel_state::{Reach, SyncState};
 use whimbrel_sync::{Effects, LinkAction, Notice, Status};
 
 impl Driver {
@@ -29,6 +29,19 @@ impl Driver {
             self.finish_older().await;
         }
         self.publish_status();
+        self.publish_freshness();
+    }
+
+    /// Tells open lists how fresh they are.
+    pub(super) fn publish_freshness(&self) {
+        let engine = &self.engine;
+        let live = self.broken.is_none() && engine.status() == Status::Live;
+        self.parts
+            .state
+            .set_freshness(engine.synced_at(), live, |cid| Reach {
+                up_to_date: self.broken.is_none() && engine.is_up_to_date(cid),
+                followed: engine.is_followed(cid),
+            });
     }
 
     async fn commit(&self, delta: &Delta) -> Result<(), Error> {
@@ -85,9 +98,18 @@ impl Driver {
                     }
                 }
                 Notice::CaughtUp(ticket) => self.caught_up(ticket),
-                Notice::Discontinuity(cid) => info!(%cid, "changes were skipped: there may be a gap"),
+                Notice::Discontinuity(cid) => {
+                    info!(%cid, "changes were skipped: there may be a gap");
+                    self.tell(crate::Notice::Discontinuity { cid });
+                }
             }
         }
+    }
+
+    /// Tells whoever listens.
+    pub(super) fn tell(&self, notice: crate::Notice) {
+        // Nobody has to listen.
+        let _ = self.parts.notices.send(notice);
     }
 
     pub(super) fn close_link(&mut self) {

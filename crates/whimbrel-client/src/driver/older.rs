@@ -76,6 +76,7 @@ impl Driver {
         let has_more = rows.len() > FIRST_CHANNELS;
         rows.truncate(FIRST_CHANNELS);
         let (list, missing) = self.parts.state.open_channels(rows, has_more);
+        self.publish_freshness();
         for cid in missing {
             if let Some(row) = self.parts.store.channel(&cid).await? {
                 self.parts.state.put_channel(row);
@@ -109,7 +110,9 @@ impl Driver {
             limit: FIRST_MESSAGES,
         };
         let page = self.parts.store.messages(&query).await?;
-        Ok(self.parts.state.open_timeline(cid, scope, page))
+        let timeline = self.parts.state.open_timeline(cid, scope, page);
+        self.publish_freshness();
+        Ok(timeline)
     }
 
     /// Lets channels that are not on the screen any more wait their turn.

@@ -2,9 +2,9 @@
 
 use super::{Driver, INPUTS_PER_COMMIT, Round, older::FIRST_CHANNELS, start_engine};
 use crate::{Error, command::Command};
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{any::Any, collections::HashSet, sync::Arc, time::Duration};
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{error, warn};
 use whimbrel_model::{Change, Delta, MessageQuery, OpId, OutboxItem, limits};
 use whimbrel_state::{Items, SyncState};
 use whimbrel_sync::Input;
@@ -43,6 +43,17 @@ impl Driver {
             error,
             until: Instant::now() + wait,
         });
+    }
+
+    /// Starts over after a panic: nobody knows what the engine knows that is not so.
+    pub(super) fn start_over(&mut self, panic: &(dyn Any + Send)) {
+        let words = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let cause = words
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "a panic".to_owned());
+        error!(%cause, "the client's driver panicked: starting over from what is on disk");
+        self.tell(crate::Notice::Restarted { cause });
+        self.give_up(Error::Interrupted);
     }
 
     /// While there is no engine, answers what needs one; returns the rest.

@@ -4,7 +4,7 @@ use crate::{
     fickle::Fickle,
     support::{all_sent, general, go_live, made, online, reaches, settled, shows, texts, within},
 };
-use whimbrel_client::SyncState;
+use whimbrel_client::{Notice, SyncState};
 use whimbrel_store::MemoryStore;
 use whimbrel_testkit::server::TestServer;
 
@@ -177,6 +177,38 @@ async fn a_decision_that_was_written_without_anyone_knowing_ends_the_waiting() {
     }
     shows(&timeline, "it as sent", |items| {
         !items.is_empty() && all_sent(items)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_panic_in_the_driver_is_told_of_and_what_was_queued_goes_out_all_the_same() {
+    let server = TestServer::new();
+    let store = Fickle::new(&MemoryStore::new());
+    let ada = server.client("ada").store(store.clone()).open().await.unwrap();
+    let mut notices = ada.notices();
+    go_live(&ada).await;
+    let channel = made(&ada).await;
+    let timeline = channel.timeline().await.unwrap();
+    store.panic_after(1);
+    let error = channel.send("once").await.unwrap_err();
+    assert_eq!(error.code(), "interrupted");
+    assert!(error.is_retryable());
+    let notice = within("the notice", notices.recv()).await.unwrap();
+    assert!(
+        matches!(&notice, Notice::Restarted { cause } if cause.contains("told to panic")),
+        "{notice:?}"
+    );
+    // The write had happened: it is shown, and sent once.
+    let items = shows(&timeline, "the message as sent", |items| {
+        items.len() == 1 && all_sent(items)
+    })
+    .await;
+    assert_eq!(texts(&items), ["once"]);
+    settled(&ada).await;
+    channel.send("again").await.unwrap();
+    shows(&timeline, "the next one", |items| {
+        texts(items) == ["once", "again"]
     })
     .await;
 }

@@ -18,6 +18,7 @@ pub(crate) struct Fickle {
     fail_applies: AtomicUsize,
     lost_outcomes: AtomicUsize,
     fail_loads: AtomicUsize,
+    panics: AtomicUsize,
     /// One permit a write, unless there are plenty.
     gate: Semaphore,
     waiting: watch::Sender<usize>,
@@ -36,6 +37,7 @@ impl Fickle {
             fail_applies: AtomicUsize::new(0),
             lost_outcomes: AtomicUsize::new(0),
             fail_loads: AtomicUsize::new(0),
+            panics: AtomicUsize::new(0),
             gate: Semaphore::new(PLENTY),
             waiting: watch::Sender::new(0),
             closed: watch::Sender::new(false),
@@ -56,6 +58,11 @@ impl Fickle {
     /// Makes so many of the next loads fail.
     pub(crate) fn fail_loads(&self, count: usize) {
         self.fail_loads.store(count, Ordering::SeqCst);
+    }
+
+    /// Makes so many of the next writes happen and then panic, as a mistake in the program would.
+    pub(crate) fn panic_after(&self, count: usize) {
+        self.panics.store(count, Ordering::SeqCst);
     }
 
     /// Lets no write through until [`Fickle::unblock`].
@@ -111,6 +118,7 @@ impl Store for Fickle {
             _ => None,
         });
         self.followed.lock().unwrap().extend(cursors);
+        assert!(!fails(&self.panics), "it was told to panic");
         if fails(&self.lost_outcomes) {
             return Err(StoreError::Engine(
                 "nobody knows whether it was written".to_owned(),

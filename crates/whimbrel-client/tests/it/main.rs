@@ -14,6 +14,7 @@ mod closing;
 mod converge;
 mod failing;
 mod fickle;
+mod fresh;
 mod offline;
 mod older;
 mod rejected;

@@ -114,6 +114,12 @@ impl Window {
         }
     }
 
+    /// Returns whether every message of the channel up to the newest known is on the device, and kept up to date.
+    pub(crate) fn is_complete(&self) -> bool {
+        let newest = self.ranges.as_slice().last().map_or(0, |range| range.hi);
+        self.ranges.is_fresh(1, newest)
+    }
+
     /// Shows the newest page of the store, and what waits in the outbox.
     pub(crate) fn open(&mut self, page: MessagePage, outbox: &Outbox) {
         let waiting = outbox.of(Some(&self.cid)).filter_map(|item| item.op.message());

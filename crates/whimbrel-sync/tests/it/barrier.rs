@@ -96,7 +96,10 @@ fn those_who_wait_for_the_same_answer_share_it() {
     let effects = world.frame(ServerFrame::Page(page(&own, 0, cursor(0, 0), Vec::new())));
     assert_eq!(told(&effects), [first]);
     let heads = asks_heads(&later.frames)[0].id;
-    assert_eq!(told(&world.frame(heads_page(heads, "3", false, Vec::new()))), [third]);
+    assert_eq!(
+        told(&world.frame(heads_page(heads, "3", false, Vec::new()))),
+        [third]
+    );
 }
 
 #[test]
