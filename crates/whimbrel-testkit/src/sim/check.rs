@@ -15,7 +15,7 @@ use whimbrel_model::{
     ChannelId, Cursor, MemberState, Message, MessageId, MessageScope, Op, Reaction, Row, RowKey, StreamId,
     UserId, limits,
 };
-use whimbrel_state::State;
+use whimbrel_state::{OlderEdge, State, Timeline};
 use whimbrel_store::Store as _;
 
 /// How often an own message has to be shown.
@@ -48,7 +48,7 @@ impl World {
             for (id, shown) in own {
                 let count = counts.get(&id).copied().unwrap_or_default();
                 let wrong = count > 1 || (count == 0 && shown == Shown::Once);
-                if wrong {
+                if wrong && !(count == 0 && self.is_on_disk_only(index, &timeline, id)) {
                     let name = &self.devices[index].name;
                     let which = if count > 1 { "E2" } else { "C1" };
                     let seqs: Vec<u64> = timeline
@@ -67,6 +67,16 @@ impl World {
             self.check_mirror(index)?;
         }
         Ok(())
+    }
+
+    /// Returns whether a message is older than what a timeline keeps in memory: it is a page away, on disk.
+    fn is_on_disk_only(&self, index: usize, timeline: &Timeline, id: MessageId) -> bool {
+        let stored = now_or(self.devices[index].store.message(id))
+            .ok()
+            .and_then(Result::ok)
+            .flatten();
+        let oldest = timeline.items().front().map_or(0, |item| item.view.message.seq);
+        timeline.edge() == OlderEdge::OnDisk && stored.is_some_and(|message| message.seq < oldest)
     }
 
     /// Returns what the device made and has to show, by channel.
