@@ -82,6 +82,8 @@ pub enum Action {
     ReadMembers(ChannelId),
     /// Reads a message that is quoted.
     ReadMessage(MessageId),
+    /// Asks why a message is as it is shown.
+    Explain(MessageId),
     /// Ends the program.
     Quit,
 }

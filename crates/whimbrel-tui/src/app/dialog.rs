@@ -11,6 +11,8 @@ pub(crate) enum Dialog {
     Help,
     /// The outbox, at an index.
     Outbox(usize),
+    /// Tells why something is as it is.
+    Explanation(String),
     /// Asks before a message is deleted.
     Delete(MessageId),
     /// Asks which reaction.

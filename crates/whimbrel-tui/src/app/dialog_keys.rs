@@ -15,7 +15,7 @@ impl App {
             return Vec::new();
         }
         match dialog {
-            Dialog::Help => Vec::new(),
+            Dialog::Help | Dialog::Explanation(_) => Vec::new(),
             Dialog::Outbox(at) => self.outbox_key(at, key),
             Dialog::Delete(id) => match (key.code, self.pane()) {
                 (KeyCode::Char('y' | 'Y'), Some(pane)) => vec![Action::Delete(pane.scope.cid.clone(), id)],

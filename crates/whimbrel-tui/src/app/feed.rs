@@ -1,6 +1,6 @@
 //! News from the client.
 
-use super::{Action, App, known};
+use super::{Action, App, Dialog, known};
 use whimbrel::{
     ChannelItem, Items, OlderEdge, OutboxSummary, SyncState, TimelineItem,
     model::{ChannelId, Member, MemberState, Message, MessageId, MessageScope, OutboxItem, User},
@@ -75,6 +75,8 @@ pub enum Feed {
     Members(ChannelId, Vec<Member>),
     /// A message that was asked for. Absent: it is not on this device.
     Message(MessageId, Option<Box<Message>>),
+    /// Why a message is as it is shown, in words.
+    Explained(String),
     /// Something could not be done, in words.
     Problem(String),
 }
@@ -108,6 +110,7 @@ impl App {
                 self.known.messages.insert(id, message);
                 return known::read_users(self.known.ask_for_users(author.iter()));
             }
+            Feed::Explained(words) => self.dialog = Some(Dialog::Explanation(words)),
             Feed::Problem(text) => self.notify(text),
         }
         Vec::new()

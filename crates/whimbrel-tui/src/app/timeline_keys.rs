@@ -142,6 +142,7 @@ impl App {
         };
         match letter {
             't' => return self.open_thread(),
+            'i' => return vec![Action::Explain(item.id())],
             'e' | 'd' | 'r' | 'q' if item.view.message.is_deleted() => self.notify("The message is deleted"),
             'e' | 'r' | 'q' | 'd' if matches!(item.view.status, MessageStatus::Failed(_)) => {
                 self.notify("The server did not accept this message. Retry or discard it in the outbox: x");

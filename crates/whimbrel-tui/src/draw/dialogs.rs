@@ -19,6 +19,7 @@ const HELP: &[(&str, &str)] = &[
     ("PgUp PgDn Home End", "move through messages, load older ones"),
     ("Alt+Enter", "a new line in a message"),
     ("e d r q t", "edit, delete, react, quote, open the thread"),
+    ("i", "why a message is as it is shown"),
     ("n", "new channel"),
     ("o", "go offline, go online"),
     ("x", "outbox: what waits, what was rejected"),
@@ -40,6 +41,12 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>) {
             });
             let area = window(frame, "Help", 68, HELP.len());
             lines(frame, area, help.collect());
+        }
+        Some(Dialog::Explanation(words)) => {
+            let columns = 68;
+            let text = text::wrap(&text::clean(words), columns);
+            let area = window(frame, "Why", 68, text.len());
+            lines(frame, area, text.into_iter().map(Line::raw).collect());
         }
         Some(Dialog::Outbox(at)) => {
             let rows = (app.outbox.items.len() * outbox::HEIGHT).max(1) + 1;

@@ -53,6 +53,11 @@ async fn carry_out(client: &Client, action: Action) -> Result<Option<Feed>, Erro
         Action::ReadMessage(id) => {
             return Ok(Some(Feed::Message(id, client.message(id).await?.map(Box::new))));
         }
+        Action::Explain(id) => {
+            return Ok(Some(Feed::Explained(
+                client.explain_message(id).await?.to_string(),
+            )));
+        }
         // The runtime does these itself.
         Action::Watch(_) | Action::LeaveThread | Action::LoadOlder(_) | Action::Quit => {}
     }

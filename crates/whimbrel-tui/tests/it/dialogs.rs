@@ -159,3 +159,15 @@ fn the_help_goes_with_any_key() {
     assert!(screen.write("o").is_empty());
     screen.sees_not("Ctrl-C, Ctrl-Q");
 }
+
+#[test]
+fn a_message_is_explained_on_demand() {
+    let mut screen = selected("ada");
+    assert_eq!(screen.write("i"), [Action::Explain(id(1))]);
+    screen.feed(Feed::Explained(
+        "it was sent and has no answer yet \u{1b}[2J".to_owned(),
+    ));
+    screen.sees("it was sent and has no answer yet");
+    screen.press(KeyCode::Esc);
+    screen.sees_not("it was sent and has no answer yet");
+}
