@@ -15,7 +15,7 @@ pub struct EngineConfig {
     pub answer_ms: u64,
     /// Streams that are pulled at once: enough to hide the round trip, few enough to leave the visible one fast.
     pub pulls: usize,
-    /// Of how many of a channel's newest messages the holes are filled in the background, once everything is up to date:
+    /// Of how many of a channel's newest messages the gaps are filled in the background, once everything is up to date:
     /// what the device skipped when it was too far behind, and what may have changed since. What is older than all that the
     /// device had is only loaded on demand. 0: nothing is.
     pub fill_messages: u64,

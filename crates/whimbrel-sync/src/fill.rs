@@ -1,4 +1,4 @@
-//! Filling holes in the background, one request at a time, once everything else is up to date.
+//! Filling gaps in the background, one request at a time, once everything else is up to date.
 
 use crate::{Effects, Engine, Env, engine::Request, session::Phase};
 use whimbrel_model::{ChannelId, Cursor, Gap, StreamId, limits};
@@ -20,7 +20,7 @@ impl Engine {
         self.streams.cursor(&StreamId::Channel(cid.clone()))
     }
 
-    /// Asks for a page of the most wanted hole, if there is nothing more urgent.
+    /// Asks for a page of the most wanted gap, if there is nothing more urgent.
     pub(crate) fn fill(&mut self, effects: &mut Effects, env: &Env<'_>) {
         let Phase::Online(online) = &mut self.phase else {
             return;
@@ -50,7 +50,7 @@ impl Engine {
             return false;
         };
         // An answer that fills nothing, as one that a snapshot overtook, would be asked for again without end.
-        if self.streams.hole(&cid, self.config.fill_messages) == Some(asked) {
+        if self.streams.fillable(&cid, self.config.fill_messages) == Some(asked) {
             self.streams.rest(cid, u64::MAX);
         }
         true

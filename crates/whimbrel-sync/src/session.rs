@@ -64,7 +64,7 @@ pub(crate) struct Online {
     pub(crate) heads_time: Option<Timestamp>,
     /// Whether that was written down on this connection.
     pub(crate) noted_synced: bool,
-    /// The hole that is being filled, and the request for it.
+    /// The gap that is being filled, and the request for it.
     pub(crate) filling: Option<(u64, ChannelId, Gap)>,
 }
 

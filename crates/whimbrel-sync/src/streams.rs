@@ -49,9 +49,9 @@ pub(crate) struct Streams {
     visible: BTreeSet<StreamId>,
     /// Streams that were followed: whoever comes back pulls at once.
     left: BTreeSet<StreamId>,
-    /// Channels that may have a hole in what the device had of them.
-    holed: BTreeSet<ChannelId>,
-    /// Channels whose holes are not asked for before a moment.
+    /// Channels that may have a gap in what the device had of them.
+    gapped: BTreeSet<ChannelId>,
+    /// Channels whose gaps are not asked for before a moment.
     resting: BTreeMap<ChannelId, u64>,
 }
 
@@ -79,7 +79,7 @@ impl Streams {
             me,
             epoch: None,
             streams,
-            holed: ranges
+            gapped: ranges
                 .iter()
                 .filter(|(_, ranges)| ranges.newest_gap(1).is_some())
                 .map(|(cid, _)| cid.clone())
@@ -523,7 +523,7 @@ impl Streams {
         let ranges = self.ranges.entry(cid.clone()).or_default();
         ranges.insert(lo, hi);
         if ranges.newest_gap(1).is_some() {
-            self.holed.insert(cid.clone());
+            self.gapped.insert(cid.clone());
         }
         delta.push(Change::Ranges(cid.clone(), ranges.clone()));
     }
@@ -533,7 +533,7 @@ impl Streams {
             return;
         };
         ranges.mark_stale(ver);
-        self.holed.insert(cid.clone());
+        self.gapped.insert(cid.clone());
         delta.push(Change::Ranges(cid.clone(), ranges.clone()));
     }
 }

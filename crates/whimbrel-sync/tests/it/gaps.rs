@@ -48,7 +48,7 @@ fn gap(lo: u64, hi: u64, stale: bool) -> Gap {
 }
 
 #[test]
-fn a_hole_is_filled_from_its_newer_side_and_no_further_than_the_newest_thousand() {
+fn a_gap_is_filled_from_its_newer_side_and_no_further_than_the_newest_thousand() {
     let mut world = World::live();
     let mut effects = jumped(&mut world, "general");
     assert_eq!(
@@ -108,7 +108,7 @@ fn what_may_have_changed_is_fetched_again() {
         effects = world.frame(answer(&ask));
         last = Some(ask);
     }
-    let last = last.expect("there was a hole");
+    let last = last.expect("there was a gap");
     assert_eq!((last.before, last.limit), (11, 10));
     assert_eq!(world.engine.gaps(&cid("general")), []);
 }
