@@ -3,6 +3,7 @@
 //! | to find | look in |
 //! |---|---|
 //! | a server within the test's process, with switches for what goes wrong | [`server`] |
+//! | calls that are given up halfway | [`dropped`] |
 //! | a TCP proxy that cuts, stalls, delays and loses answers | [`proxy`] |
 //! | what a store, a transport or a server storage has to do, as tests to run on yours | [`conformance`] |
 //!
@@ -13,6 +14,7 @@
 //! - Everything here talks to loopback or to its own process, and ends with its owner.
 
 pub mod conformance;
+pub mod dropped;
 pub mod proxy;
 pub mod server;
 pub mod sim;

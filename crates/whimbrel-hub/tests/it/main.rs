@@ -4,6 +4,7 @@
 
 mod conformance;
 mod connection;
+mod dropped;
 mod fan_out;
 mod feed;
 mod group_commit;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "test support fails the test")]
 
 mod config;
+mod dropped;
 mod http;
 mod lifecycle;
 mod process;
