@@ -22,22 +22,17 @@
 //! # }
 //! ```
 
+use crate::{network::Network, time::TestClock};
 use async_trait::async_trait;
-use bytes::Bytes;
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use whimbrel_client::{Client, ClientBuilder, Connector, EngineConfig, FullJitter};
-use whimbrel_hub::{
-    AuthError, Authenticate, Hub, HubConfig, Identity, MemoryStorage, Outbound, Session, SystemClock,
-};
+use whimbrel_client::{Client, ClientBuilder, Connector, EngineConfig, Error, FullJitter};
+use whimbrel_hub::{AuthError, Authenticate, Hub, HubConfig, Identity, MemoryStorage, Outbound, Session};
 use whimbrel_model::{Code, Epoch, UserId};
 use whimbrel_protocol::{Bye, ClientFrame, ServerFrame, Token, decode, encode};
 use whimbrel_store::MemoryStore;
@@ -71,8 +66,9 @@ struct Shared {
     config: HubConfig,
     connector: MemoryConnector,
     running: Mutex<Running>,
+    network: Network,
+    clock: TestClock,
     tokens: Tokens,
-    drop_results: AtomicBool,
     tasks: TaskTracker,
 }
 
@@ -116,8 +112,9 @@ impl TestServer {
                 hub: None,
                 cut: CancellationToken::new(),
             }),
+            network: Network::new(),
+            clock: TestClock::new(),
             tokens: Tokens::default(),
-            drop_results: AtomicBool::new(false),
             tasks: TaskTracker::new(),
         });
         let stop = CancellationToken::new();
@@ -131,14 +128,16 @@ impl TestServer {
         server
     }
 
-    /// Returns a way to connect to it, which stays good over [`TestServer::restart`].
+    /// Returns a way to connect to it, through its network, which stays good over [`TestServer::restart`].
     #[must_use]
     pub fn connector(&self) -> Arc<dyn Connector> {
-        Arc::new(self.shared.connector.clone())
+        self.shared
+            .network
+            .through(Arc::new(self.shared.connector.clone()))
     }
 
-    /// Starts to set up a client of `user`: with this server, the token `user:…`, an empty store in memory and waiting
-    /// times of milliseconds. Each can be set to something else.
+    /// Starts to set up a client of `user`: with this server through its network, the token `user:…`, an empty store in
+    /// memory, the server's clock and waiting times of milliseconds. Each can be set to something else.
     #[must_use]
     pub fn client(&self, user: &str) -> ClientBuilder {
         Client::builder()
@@ -146,6 +145,7 @@ impl TestServer {
             .connector(ADDRESS, Ok(self.connector()))
             .token(format!("user:{user}"))
             .store(Arc::new(MemoryStore::new()))
+            .environment(Arc::new(self.shared.clock.clone()))
             .engine(EngineConfig {
                 retry: Arc::new(FullJitter {
                     base_ms: 2,
@@ -153,6 +153,29 @@ impl TestServer {
                 }),
                 ..EngineConfig::default()
             })
+    }
+
+    /// Opens a client as [`TestServer::client`] sets it up, and connects it. It may still be on its way to be live when this
+    /// returns.
+    ///
+    /// # Errors
+    /// As [`ClientBuilder::open`].
+    pub async fn online(&self, user: &str) -> Result<Client, Error> {
+        let client = self.client(user).open().await?;
+        client.connect().await?;
+        Ok(client)
+    }
+
+    /// Returns the network between the clients and this server, to break it.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.shared.network
+    }
+
+    /// Returns the clock of the server and of its clients.
+    #[must_use]
+    pub fn clock(&self) -> &TestClock {
+        &self.shared.clock
     }
 
     /// Returns the server's database.
@@ -186,23 +209,11 @@ impl TestServer {
         self.shared.tokens.lock().remove(token);
     }
 
-    /// Cuts every connection without a word. Clients may connect again at once.
-    pub fn cut(&self) {
-        let mut running = self.shared.lock();
-        std::mem::take(&mut running.cut).cancel();
-    }
-
-    /// Swallows the next answer to operations, and cuts the connection that it was for: the operations were decided, and
-    /// the client cannot know.
-    pub fn drop_next_results(&self) {
-        self.shared.drop_results.store(true, Ordering::SeqCst);
-    }
-
     /// Cuts every connection and refuses new ones, until [`TestServer::start`]. What was answered is kept.
     pub async fn stop(&self) {
         self.shared.connector.refuse(true);
         let hub = self.shared.lock().hub.take();
-        self.cut();
+        self.shared.cut();
         if let Some(hub) = hub {
             hub.close().await;
         }
@@ -213,7 +224,11 @@ impl TestServer {
         let mut running = self.shared.lock();
         if running.hub.is_none() {
             let storage = Arc::new(self.shared.storage.clone());
-            let hub = Hub::start(storage, Arc::new(SystemClock), self.shared.config.clone());
+            let hub = Hub::start(
+                storage,
+                Arc::new(self.shared.clock.clone()),
+                self.shared.config.clone(),
+            );
             running.hub = Some(hub);
         }
         self.shared.connector.refuse(false);
@@ -229,6 +244,7 @@ impl TestServer {
     pub async fn close(self) {
         self.stop().await;
         self.stop.cancel();
+        self.shared.network.close().await;
         self.shared.tasks.close();
         self.shared.tasks.wait().await;
     }
@@ -238,7 +254,7 @@ impl Drop for TestServer {
     fn drop(&mut self) {
         self.shared.connector.refuse(true);
         self.shared.lock().hub.take();
-        self.cut();
+        self.shared.cut();
         self.stop.cancel();
     }
 }
@@ -246,6 +262,11 @@ impl Drop for TestServer {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends every connection of now, without a word.
+    fn cut(&self) {
+        std::mem::take(&mut self.lock().cut).cancel();
     }
 
     /// Carries a connection until either side ends it.
@@ -260,7 +281,7 @@ impl Shared {
         };
         match greeted {
             Ok((session, outbound)) => {
-                let mut writer = std::pin::pin!(self.write(sink, outbound));
+                let mut writer = std::pin::pin!(write(sink, outbound));
                 tokio::select! {
                     biased;
                     () = &mut writer => {}
@@ -276,32 +297,15 @@ impl Shared {
             }
         }
     }
+}
 
-    async fn write(&self, mut sink: Box<dyn FrameSink>, mut outbound: Outbound) {
-        while let Some(batch) = outbound.next_batch().await {
-            let (batch, cut) = self.swallow_results(batch);
-            if sink.send(batch).await.is_err() || cut {
-                return;
-            }
+async fn write(mut sink: Box<dyn FrameSink>, mut outbound: Outbound) {
+    while let Some(batch) = outbound.next_batch().await {
+        if sink.send(batch).await.is_err() {
+            return;
         }
-        sink.close().await;
     }
-
-    /// Leaves out everything from the next answer to operations on, if that is to be lost.
-    fn swallow_results(&self, mut batch: Vec<Bytes>) -> (Vec<Bytes>, bool) {
-        if !self.drop_results.load(Ordering::SeqCst) {
-            return (batch, false);
-        }
-        let results = batch
-            .iter()
-            .position(|frame| matches!(decode(frame), Ok(ServerFrame::Results(_))));
-        // Another connection may have been first.
-        let Some(results) = results.filter(|_| self.drop_results.swap(false, Ordering::SeqCst)) else {
-            return (batch, false);
-        };
-        batch.truncate(results);
-        (batch, true)
-    }
+    sink.close().await;
 }
 
 async fn accept(shared: Arc<Shared>, mut listener: MemoryListener) {

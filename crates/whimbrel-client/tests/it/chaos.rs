@@ -67,8 +67,8 @@ impl Person {
 
     async fn fault(&mut self, server: &TestServer, dice: &mut Dice) {
         match dice.below(24) {
-            0 => server.cut(),
-            1 => server.drop_next_results(),
+            0 => server.network().cut(),
+            1 => server.network().drop_next_reply(),
             2 => server.restart().await,
             3 => self.client.disconnect().await.unwrap(),
             4 => self.store.fail_applies(1),

@@ -14,7 +14,7 @@ async fn a_message_whose_answer_was_lost_is_there_exactly_once() {
     let ada = online(&server, "ada").await;
     let channel = made(&ada).await;
     let timeline = channel.timeline().await.unwrap();
-    server.drop_next_results();
+    server.network().drop_next_reply();
     let sent = channel.send("once").await.unwrap();
     let id = sent.id;
     within("the answer to the repeat", sent.settled()).await.unwrap();
@@ -33,7 +33,7 @@ async fn a_message_whose_answer_was_lost_is_there_exactly_once() {
 async fn a_channel_whose_answer_was_lost_is_made_exactly_once() {
     let server = TestServer::new();
     let ada = online(&server, "ada").await;
-    server.drop_next_results();
+    server.network().drop_next_reply();
     let channel = made(&ada).await;
     assert_eq!(channel.members().await.unwrap().len(), 3);
     assert!(ada.outbox().is_empty());

@@ -161,7 +161,7 @@ async fn a_connection_that_breaks_tells_whoever_waits_for_older_messages() {
     let (server, _ada) = busy().await;
     let bob = online(&server, "bob").await;
     let timeline = opened(&bob).await;
-    let (loaded, ()) = tokio::join!(timeline.load_older(30), async { server.cut() });
+    let (loaded, ()) = tokio::join!(timeline.load_older(30), async { server.network().cut() });
     match loaded {
         Ok(()) => assert_eq!(timeline.items().len(), 80),
         Err(error) => assert_eq!(error.code(), "not_connected"),

@@ -26,7 +26,7 @@ async fn what_failed_so_often_is_counted_and_sent_all_the_same() {
     let ada = patient(&server, "ada").await;
     go_live(&ada).await;
     let channel = made(&ada).await;
-    server.drop_next_results();
+    server.network().drop_next_reply();
     channel.send("hello").await.unwrap();
     outbox(&ada, |summary| summary.attention == 1 && summary.queued == 1).await;
     assert!(ada.outbox()[0].needs_attention(1));

@@ -5,6 +5,10 @@
     reason = "the helpers are tests too: a panic is how they fail"
 )]
 
+mod converge;
+mod network;
 mod proxy;
 mod server;
 mod sim;
+mod support;
+mod time;

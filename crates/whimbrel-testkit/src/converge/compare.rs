@@ -1,0 +1,220 @@
+//! One device against the server.
+
+use super::{
+    Difference, name,
+    truth::{Contents, Truth},
+    waiting,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
+};
+use whimbrel_client::{Channel, Client, Error, OlderEdge, Timeline, TimelineItem};
+use whimbrel_model::{ChannelId, Gap, Message, MessageId, MessageScope, UserId, overlay::MessageStatus};
+
+/// Channels that are loaded at once when the list has more.
+const CHANNELS: usize = 100;
+
+pub(super) struct Comparison<'a> {
+    device: &'a Client,
+    truth: &'a Truth,
+    differences: Vec<Difference>,
+}
+
+impl<'a> Comparison<'a> {
+    pub(super) const fn new(device: &'a Client, truth: &'a Truth) -> Self {
+        Self {
+            device,
+            truth,
+            differences: Vec::new(),
+        }
+    }
+
+    pub(super) async fn run(mut self) -> Result<Vec<Difference>, Error> {
+        self.differences.extend(waiting(self.device).await);
+        self.list().await?;
+        let ids: Vec<UserId> = self.truth.profiles.keys().cloned().collect();
+        let users = self.device.users(&ids).await?;
+        let known = users.into_iter().map(|user| (user.id.clone(), user)).collect();
+        self.equal("the profiles", &known, &self.truth.profiles);
+        for (cid, contents) in &self.truth.channels {
+            self.channel(cid, contents).await?;
+        }
+        Ok(self.differences)
+    }
+
+    async fn list(&mut self) -> Result<(), Error> {
+        let list = self.device.channels().await?;
+        while list.has_more() {
+            self.device.load_more_channels(CHANNELS).await?;
+        }
+        let shown: BTreeSet<ChannelId> = list.items().iter().map(|item| item.cid.clone()).collect();
+        let there = self.truth.channels.keys().cloned().collect();
+        self.equal("the channel list", &shown, &there);
+        Ok(())
+    }
+
+    async fn channel(&mut self, cid: &ChannelId, contents: &Contents) -> Result<(), Error> {
+        let channel = self.device.channel(cid.as_str())?;
+        let summary = channel.summary().await?;
+        let (row, membership) = summary.map_or((None, None), |summary| (summary.channel, summary.membership));
+        self.equal(cid, &row, &contents.channel);
+        self.equal(
+            &format!("{cid}, the membership"),
+            &membership,
+            &contents.membership,
+        );
+        let members = channel.members().await?.into_iter();
+        let members = members.map(|member| (member.user.clone(), member)).collect();
+        self.each(cid, "member", &members, &contents.members);
+        let reads = channel.reads().await?.into_iter();
+        let reads = reads.map(|read| (read.user.clone(), read)).collect();
+        self.each(cid, "read position of", &reads, &contents.reads);
+        self.held(&channel, contents).await?;
+        self.shown(&channel.timeline().await?, contents);
+        let parents: BTreeSet<MessageId> = contents
+            .messages
+            .values()
+            .filter_map(|reply| reply.parent)
+            .collect();
+        for parent in parents {
+            self.shown(&channel.thread(parent).await?, contents);
+        }
+        Ok(())
+    }
+
+    /// Compares the rows on disk: every message that the device does not call missing.
+    async fn held(&mut self, channel: &Channel, contents: &Contents) -> Result<(), Error> {
+        let gaps = channel.gaps().await?;
+        let in_gap = |seq: u64| gaps.iter().any(|gap: &Gap| gap.lo <= seq && seq <= gap.hi);
+        for (seq, message) in contents.messages.iter().filter(|(seq, _)| !in_gap(**seq)) {
+            let held = self.device.message(message.id).await?;
+            if held.as_ref() == Some(message) {
+                continue;
+            }
+            let held = held.map_or_else(|| "nothing on disk".to_owned(), |held| describe(&held));
+            self.differ(
+                &format!("{}, message {seq}", channel.cid()),
+                held,
+                describe(message),
+            );
+        }
+        Ok(())
+    }
+
+    /// Compares what is on the screen with the newest messages of the channel or thread.
+    fn shown(&mut self, timeline: &Timeline, contents: &Contents) {
+        let place = match timeline.scope() {
+            MessageScope::Channel => format!("{}, the timeline", timeline.cid()),
+            MessageScope::Thread(parent) => format!("{}, the thread of {parent}", timeline.cid()),
+        };
+        let belongs = |message: &&Message| match timeline.scope() {
+            MessageScope::Channel => message.parent.is_none() || message.show_in_channel,
+            MessageScope::Thread(parent) => message.parent == Some(parent),
+        };
+        let items = timeline.items();
+        let expected: Vec<&Message> = contents.messages.values().filter(belongs).collect();
+        let skipped = expected.len().saturating_sub(items.len());
+        // A list that says that there is more before it, or in between, is not wrong.
+        let is_whole = timeline.edge() == OlderEdge::Start && !items.iter().any(|item| item.gap_before);
+        if skipped > 0 && is_whole {
+            let (shown, there) = (items.len(), expected.len());
+            self.differ(&place, format!("{shown} rows"), format!("{there} messages"));
+        }
+        let by_id: BTreeMap<MessageId, &Message> =
+            expected.iter().map(|message| (message.id, *message)).collect();
+        let mut last = 0;
+        for item in &items {
+            let Some(message) = by_id.get(&item.id()) else {
+                self.differ(&place, line(item), "no such message".to_owned());
+                continue;
+            };
+            if message.seq <= last {
+                let there = format!("it before message {last}");
+                self.differ(&place, format!("message {} after it", message.seq), there);
+            }
+            last = message.seq;
+            let there = show(message, contents);
+            if line(item) != there {
+                self.differ(&format!("{place}, message {}", message.seq), line(item), there);
+            }
+        }
+    }
+
+    fn each<T: Debug + PartialEq>(
+        &mut self,
+        cid: &ChannelId,
+        what: &str,
+        held: &BTreeMap<UserId, T>,
+        there: &BTreeMap<UserId, T>,
+    ) {
+        let users: BTreeSet<&UserId> = held.keys().chain(there.keys()).collect();
+        for user in users {
+            self.equal(
+                &format!("{cid}, {what} {user}"),
+                &held.get(user),
+                &there.get(user),
+            );
+        }
+    }
+
+    fn equal<T: Debug + PartialEq>(&mut self, place: &(impl ToString + ?Sized), held: &T, there: &T) {
+        if held != there {
+            self.differ(&place.to_string(), format!("{held:?}"), format!("{there:?}"));
+        }
+    }
+
+    fn differ(&mut self, place: &str, device_has: String, server_has: String) {
+        self.differences.push(Difference {
+            device: name(self.device),
+            place: place.to_owned(),
+            device_has,
+            server_has,
+        });
+    }
+}
+
+/// Writes a row of the screen as a person would read it.
+fn line(item: &TimelineItem) -> String {
+    let waits = match &item.view.status {
+        MessageStatus::Sent if item.view.change_pending => ", a change of it waits".to_owned(),
+        MessageStatus::Sent => String::new(),
+        MessageStatus::Pending => ", not sent yet".to_owned(),
+        MessageStatus::Failed(why) => format!(", rejected ({}): {}", why.code, why.message),
+    };
+    let reactions = item.reactions.iter();
+    let reactions = reactions
+        .map(|group| (group.kind.to_string(), group.count))
+        .collect();
+    words(&item.view.message, &reactions, &waits)
+}
+
+/// Writes how a message has to be shown.
+fn show(message: &Message, contents: &Contents) -> String {
+    let mut reactions: BTreeMap<String, u32> = BTreeMap::new();
+    for (_, _, kind) in contents.reactions.keys().filter(|(id, _, _)| *id == message.id) {
+        *reactions.entry(kind.to_string()).or_default() += 1;
+    }
+    words(message, &reactions, "")
+}
+
+fn words(message: &Message, reactions: &BTreeMap<String, u32>, more: &str) -> String {
+    let mut words = describe(message);
+    for (kind, count) in reactions {
+        words += &format!(", {count} {kind}");
+    }
+    words + more
+}
+
+fn describe(message: &Message) -> String {
+    let Message { author, seq, ver, .. } = message;
+    let what = match message.is_deleted() {
+        true => "a deleted message".to_owned(),
+        false => format!("{:?}", message.body.text),
+    };
+    let edits = match message.revision {
+        0 => String::new(),
+        edits => format!(", edited {edits} times"),
+    };
+    format!("{what} by {author}{edits} (seq {seq}, ver {ver})")
+}

@@ -1,0 +1,126 @@
+//! The convergence checker finds what is different, and says it so that a person understands.
+
+use crate::support::CID;
+use std::sync::Arc;
+use whimbrel_client::{Channel, Client};
+use whimbrel_model::{Change, Delta, MessageId, Row};
+use whimbrel_store::{MemoryStore, Store as _};
+use whimbrel_testkit::{converge::settle, server::TestServer};
+
+async fn chat(server: &TestServer) -> (Client, Channel, MessageId) {
+    let ada = server.online("ada").await.unwrap();
+    let channel = ada.channel(CID).unwrap();
+    channel.create("General", ["bob"]).await.unwrap();
+    let id = channel.send("hello").await.unwrap().id;
+    settle(&[&ada]).await.unwrap();
+    (ada, channel, id)
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_that_a_chat_has_is_compared_and_equal() {
+    let server = TestServer::new();
+    let (ada, channel, id) = chat(&server).await;
+    ada.update_profile(Some("Ada".to_owned()), None, None)
+        .await
+        .unwrap();
+    let bob = server.online("bob").await.unwrap();
+    settle(&[&bob]).await.unwrap();
+    let theirs = bob.channel(CID).unwrap();
+    theirs.react(id, "like").await.unwrap();
+    let reply = theirs.reply(id, "in a thread").await.unwrap().id;
+    channel.react(reply, "wow").await.unwrap();
+    theirs.mark_read().await.unwrap();
+    for number in 0..120 {
+        channel.send(format!("message {number}")).await.unwrap();
+    }
+    channel.edit(id, "hello, edited").await.unwrap();
+    theirs.delete(reply).await.unwrap();
+    let agreed = server.converged(&[&ada, &bob]).await.unwrap();
+    let texts = agreed.texts(CID);
+    assert_eq!((texts.len(), texts[0]), (121, "hello, edited"));
+    assert_eq!(agreed.messages(CID).len(), 122);
+    assert!(agreed.messages("messaging:nowhere").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_is_wrong_on_disk_and_on_the_screen_is_told_with_both_values() {
+    let server = TestServer::new();
+    let (ada, _, id) = chat(&server).await;
+    let disk = MemoryStore::new();
+    let bob = server
+        .client("bob")
+        .store(Arc::new(disk.reopen()))
+        .open()
+        .await
+        .unwrap();
+    bob.connect().await.unwrap();
+    server.converged(&[&ada, &bob]).await.unwrap();
+    let mut message = disk.message(id).await.unwrap().unwrap();
+    message.body.text = "hullo".to_owned();
+    message.ver += 1;
+    let delta = Delta {
+        changes: vec![Change::Row(Row::Message(message))],
+    };
+    disk.apply(&delta).await.unwrap();
+    let diverged = server.converged(&[&ada, &bob]).await.unwrap_err();
+    let words = diverged.to_string();
+    let told = |words: &str, part: &str| {
+        assert!(words.contains(part), "{part:?} is not in: {words}");
+    };
+    told(&words, "messaging:general, message 1: bob (device …");
+    told(
+        &words,
+        "has \"hullo\" by ada (seq 1, ver 5), the server has \"hello\" by ada (seq 1, ver 4)",
+    );
+    assert!(!words.contains(": ada (device"), "{words}");
+    assert_eq!(format!("{diverged:?}"), words);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_is_not_connected_does_not_come_to_rest() {
+    let server = TestServer::new();
+    let (ada, channel, _) = chat(&server).await;
+    ada.disconnect().await.unwrap();
+    let diverged = server.converged(&[&ada]).await.unwrap_err().to_string();
+    assert!(
+        diverged.contains("catching up") && diverged.contains("Offline"),
+        "{diverged}"
+    );
+    channel.send("waits").await.unwrap();
+    let diverged = server.converged(&[&ada]).await.unwrap_err().to_string();
+    let expected = "has send_message waits for a connection";
+    assert!(diverged.contains(expected), "{diverged}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_rejected_is_a_difference() {
+    let server = TestServer::new();
+    let (ada, _, id) = chat(&server).await;
+    let bob = server.online("bob").await.unwrap();
+    settle(&[&bob]).await.unwrap();
+    let edit = bob.channel(CID).unwrap().edit(id, "not mine").await.unwrap();
+    edit.settled().await.unwrap_err();
+    let diverged = server.converged(&[&ada, &bob]).await.unwrap_err().to_string();
+    assert!(
+        diverged.contains("edit_message was rejected (forbidden)"),
+        "{diverged}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_that_the_device_knows_of_is_no_difference() {
+    let server = TestServer::new();
+    let (ada, channel, id) = chat(&server).await;
+    let bob = server.online("bob").await.unwrap();
+    server.converged(&[&ada, &bob]).await.unwrap();
+    bob.disconnect().await.unwrap();
+    for number in 0..1_100 {
+        channel.send(format!("message {number}")).await.unwrap();
+    }
+    channel.edit(id, "while bob was away").await.unwrap();
+    settle(&[&ada]).await.unwrap();
+    bob.connect().await.unwrap();
+    let agreed = server.converged(&[&ada, &bob]).await.unwrap();
+    assert_eq!(agreed.texts(CID).len(), 1_101);
+    assert!(bob.channel(CID).unwrap().timeline().await.unwrap().items().len() < 1_101);
+}
