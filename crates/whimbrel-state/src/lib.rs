@@ -16,7 +16,8 @@
 //! ## How a driver uses it
 //!
 //! 1. `store.apply(&delta)`, then `let stale = state.reduce(&delta)`.
-//! 2. For each channel in [`Stale::channels`]: `store.channel(cid)` into [`State::put_channel`].
+//! 2. For each channel in [`Stale::channels`]: `store.channel(cid)` into [`State::put_channel`], or
+//!    [`State::put_no_channel`] if there is no row.
 //! 3. For each query in [`Stale::messages`]: `store.messages(&query)` into [`State::put_messages`].
 //!
 //! ## Invariants

@@ -17,7 +17,7 @@ use whimbrel_model::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "what is not read again stays as it was on the screen"]
 pub struct Stale {
-    /// Rows of the channel list, for [`State::put_channel`].
+    /// Rows of the channel list, for [`State::put_channel`], or [`State::put_no_channel`] where there is none.
     pub channels: Vec<ChannelId>,
     /// Messages of open timelines, for [`State::put_messages`]. At most one query for each.
     pub messages: Vec<MessageQuery>,
@@ -167,6 +167,15 @@ impl State {
         let inner = lock(&self.0.inner);
         if let Some(list) = inner.channels() {
             list.put(row, &inner.outbox);
+        }
+    }
+
+    /// Takes note that the store has no row of a channel that was to be read again: what waits in the outbox is all that
+    /// there is to show of it.
+    pub fn put_no_channel(&self, cid: &ChannelId) {
+        let inner = lock(&self.0.inner);
+        if let Some(list) = inner.channels() {
+            list.touch(vec![cid.clone()], &inner.outbox);
         }
     }
 

@@ -58,8 +58,9 @@ impl Driver {
         }
         let stale = self.parts.state.reduce(delta);
         for cid in stale.channels {
-            if let Some(row) = self.parts.store.channel(&cid).await? {
-                self.parts.state.put_channel(row);
+            match self.parts.store.channel(&cid).await? {
+                Some(row) => self.parts.state.put_channel(row),
+                None => self.parts.state.put_no_channel(&cid),
             }
         }
         for query in stale.messages {

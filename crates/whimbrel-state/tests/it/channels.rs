@@ -145,6 +145,22 @@ fn a_created_channel_stays_when_the_server_accepts_it() {
 }
 
 #[test]
+fn a_message_whose_answer_comes_before_that_of_its_channel_waits_no_more() {
+    let mut driver = driver(&[]);
+    let list = driver.open_channels(10);
+    let created = cid("new");
+    driver.queue(queued(1, create("new")));
+    let send = queued(2, send(101, &created));
+    driver.queue(send.clone());
+    assert_eq!(list.items()[0].pending, 2);
+    // The frames of two answers can overtake each other.
+    let mut delta = rows([Row::Message(message(101, &created, 1, 5))]);
+    delta.push(Change::OutboxRemoved(send.id));
+    driver.commit(delta);
+    assert_eq!(list.items()[0].pending, 1);
+}
+
+#[test]
 fn a_waiting_read_position_lowers_unread_at_once() {
     let mut driver = driver(&["a"]);
     driver.commit(rows(

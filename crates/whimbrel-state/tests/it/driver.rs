@@ -29,10 +29,11 @@ impl Driver {
             observe(&self.disk);
         }
         for cid in &stale.channels {
-            if let Some(row) = self.disk.channel(self.state.me(), cid) {
-                self.state.put_channel(row);
-                observe(&self.disk);
+            match self.disk.channel(self.state.me(), cid) {
+                Some(row) => self.state.put_channel(row),
+                None => self.state.put_no_channel(cid),
             }
+            observe(&self.disk);
         }
     }
 
