@@ -40,6 +40,11 @@ const TABLE: &[Arrows] = &[
         ..NOTHING
     },
     Arrows {
+        package: "whimbrel-query",
+        needs: &["whimbrel-model"],
+        ..NOTHING
+    },
+    Arrows {
         package: "whimbrel-transport-ws",
         needs: &["whimbrel-transport"],
         ..NOTHING
@@ -225,7 +230,8 @@ const OUTER: &[Outer] = &[
         dependencies: &["sqlx", "libsqlite3-sys"],
         // A bench compares with bare SQLite.
         packages: &["whimbrel-server", "whimbrel-store-sqlite", "whimbrel-bench"],
-        tests: &[],
+        // Its tests ask the databases whether they agree with it.
+        tests: &["whimbrel-query"],
     },
     Outer {
         dependencies: &["tokio-tungstenite"],

@@ -1,0 +1,30 @@
+//! Every bound of a query, with its reason. They are checked where a query is read and where it is validated.
+
+/// Groups (`$and`, `$or`, `$nor`) within groups. Nobody reads deeper ones, and every walk of a filter is bounded by it.
+pub const DEPTH: usize = 6;
+
+/// Terms of one filter, each of them one comparison of one field; an empty group counts as one. A screen's filter
+/// has a handful.
+pub const TERMS: usize = 64;
+
+/// Values in the list of one `$in` or `$nin`. Each is a parameter of a statement, and all of them together stay below
+/// what SQLite (32,766) and Postgres (65,535) take: 64 × 256 = 16,384.
+pub const LIST: usize = 256;
+
+/// Bytes of one text in a filter: an id, a name, what someone types into a search field.
+pub const TEXT_BYTES: usize = 1_024;
+
+/// Bytes of a field's name, `custom.` included.
+pub const FIELD_BYTES: usize = 64;
+
+/// Words of one `$q` or `$autocomplete`. Each word of a `$q` is one pass over the text.
+pub const WORDS: usize = 16;
+
+/// Keys of one sort, beside the id that is always last. Each makes the condition of a cursor one comparison longer.
+pub const SORT_KEYS: usize = 4;
+
+/// The greatest whole number that a filter can name, up and down: beyond it two numbers are one double.
+pub const WHOLE_NUMBER: f64 = 9_007_199_254_740_991.0;
+
+/// Bytes of a cursor's text: four values of custom data of the greatest size, and room.
+pub const CURSOR_BYTES: usize = 64 * 1_024;
