@@ -12,7 +12,7 @@ use std::{fmt, fmt::Write as _, str::FromStr};
 /// filter, sort or endpoint it is an error. It is no secret and no proof: it holds the values of the sort's fields of
 /// that item, and one that was tampered with is another place in the same order.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Cursor {
+pub struct PageCursor {
     pub(crate) query: u64,
     /// The values of the keys, the id last. None is missing.
     pub(crate) values: Vec<Option<Value>>,
@@ -22,7 +22,7 @@ pub struct Cursor {
 const FORM: &str = "a";
 const HASH: usize = 16;
 
-impl Cursor {
+impl PageCursor {
     /// Returns the values of the keys, if this is a cursor of `query`.
     pub(crate) fn values_for(&self, query: &Query) -> Result<&[Option<Value>], QueryError> {
         if self.query != query.hash() {
@@ -48,7 +48,7 @@ impl Cursor {
     }
 }
 
-impl fmt::Display for Cursor {
+impl fmt::Display for PageCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let values = self.values.iter().map(|value| value.as_ref().map(Value::to_json));
         let json: serde_json::Value = values.collect();
@@ -60,7 +60,7 @@ impl fmt::Display for Cursor {
     }
 }
 
-impl FromStr for Cursor {
+impl FromStr for PageCursor {
     type Err = QueryError;
 
     /// Reads the text.
@@ -81,7 +81,7 @@ fn no_cursor() -> QueryError {
     Problem::invalid(what).at(&Pointer::default())
 }
 
-fn read(text: &str) -> Option<Cursor> {
+fn read(text: &str) -> Option<PageCursor> {
     let text = text.strip_prefix(FORM)?;
     let (hash, hex) = text.split_at_checked(HASH)?;
     let bytes = (0..hex.len())
@@ -92,19 +92,19 @@ fn read(text: &str) -> Option<Cursor> {
         serde_json::Value::Null => Some(None),
         json => Value::of_json(json).map(Some),
     });
-    Some(Cursor {
+    Some(PageCursor {
         query: u64::from_str_radix(hash, 16).ok()?,
         values: values.collect::<Option<_>>()?,
     })
 }
 
-impl Serialize for Cursor {
+impl Serialize for PageCursor {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Cursor {
+impl<'de> Deserialize<'de> for PageCursor {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?
             .parse()

@@ -61,7 +61,7 @@ mod sort;
 mod sql;
 mod value;
 
-pub use cursor::Cursor;
+pub use cursor::PageCursor;
 pub use endpoint::{Endpoint, FieldRule, Kind};
 pub use error::QueryError;
 pub use filter::{Field, Filter, field};
@@ -70,5 +70,5 @@ pub use item::{ChannelItem, FieldValue, Item, MemberItem};
 pub use operator::Operator;
 pub use query::Query;
 pub use sort::{Direction, Sort};
-pub use sql::{Bind, Column, Dialect, Json, Schema, Sql};
+pub use sql::{Bind, Column, CustomColumn, Dialect, Schema, Sql};
 pub use value::Value;

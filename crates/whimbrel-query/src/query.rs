@@ -1,5 +1,5 @@
 use crate::{
-    Cursor, Direction, Endpoint, FieldValue, Filter, Item, QueryError, Sort, Value, evaluate, hash::Hash,
+    Direction, Endpoint, FieldValue, Filter, Item, PageCursor, QueryError, Sort, Value, evaluate, hash::Hash,
 };
 use std::cmp::Ordering;
 
@@ -80,7 +80,7 @@ impl Query {
 
     /// Returns the cursor that continues after `item`.
     #[must_use]
-    pub fn cursor(&self, item: &(impl Item + ?Sized)) -> Cursor {
+    pub fn cursor(&self, item: &(impl Item + ?Sized)) -> PageCursor {
         let value = |field: &str| match evaluate::get(item, field) {
             FieldValue::Bool(flag) => Some(Value::Bool(flag)),
             FieldValue::Number(number) => Some(Value::Number(number)),
@@ -88,7 +88,7 @@ impl Query {
             FieldValue::Missing | FieldValue::List(_) | FieldValue::Object => None,
         };
         let values = self.keys().map(|(field, _)| value(field)).collect();
-        Cursor {
+        PageCursor {
             query: self.hash,
             values,
         }
@@ -104,7 +104,7 @@ impl Query {
     ///
     /// # Errors
     /// [`QueryError`] when the cursor is of another query.
-    pub fn is_after(&self, cursor: &Cursor, item: &(impl Item + ?Sized)) -> Result<bool, QueryError> {
+    pub fn is_after(&self, cursor: &PageCursor, item: &(impl Item + ?Sized)) -> Result<bool, QueryError> {
         let values = cursor.values_for(self)?;
         let mut by_keys = self.keys().zip(values).map(|((field, direction), value)| {
             compare(&evaluate::get(item, field), &borrowed(value.as_ref()), direction)

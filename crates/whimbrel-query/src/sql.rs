@@ -1,7 +1,7 @@
 //! Filters and sorts as SQL. What a statement compares is in its values; its text has nothing that a user wrote.
 
 use crate::{
-    Cursor, FieldRule, Filter, Query, QueryError, Value,
+    FieldRule, Filter, PageCursor, Query, QueryError, Value,
     error::{Pointer, Problem},
     filter::{Node, Term, Test},
     fold,
@@ -13,7 +13,7 @@ mod order;
 mod schema;
 mod source;
 
-pub use schema::{Column, Dialect, Json, Schema};
+pub use schema::{Column, CustomColumn, Dialect, Schema};
 
 /// A value for a placeholder of a statement.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,7 +73,7 @@ impl Query {
     pub fn to_sql(
         &self,
         schema: &Schema<'_>,
-        after: Option<&Cursor>,
+        after: Option<&PageCursor>,
         before: usize,
     ) -> Result<Sql, QueryError> {
         let mut compiler = Compiler::new(schema, before);

@@ -13,7 +13,7 @@ pub enum Dialect {
 /// into statements as it is, so nothing of it may come from a user.
 ///
 /// ```
-/// use whimbrel_query::{Bind, Column, Dialect, Endpoint, Json, Query, Schema, Sort, field};
+/// use whimbrel_query::{Bind, Column, Dialect, Endpoint, CustomColumn, Query, Schema, Sort, field};
 ///
 /// const CHANNELS: Schema<'_> = Schema {
 ///     dialect: Dialect::Sqlite,
@@ -26,7 +26,7 @@ pub enum Dialect {
 ///             "m.user",
 ///         )),
 ///     ],
-///     custom: Some(Json { doc: "c.row", path: &["custom"] }),
+///     custom: Some(CustomColumn { doc: "c.row", path: &["custom"] }),
 /// };
 ///
 /// let filter = field("members").is_in(["ada"]);
@@ -49,7 +49,7 @@ pub struct Schema<'a> {
     /// The built-in fields. One that is not here is refused in a query; see [`Schema::gaps`].
     pub columns: &'a [(&'a str, Column<'a>)],
     /// The custom data.
-    pub custom: Option<Json<'a>>,
+    pub custom: Option<CustomColumn<'a>>,
 }
 
 /// Where a built-in field is.
@@ -105,7 +105,7 @@ impl<'a> Column<'a> {
 
 /// Where the custom data is: an object in a JSON document.
 #[derive(Clone, Copy, Debug)]
-pub struct Json<'a> {
+pub struct CustomColumn<'a> {
     /// An expression of the document: JSON as `TEXT` in SQLite, `jsonb` in Postgres. NULL: no custom data.
     pub doc: &'a str,
     /// The keys that lead to the object in it. Each of `A-Z a-z 0-9 _ -`.

@@ -2,7 +2,7 @@
 
 use super::{
     Bind, Compiler, Dialect,
-    schema::{Json, Place},
+    schema::{CustomColumn, Place},
 };
 use crate::{Kind, Value, endpoint::custom_key, error::Problem, value};
 use whimbrel_model::MessageId;
@@ -119,7 +119,7 @@ impl Compiler<'_> {
         })
     }
 
-    fn custom_in_sqlite(&mut self, json: &Json<'_>, key: &str) -> Source {
+    fn custom_in_sqlite(&mut self, json: &CustomColumn<'_>, key: &str) -> Source {
         let mut path = String::from("$");
         for key in json.path.iter().copied().chain([key]) {
             path.push_str(&format!(".\"{key}\""));
@@ -138,7 +138,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn custom_in_postgres(&mut self, json: &Json<'_>, key: &str) -> Source {
+    fn custom_in_postgres(&mut self, json: &CustomColumn<'_>, key: &str) -> Source {
         let keys: Vec<String> = json
             .path
             .iter()

@@ -8,7 +8,7 @@ use sqlx::{
     AssertSqlSafe, Connection as _, Database, Executor as _, PgConnection, Row as _, SqliteConnection,
 };
 use whimbrel_model::{MemberState, Message, Row};
-use whimbrel_query::{Bind, ChannelItem, Cursor, Item, Query, Sql, fold};
+use whimbrel_query::{Bind, ChannelItem, Item, PageCursor, Query, Sql, fold};
 
 /// One kind of item, as the evaluator and as a database have it.
 pub(crate) trait Stored: Clone + std::fmt::Debug {
@@ -66,7 +66,7 @@ pub(crate) trait Engine<T> {
     async fn ask(
         &mut self,
         query: &Query,
-        after: Option<&Cursor>,
+        after: Option<&PageCursor>,
         limit: usize,
         change: &dyn Fn(Sql) -> Sql,
     ) -> Result<Vec<String>, String>;
@@ -166,7 +166,7 @@ impl Engine<ChannelRow> for Sqlite {
     async fn ask(
         &mut self,
         query: &Query,
-        after: Option<&Cursor>,
+        after: Option<&PageCursor>,
         limit: usize,
         change: &dyn Fn(Sql) -> Sql,
     ) -> Result<Vec<String>, String> {
@@ -219,7 +219,7 @@ impl Engine<ChannelRow> for Postgres {
     async fn ask(
         &mut self,
         query: &Query,
-        after: Option<&Cursor>,
+        after: Option<&PageCursor>,
         limit: usize,
         change: &dyn Fn(Sql) -> Sql,
     ) -> Result<Vec<String>, String> {
@@ -257,7 +257,7 @@ impl Engine<Message> for Sqlite {
     async fn ask(
         &mut self,
         query: &Query,
-        after: Option<&Cursor>,
+        after: Option<&PageCursor>,
         limit: usize,
         change: &dyn Fn(Sql) -> Sql,
     ) -> Result<Vec<String>, String> {
@@ -281,7 +281,7 @@ impl Engine<Message> for Postgres {
     async fn ask(
         &mut self,
         query: &Query,
-        after: Option<&Cursor>,
+        after: Option<&PageCursor>,
         limit: usize,
         change: &dyn Fn(Sql) -> Sql,
     ) -> Result<Vec<String>, String> {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use whimbrel_model::{Code, Message, User, UserId};
 use whimbrel_query::{
-    Bind, Column, Cursor, Dialect, Endpoint, Filter, Query, QueryError, Schema, Sort, field, limits,
+    Bind, Column, Dialect, Endpoint, Filter, PageCursor, Query, QueryError, Schema, Sort, field, limits,
 };
 
 fn channels(json: &Json) -> QueryError {
@@ -290,7 +290,7 @@ fn a_cursor_that_was_tampered_with_never_reaches_a_database() {
         format!("{}{hex}", &good[..17])
     };
     let read = |text: &str| {
-        let cursor: Cursor = text.parse()?;
+        let cursor: PageCursor = text.parse()?;
         query.to_sql(&USERS, Some(&cursor), 0).map(|_| ())
     };
     assert_eq!(read(&with("[\"Ada\",\"ada\"]")), Ok(()));
@@ -429,8 +429,8 @@ proptest! {
 
     #[test]
     fn whatever_text_comes_is_a_cursor_or_an_error(text in "a?[0-9a-f]{0,40}|\\PC{0,40}") {
-        if let Ok(cursor) = text.parse::<Cursor>() {
-            prop_assert_eq!(cursor.to_string().parse::<Cursor>(), Ok(cursor));
+        if let Ok(cursor) = text.parse::<PageCursor>() {
+            prop_assert_eq!(cursor.to_string().parse::<PageCursor>(), Ok(cursor));
         }
     }
 }

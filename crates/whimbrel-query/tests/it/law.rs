@@ -8,7 +8,7 @@ use proptest::{
     strategy::Strategy,
     test_runner::{Config, TestCaseError, TestError, TestRunner},
 };
-use whimbrel_query::{Cursor, Filter, Query, Sort, Sql};
+use whimbrel_query::{Filter, PageCursor, Query, Sort, Sql};
 
 /// Cases of one law in a normal run.
 const CASES: u32 = 400;
@@ -39,13 +39,13 @@ pub(crate) async fn check<T: Stored>(
     let all = engine.ask(query, None, items.len() + 1, change).await?;
     same("all", &ids, &all)?;
 
-    let mut cursor: Option<Cursor> = None;
+    let mut cursor: Option<PageCursor> = None;
     for (index, expected) in ids.chunks(*page).enumerate() {
         let got = engine.ask(query, cursor.as_ref(), *page, change).await?;
         same(&format!("page {index}"), expected, &got)?;
         let last = wanted[(index * page + expected.len()) - 1];
         let text = query.cursor(&last.as_item()).to_string();
-        let read: Cursor = text.parse().map_err(|error| format!("{error}"))?;
+        let read: PageCursor = text.parse().map_err(|error| format!("{error}"))?;
         for item in &wanted {
             let is_after = query
                 .is_after(&read, &item.as_item())

@@ -8,6 +8,7 @@ mod engine;
 mod errors;
 mod law;
 mod mutants;
+mod plans;
 mod postgres;
 mod schema;
 mod semantics;

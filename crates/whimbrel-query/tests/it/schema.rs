@@ -1,6 +1,6 @@
 //! Tables like those of the store and of the server, and where the fields are in them.
 
-use whimbrel_query::{Column, Dialect, Endpoint, Json, Schema};
+use whimbrel_query::{Column, CustomColumn, Dialect, Endpoint, Schema};
 
 pub(crate) const SQLITE_TABLES: &str = "
     CREATE TABLE channels (cid TEXT NOT NULL PRIMARY KEY, row TEXT, name_folded TEXT) STRICT, WITHOUT ROWID;
@@ -55,7 +55,7 @@ pub(crate) const SQLITE_CHANNELS: Schema<'_> = Schema {
         ("unread_count", Column::new("t.unread")),
         ("has_unread", Column::new("(t.unread > 0)")),
     ],
-    custom: Some(Json {
+    custom: Some(CustomColumn {
         doc: "c.row",
         path: &["custom"],
     }),
@@ -93,7 +93,7 @@ pub(crate) const SQLITE_MESSAGES: Schema<'_> = Schema {
         ("edited_at", Column::new("json_extract(m.rest, '$.edited_at')")),
         ("deleted_at", Column::new("json_extract(m.rest, '$.deleted_at')")),
     ],
-    custom: Some(Json {
+    custom: Some(CustomColumn {
         doc: "m.rest",
         path: &["body", "custom"],
     }),
@@ -153,7 +153,7 @@ pub(crate) const POSTGRES_CHANNELS: Schema<'_> = Schema {
         ("unread_count", Column::new("t.unread")),
         ("has_unread", Column::new("(t.unread > 0)")),
     ],
-    custom: Some(Json {
+    custom: Some(CustomColumn {
         doc: "c.body",
         path: &["channel", "custom"],
     }),
@@ -202,7 +202,7 @@ pub(crate) const POSTGRES_MESSAGES: Schema<'_> = Schema {
             Column::new("(m.body #>> '{message,deleted_at}')::bigint"),
         ),
     ],
-    custom: Some(Json {
+    custom: Some(CustomColumn {
         doc: "m.body",
         path: &["message", "body", "custom"],
     }),
