@@ -243,7 +243,8 @@ impl Outbox {
             Some(asked) => backoff::spread(asked, env),
             None => backoff::draw(config, lane.failures, env),
         };
-        lane.retry_at = Some(env.mono + wait);
+        // A shorter wait does not end a longer one that was asked for.
+        lane.retry_at = lane.retry_at.max(Some(env.mono + wait));
         item.last_error = Some(code);
         item.failures += 1;
         self.dirty.insert(pos);

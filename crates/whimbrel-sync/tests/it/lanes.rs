@@ -134,6 +134,27 @@ fn a_refusal_for_now_sends_again_from_there_and_not_before_the_time_asked_for() 
     }
 }
 
+/// Found by the simulator: the half of a batch that the server was too busy for was sent again after the short wait of
+/// another half.
+#[test]
+fn a_shorter_wait_does_not_end_a_longer_one() {
+    for seed in 0..50 {
+        let mut world = World::with_seed(seed);
+        let ids = queue_many(&mut world, "general", 2);
+        drop(world.hello());
+        let start = world.now;
+        drop(world.frame(retry(ids[1], Code::RateLimited, Some(10_000))));
+        drop(world.frame(retry(ids[0], Code::Unavailable, Some(1_000))));
+        let mut sent = Vec::new();
+        while sent.is_empty() {
+            let effects = world.wake();
+            sent = op_ids(&effects.frames);
+            world.answer_all(&effects);
+        }
+        assert!(world.now - start >= 10_000);
+    }
+}
+
 #[test]
 fn a_wait_that_the_server_asked_for_outlives_the_connection() {
     let mut world = World::live();
