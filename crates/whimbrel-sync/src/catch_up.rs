@@ -29,14 +29,19 @@ impl Engine {
         }
         let id = self.requests.add(Request::Heads, env.mono);
         online.asking_heads = Some(id);
-        self.barriers.asked(id);
-        let current = self
-            .heads_token
-            .as_ref()
-            .filter(|(epoch, _)| *epoch == self.epoch);
-        let since = current
-            .map(|(_, token)| token.clone())
-            .filter(|token| !token.is_empty());
+        let since = if let Some((token, _)) = &online.heads_chain {
+            Some(token.clone())
+        } else {
+            // Only a first page says how things are now.
+            self.barriers.asked(id);
+            let current = self
+                .heads_token
+                .as_ref()
+                .filter(|(epoch, _)| *epoch == self.epoch);
+            current
+                .map(|(_, token)| token.clone())
+                .filter(|token| !token.is_empty())
+        };
         effects.frames.push(ClientFrame::Heads(Heads { id, since }));
     }
 
@@ -48,20 +53,25 @@ impl Engine {
             return;
         };
         online.asking_heads = None;
-        if !page.more {
+        // What moves while the pages of a chain come is in none of them.
+        let began = online
+            .heads_chain
+            .take()
+            .map_or(page.server_time, |(_, began)| began);
+        if page.more {
+            online.heads_chain = Some((page.token.clone(), began));
+        } else {
             online.heads_known = true;
-            online.heads_time = Some(page.server_time);
+            online.heads_time = Some(began);
         }
         for moved in page.heads {
             self.streams
                 .raise_head(&moved.stream, moved.head, &mut effects.delta);
         }
-        // The token is committed with the heads that it covers, as a cursor is with its rows.
-        if self
-            .heads_token
-            .as_ref()
-            .is_none_or(|(epoch, token)| *epoch != self.epoch || *token != page.token)
-        {
+        // The token is committed with the heads that it covers, as a cursor is with its rows. That of a chain that is not
+        // complete is good for this connection only: on another one nobody would know how old the chain is.
+        let is_known = |(epoch, token): &(Epoch, String)| *epoch == self.epoch && *token == page.token;
+        if !page.more && !self.heads_token.as_ref().is_some_and(is_known) {
             self.keep_token(page.token, effects);
         }
         if !page.more {

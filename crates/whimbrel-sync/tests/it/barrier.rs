@@ -64,6 +64,43 @@ fn all_pages_of_the_heads_have_to_come() {
     );
 }
 
+/// Found by the simulator: whoever asks while the pages come was told with the last of them, which says how things were
+/// when the first was asked for.
+#[test]
+fn pages_that_were_begun_before_are_not_enough() {
+    let mut world = World::new();
+    let effects = world.hello();
+    let own = syncs(&effects.frames)[0].clone();
+    drop(world.frame(ServerFrame::Page(page(&own, 0, cursor(0, 0), Vec::new()))));
+    let first = asks_heads(&effects.frames)[0].id;
+    let effects = world.frame(heads_page(first, "chain", true, Vec::new()));
+    let second = asks_heads(&effects.frames)[0].id;
+    let (ticket, _) = ask(&mut world);
+    let effects = world.frame(heads_page(second, "2", false, Vec::new()));
+    assert!(told(&effects).is_empty());
+    let third = asks_heads(&effects.frames)[0].id;
+    assert_eq!(
+        told(&world.frame(heads_page(third, "3", false, Vec::new()))),
+        [ticket]
+    );
+}
+
+/// Found by the simulator: the end of the pages that an earlier connection had begun made a device live.
+#[test]
+fn pages_that_an_earlier_connection_began_are_begun_again() {
+    let mut world = World::live();
+    let (ticket, effects) = ask(&mut world);
+    let first = asks_heads(&effects.frames)[0].id;
+    let moved = vec![(channel("general"), head(3, 0))];
+    drop(world.frame(heads_page(first, "chain", true, moved)));
+    drop(world.input(Input::GoOffline));
+    let mut world = world.restarted();
+    let effects = world.hello();
+    assert_eq!(asks_heads(&effects.frames)[0].since.as_deref(), Some("1"));
+    assert_eq!(syncs(&effects.frames)[0].stream, channel("general"));
+    assert!(told(&effects).is_empty(), "{ticket} was of the run before");
+}
+
 #[test]
 fn a_break_and_a_refusal_only_make_it_later() {
     let mut world = World::live();
