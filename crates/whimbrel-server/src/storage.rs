@@ -20,7 +20,8 @@ pub use reader::{Dump, SqliteReader};
 
 use async_trait::async_trait;
 use std::{
-    path::Path,
+    io,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -51,15 +52,26 @@ impl SqliteStorage {
     /// # Errors
     /// [`OpenError`]: the file is not ours, too new, in use by another server, or cannot be written. It was not
     /// changed then.
+    ///
+    /// Cancellation: it is opened to the end, and released.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let path = path.as_ref();
-        let (connection, lock) = open::writer(path).await?;
+        let path = path.as_ref().to_owned();
+        // In a task: whoever gives up does not free the lock while SQLite is still at work on the schema.
+        let opening = TaskTracker::new().spawn(Self::open_to_the_end(path.clone()));
+        opening.await.unwrap_or_else(|error| {
+            let error = io::Error::other(error);
+            Err(OpenError::Io { path, error })
+        })
+    }
+
+    async fn open_to_the_end(path: PathBuf) -> Result<Self, OpenError> {
+        let (connection, lock) = open::writer(&path).await?;
         let activity = Arc::new(AtomicU64::new(0));
         let writer = Writer::new(connection, lock, activity.clone())
             .await
-            .map_err(open::sqlite_error(path))?;
+            .map_err(open::sqlite_error(&path))?;
         Ok(Self {
-            reader: SqliteReader::open(path).await?,
+            reader: SqliteReader::open(&path).await?,
             writer: Arc::new(Mutex::new(Some(writer))),
             tasks: TaskTracker::new(),
             activity,

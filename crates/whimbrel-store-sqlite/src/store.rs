@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use tokio_util::task::TaskTracker;
 use whimbrel_model::{
     ChannelId, ChannelSummary, Delta, Loaded, Member, Message, MessageId, MessagePage, MessageQuery, Read,
     User, UserId,
@@ -40,8 +41,18 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError::InUse`] while another store, in this process or another, has it open;
     /// [`StoreError::NewerSchema`] and [`StoreError::CannotOpen`], after which the file is as it was.
+    ///
+    /// Cancellation: it is opened to the end, and released.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = files::absolute(path.as_ref())?;
+        // In a task: whoever gives up does not free the lock while SQLite is still at work on the schema.
+        let opening = TaskTracker::new().spawn(Self::open_to_the_end(path));
+        opening
+            .await
+            .unwrap_or_else(|error| Err(StoreError::Engine(error.to_string())))
+    }
+
+    async fn open_to_the_end(path: PathBuf) -> Result<Self, StoreError> {
         let lock = files::prepare(&path)?;
         let mut connection = connect(&path, &options(&path)).await?;
         let outcome = set_up(&mut connection, &path).await;

@@ -12,6 +12,7 @@ mod auth;
 mod chaos;
 mod closing;
 mod converge;
+mod dropped;
 mod failing;
 mod fickle;
 mod fresh;

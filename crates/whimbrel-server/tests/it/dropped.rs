@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::Message as Word;
 use whimbrel_hub::{Hub, HubConfig, Request, Storage, SystemClock, apply_group};
 use whimbrel_model::{Head, OpEnvelope, OpId, Row, StreamId, Timestamp};
 use whimbrel_protocol::{ClientFrame, OpResult, Ops, Outcome, encode};
-use whimbrel_server::{SqliteReader, SqliteStorage};
+use whimbrel_server::{OpenError, SqliteReader, SqliteStorage};
 use whimbrel_testkit::dropped::{Moment, dropped_at};
 
 const CHANNEL: &str = "messaging:general";
@@ -466,4 +466,31 @@ async fn leave_at_random(fixture: &Fixture, dice: &mut Dice, log: &mut Log) {
         .iter()
         .flatten()
         .for_each(|result| log.answered.note(result));
+}
+
+#[tokio::test]
+async fn opening_that_is_given_up_leaves_a_database_that_opens() {
+    let mut given_up = 0;
+    for moment in Moment::all(30, 1) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("server.db");
+        let opened = dropped_at(moment, SqliteStorage::open(&path)).await;
+        given_up += usize::from(opened.is_none());
+        if let Some(storage) = opened {
+            storage.unwrap().close().await;
+        }
+        let storage = within("the lock to be free", async {
+            loop {
+                // What was given up is released a moment later.
+                match SqliteStorage::open(&path).await {
+                    Ok(storage) => break storage,
+                    Err(error) => assert!(matches!(error, OpenError::InUse { .. }), "{error}"),
+                }
+            }
+        })
+        .await;
+        storage.ping().await.unwrap();
+        storage.close().await;
+    }
+    assert!(given_up > 3, "{given_up}");
 }
