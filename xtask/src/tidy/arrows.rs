@@ -115,6 +115,19 @@ const TABLE: &[Arrows] = &[
         ..NOTHING
     },
     Arrows {
+        package: "whimbrel-powerloss",
+        needs: &[
+            "whimbrel-hub",
+            "whimbrel-model",
+            "whimbrel-protocol",
+            "whimbrel-server",
+            "whimbrel-store",
+            "whimbrel-store-sqlite",
+            "whimbrel-testkit",
+        ],
+        ..NOTHING
+    },
+    Arrows {
         package: "whimbrel-tui",
         needs: &["whimbrel"],
         tests: &["whimbrel-server"],
@@ -129,6 +142,20 @@ const TABLE: &[Arrows] = &[
             "whimbrel-protocol",
             "whimbrel-store",
             "whimbrel-store-sqlite",
+        ],
+        ..NOTHING
+    },
+    Arrows {
+        package: "whimbrel-fuzz",
+        needs: &[
+            "whimbrel-hub",
+            "whimbrel-model",
+            "whimbrel-protocol",
+            "whimbrel-server",
+            "whimbrel-store",
+            "whimbrel-store-sqlite",
+            "whimbrel-sync",
+            "whimbrel-transport-ws",
         ],
         ..NOTHING
     },
@@ -230,8 +257,13 @@ const OUTER: &[Outer] = &[
     },
     Outer {
         dependencies: &["sqlx", "libsqlite3-sys"],
-        // A bench compares with bare SQLite.
-        packages: &["whimbrel-server", "whimbrel-store-sqlite", "whimbrel-bench"],
+        // A bench compares with bare SQLite; the disk that loses its power is a file system of SQLite.
+        packages: &[
+            "whimbrel-server",
+            "whimbrel-store-sqlite",
+            "whimbrel-bench",
+            "whimbrel-powerloss",
+        ],
         // Its tests ask the databases whether they agree with it.
         tests: &["whimbrel-query"],
     },

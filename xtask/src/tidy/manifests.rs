@@ -3,13 +3,17 @@
 use super::Problem;
 use super::repo::{Repo, numbered};
 
+/// Packages with lints of their own, which are the workspace's but for `unsafe`: what it forbids cannot be allowed in one
+/// module.
+const OWN_LINTS: &[&str] = &["whimbrel-powerloss"];
+
 /// Checks that each package takes part in the lints and says what it is.
 pub(super) fn packages(repo: &Repo) -> Vec<Problem> {
     let mut problems = Vec::new();
     for package in &repo.packages {
         let mut lines = repo.text(&package.manifest).lines().map(str::trim);
         let lints = lines.by_ref().any(|line| line == "[lints]") && lines.next() == Some("workspace = true");
-        if !lints {
+        if !lints && !OWN_LINTS.contains(&package.name.as_str()) {
             let what = "add `[lints]` with `workspace = true`";
             problems.push(Problem::new(&package.manifest, 0, what));
         }

@@ -2,6 +2,7 @@ use super::error::OpenError;
 use crate::files::{beside, write_private};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, SqliteConnection, SqlitePool,
+    error::DatabaseError,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use std::{
@@ -28,6 +29,9 @@ const BUSY: Duration = Duration::from_secs(5);
 
 /// Pages of 4 KiB between checkpoints. Larger than the default: a checkpoint costs two syncs.
 const CHECKPOINT_PAGES: &str = "4000";
+
+/// SQLite's code for a journal that a reader cannot roll back.
+const READONLY_ROLLBACK: &str = "776";
 
 /// Opens the file for writing: makes it, locks it against other servers and brings its schema up to date.
 pub(super) async fn writer(path: &Path) -> Result<(SqliteConnection, File), OpenError> {
@@ -106,14 +110,14 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// Refuses a file that is not ours or too new, through a connection that cannot change it.
+/// Refuses a file that is not ours or too new, through a connection that cannot change it, if that can read it.
 async fn check(path: &Path) -> Result<(), OpenError> {
     fs::metadata(path).map_err(|error| OpenError::Io {
         path: path.to_owned(),
         error,
     })?;
-    let read = async {
-        let mut connection = options(path).read_only(true).connect().await?;
+    let read = async |options: SqliteConnectOptions| {
+        let mut connection = options.connect().await?;
         let application: i64 = sqlx::query_scalar("PRAGMA application_id")
             .fetch_one(&mut connection)
             .await?;
@@ -126,7 +130,11 @@ async fn check(path: &Path) -> Result<(), OpenError> {
         connection.close().await?;
         Ok((application, version, tables))
     };
-    let (application, version, tables) = read.await.map_err(sqlite_error(path))?;
+    let found = match read(options(path).read_only(true)).await {
+        Err(error) if was_interrupted(&error) => read(options(path)).await,
+        found => found,
+    };
+    let (application, version, tables) = found.map_err(sqlite_error(path))?;
     if application != APPLICATION_ID && tables > 0 {
         return Err(OpenError::NotOurs {
             path: path.to_owned(),
@@ -141,6 +149,13 @@ async fn check(path: &Path) -> Result<(), OpenError> {
         });
     }
     Ok(())
+}
+
+/// Says whether the power went while the file was made: what was begun then has to be taken back before anything can be
+/// read, and a connection that cannot change the file cannot do that.
+fn was_interrupted(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.is_some_and(|code| code == READONLY_ROLLBACK)
 }
 
 async fn check_library(connection: &mut SqliteConnection) -> Result<Result<(), OpenError>, sqlx::Error> {

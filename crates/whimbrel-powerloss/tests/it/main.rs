@@ -1,0 +1,4 @@
+//! Power losses under the databases of device and server.
+
+mod databases;
+mod disk;
