@@ -22,5 +22,6 @@ pub struct Channel {
     /// When the server accepted the last change of this row.
     pub updated_at: Timestamp,
     /// Version of the last change.
+    #[serde(deserialize_with = "crate::number::exact")]
     pub ver: u64,
 }

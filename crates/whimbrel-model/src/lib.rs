@@ -31,6 +31,7 @@ pub mod limits;
 mod member;
 mod merge;
 mod message;
+pub mod number;
 mod op;
 mod outbox;
 pub mod overlay;

@@ -1,5 +1,9 @@
 //! Every bound of the model, with its reason. The server enforces them, the device checks them before it queues.
 
+/// The greatest number on the wire: the last whole one that every implementation of JSON reads exactly. So sums of a few of
+/// them overflow nowhere.
+pub const NUMBER: u64 = (1 << 53) - 1;
+
 /// Bytes of a user id, a channel type, a channel id or a reaction type. Room for any existing account scheme.
 pub const ID_BYTES: usize = 64;
 
@@ -8,6 +12,10 @@ pub const TEXT_CHARS: usize = 5_000;
 
 /// Encoded bytes of custom data on one object. Stream's documented limit.
 pub const CUSTOM_BYTES: usize = 5 * 1024;
+
+/// Lists and objects within one another in custom data, itself included. Deeper than anyone needs; what stands around it in
+/// a frame has to fit under the 128 that common readers of JSON take.
+pub const CUSTOM_DEPTH: usize = 32;
 
 /// Attachments of a message. Stream's documented limit.
 pub const ATTACHMENTS: usize = 30;

@@ -37,6 +37,7 @@ pub struct Member {
     /// When the server accepted the last join.
     pub joined_at: Timestamp,
     /// Version of the last change, in the channel's stream.
+    #[serde(deserialize_with = "crate::number::exact")]
     pub ver: u64,
 }
 
@@ -52,5 +53,6 @@ pub struct Membership {
     /// In or out.
     pub state: MemberState,
     /// Version of the last change, in the user's stream.
+    #[serde(deserialize_with = "crate::number::exact")]
     pub ver: u64,
 }

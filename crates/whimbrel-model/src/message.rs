@@ -1,4 +1,4 @@
-use crate::{ChannelId, Custom, Invalid, MessageId, Timestamp, UserId, limits};
+use crate::{ChannelId, Custom, Invalid, MessageId, Timestamp, UserId, limits, op::check_number};
 use serde::{Deserialize, Serialize};
 
 /// The part of a message that its author can edit.
@@ -33,7 +33,11 @@ pub struct Attachment {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub mime: String,
     /// Bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::number::exact_or_none"
+    )]
     pub size: Option<u64>,
     /// App-defined data.
     #[serde(default, skip_serializing_if = "Custom::is_empty")]
@@ -50,8 +54,10 @@ pub struct Message {
     /// By whom.
     pub author: UserId,
     /// Place in the channel, dense from 1, given by the server once and for ever. 0: not accepted yet.
+    #[serde(deserialize_with = "crate::number::exact")]
     pub seq: u64,
     /// Version of the last change. 0: not accepted yet.
+    #[serde(deserialize_with = "crate::number::exact")]
     pub ver: u64,
     /// What it says. Empty after a deletion.
     #[serde(default)]
@@ -155,6 +161,10 @@ impl MessageBody {
                 limits::ATTACHMENTS,
                 "files",
             ));
+        }
+        for file in files {
+            check_number("size", file.size.unwrap_or(0))?;
+            file.custom.check_depth("attachments")?;
         }
         let size = serde_json::to_vec(files).map_or(usize::MAX, |bytes| bytes.len());
         if size > limits::ATTACHMENTS_BYTES {

@@ -118,6 +118,7 @@ pub enum Op {
         #[serde(default)]
         epoch: u32,
         /// The last message read.
+        #[serde(deserialize_with = "crate::number::exact")]
         seq: u64,
     },
     /// Replaces the fields of the own profile that are given.
@@ -302,12 +303,19 @@ impl Op {
                 body.validate()
             }
             Self::EditMessage { body, .. } => body.validate(),
-            Self::DeleteMessage { .. }
-            | Self::AddReaction { .. }
-            | Self::RemoveReaction { .. }
-            | Self::MarkRead { .. } => Ok(()),
+            Self::MarkRead { seq, .. } => check_number("seq", *seq),
+            Self::DeleteMessage { .. } | Self::AddReaction { .. } | Self::RemoveReaction { .. } => Ok(()),
         }
     }
+}
+
+/// What the wire does not carry must not get into an outbox.
+pub(crate) fn check_number(field: &'static str, number: u64) -> Result<(), Invalid> {
+    if number > limits::NUMBER {
+        let problem = format!("must be at most {}, got {number}", limits::NUMBER);
+        return Err(Invalid::new(field, problem));
+    }
+    Ok(())
 }
 
 fn check_users(users: &[UserId], least: usize) -> Result<(), Invalid> {

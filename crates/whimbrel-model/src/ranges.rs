@@ -1,15 +1,21 @@
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 /// A run of message sequences, both ends included, that the device has without a hole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Range {
     /// First sequence.
+    #[serde(deserialize_with = "crate::number::exact")]
     pub lo: u64,
     /// Last sequence.
+    #[serde(deserialize_with = "crate::number::exact")]
     pub hi: u64,
     /// When the device jumped over changes: the version up to which the rows in here are right. They can be shown,
     /// and are fetched again when they are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::number::exact_or_none"
+    )]
     pub stale_since: Option<u64>,
 }
 
@@ -17,8 +23,10 @@ pub struct Range {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
     /// First sequence.
+    #[serde(deserialize_with = "crate::number::exact")]
     pub lo: u64,
     /// Last sequence.
+    #[serde(deserialize_with = "crate::number::exact")]
     pub hi: u64,
     /// Whether the messages are on the device and can be shown, but may have changed since without a sign.
     pub stale: bool,
@@ -27,7 +35,7 @@ pub struct Gap {
 /// The runs of one channel that are on the device; what lies between them is a gap.
 ///
 /// Sorted, disjoint; fresh runs that touch are one. A fresh run takes what it covers away from stale ones.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct RangeSet(Vec<Range>);
 
@@ -36,13 +44,6 @@ impl RangeSet {
     #[must_use]
     pub fn as_slice(&self) -> &[Range] {
         &self.0
-    }
-
-    /// Builds a set from stored runs. They may come in any order.
-    #[must_use]
-    pub fn from_stored(mut ranges: Vec<Range>) -> Self {
-        ranges.sort_by_key(|range| range.lo);
-        Self(ranges)
     }
 
     /// Adds the run `lo..=hi`, which the device now has and keeps up to date. An empty run changes nothing.
@@ -157,6 +158,18 @@ impl RangeSet {
             .filter(|range| range.stale_since.is_none())
             .find(|range| range.lo <= seq && seq <= range.hi)
             .map_or(seq + 1, |range| range.lo)
+    }
+}
+
+impl<'de> Deserialize<'de> for RangeSet {
+    /// Reads stored runs; what is not sorted and disjoint was not written by this type.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let runs = Vec::<Range>::deserialize(deserializer)?;
+        let sound = runs.iter().all(|run| 1 <= run.lo && run.lo <= run.hi);
+        if sound && runs.is_sorted_by(|one, next| one.hi < next.lo) {
+            return Ok(Self(runs));
+        }
+        Err(D::Error::custom("runs must be from 1, sorted and disjoint"))
     }
 }
 

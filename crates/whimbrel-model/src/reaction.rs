@@ -20,5 +20,6 @@ pub struct Reaction {
     /// When the server accepted the last change.
     pub at: Timestamp,
     /// Version of the last change.
+    #[serde(deserialize_with = "crate::number::exact")]
     pub ver: u64,
 }

@@ -13,8 +13,10 @@ pub struct Read {
     /// Generation of the register.
     pub epoch: u32,
     /// The last message read. 0: none.
+    #[serde(deserialize_with = "crate::number::exact")]
     pub seq: u64,
     /// Version of the last change.
+    #[serde(deserialize_with = "crate::number::exact")]
     pub ver: u64,
 }
 

@@ -53,7 +53,7 @@ impl From<StreamId> for String {
 /// Which history of the server a number belongs to. A restored database has another epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Epoch(pub u64);
+pub struct Epoch(#[serde(deserialize_with = "crate::number::exact")] pub u64);
 
 /// How far a device has followed a stream: every change up to `ver` is on disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,9 +61,10 @@ pub struct Cursor {
     /// The history that the numbers belong to.
     pub epoch: Epoch,
     /// The last version that is covered. 0: none.
+    #[serde(deserialize_with = "crate::number::exact")]
     pub ver: u64,
     /// The last message sequence that is covered; in a user stream 0. It moves only when a page chain is complete.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::number::exact")]
     pub seq: u64,
     /// Present while the pages of a snapshot are coming in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,8 +75,10 @@ pub struct Cursor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotWindow {
     /// The first message sequence of the window.
+    #[serde(deserialize_with = "crate::number::exact")]
     pub lo: u64,
     /// The stream's version when the snapshot began.
+    #[serde(deserialize_with = "crate::number::exact")]
     pub ver: u64,
 }
 
@@ -83,9 +86,10 @@ pub struct SnapshotWindow {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// The last version.
+    #[serde(deserialize_with = "crate::number::exact")]
     pub ver: u64,
     /// The last message sequence; in a user stream 0.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::number::exact")]
     pub seq: u64,
 }
 
@@ -109,11 +113,13 @@ pub struct StreamEvent {
     /// Which stream.
     pub stream: StreamId,
     /// The version before the step.
+    #[serde(deserialize_with = "crate::number::exact")]
     pub from: u64,
     /// The version after the step.
+    #[serde(deserialize_with = "crate::number::exact")]
     pub to: u64,
     /// The channel's last message sequence after the step.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::number::exact")]
     pub seq: u64,
     /// The rows, in `ver` order, and profiles that they need.
     pub rows: Vec<Row>,

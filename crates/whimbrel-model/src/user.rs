@@ -18,6 +18,7 @@ pub struct User {
     #[serde(default, skip_serializing_if = "Custom::is_empty")]
     pub custom: Custom,
     /// Version of the last change.
+    #[serde(deserialize_with = "crate::number::exact")]
     pub ver: u64,
 }
 

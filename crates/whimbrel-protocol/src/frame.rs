@@ -69,6 +69,7 @@ pub struct Ready {
     /// The server's clock.
     pub server_time: Timestamp,
     /// A client that sends nothing for two and a half of these is cut, and may cut a server that does. Milliseconds.
+    #[serde(deserialize_with = "whimbrel_model::number::exact")]
     pub heartbeat_ms: u64,
     /// For how long the result of an operation can be asked for again. Days.
     pub retention_days: u32,
@@ -82,7 +83,11 @@ pub struct Bye {
     /// Why, in words.
     pub message: String,
     /// When to come back, at the earliest. Milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "whimbrel_model::number::exact_or_none"
+    )]
     pub retry_after_ms: Option<u64>,
     /// With `protocol_unsupported`: what the server speaks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,7 +141,11 @@ pub enum Outcome {
         /// Why, in words.
         message: String,
         /// When, at the earliest. Milliseconds.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            deserialize_with = "whimbrel_model::number::exact_or_none"
+        )]
         retry_after_ms: Option<u64>,
     },
 }
@@ -145,6 +154,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heads {
     /// Names the answer.
+    #[serde(deserialize_with = "whimbrel_model::number::exact")]
     pub id: u64,
     /// The token of the last answer. Absent: everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -155,6 +165,7 @@ pub struct Heads {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeadsPage {
     /// The request's id.
+    #[serde(deserialize_with = "whimbrel_model::number::exact")]
     pub id: u64,
     /// The server's clock.
     pub server_time: Timestamp,
@@ -180,6 +191,7 @@ pub struct StreamHead {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sync {
     /// Names the answer.
+    #[serde(deserialize_with = "whimbrel_model::number::exact")]
     pub id: u64,
     /// Which stream.
     pub stream: StreamId,
@@ -192,12 +204,14 @@ pub struct Sync {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
     /// The request's id; 0 over HTTP.
+    #[serde(deserialize_with = "whimbrel_model::number::exact")]
     pub id: u64,
     /// Which stream.
     pub stream: StreamId,
     /// Whether this begins a snapshot: the cursor that was asked with cannot be followed, or is too far behind.
     pub reset: bool,
     /// The version after which the rows begin. 0 with `reset`.
+    #[serde(deserialize_with = "whimbrel_model::number::exact")]
     pub from: u64,
     /// The cursor once the rows are stored.
     pub to: Cursor,
@@ -213,10 +227,12 @@ pub struct Page {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     /// Names the answer.
+    #[serde(deserialize_with = "whimbrel_model::number::exact")]
     pub id: u64,
     /// In which channel.
     pub cid: ChannelId,
     /// Messages before this sequence.
+    #[serde(deserialize_with = "whimbrel_model::number::exact")]
     pub before: u64,
     /// How many, at most `limits::PAGE_ROWS`.
     pub limit: u32,
@@ -226,12 +242,15 @@ pub struct History {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryPage {
     /// The request's id; 0 over HTTP.
+    #[serde(deserialize_with = "whimbrel_model::number::exact")]
     pub id: u64,
     /// In which channel.
     pub cid: ChannelId,
     /// The first sequence that is covered. Greater than `hi`: there is nothing before.
+    #[serde(deserialize_with = "whimbrel_model::number::exact")]
     pub lo: u64,
     /// The last sequence that is covered.
+    #[serde(deserialize_with = "whimbrel_model::number::exact")]
     pub hi: u64,
     /// Every message of `lo..=hi`, tombstones included, and the reactions to them.
     pub rows: Vec<Row>,
@@ -241,12 +260,17 @@ pub struct HistoryPage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
     /// The request's id.
+    #[serde(deserialize_with = "whimbrel_model::number::exact")]
     pub id: u64,
     /// The stable code.
     pub code: Code,
     /// Why, in words.
     pub message: String,
     /// When to ask again, at the earliest. Milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "whimbrel_model::number::exact_or_none"
+    )]
     pub retry_after_ms: Option<u64>,
 }

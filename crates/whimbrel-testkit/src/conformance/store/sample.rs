@@ -128,7 +128,7 @@ pub(super) fn rich_body() -> MessageBody {
             url: "https://example.org/ü.png?a=b&c".to_owned(),
             title: "a \u{1f5bc}".to_owned(),
             mime: "image/png".to_owned(),
-            size: Some(9_007_199_254_740_993),
+            size: Some(9_007_199_254_740_991),
             custom: custom.clone(),
         }],
         custom,
