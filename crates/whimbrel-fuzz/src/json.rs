@@ -1,0 +1,36 @@
+//! What can be said of JSON without knowing what it means.
+
+use serde_json::Value;
+
+/// The first number that is not exact in every implementation of JSON.
+const INEXACT: u64 = 1 << 53;
+
+/// Asserts that the protocol's own numbers are whole and exact everywhere. What an app put into `custom` is its own, and
+/// times are whatever a clock said.
+pub(crate) fn assert_numbers(value: &Value) {
+    match value {
+        Value::Number(number) => {
+            let exact = number
+                .as_i64()
+                .is_some_and(|number| number.unsigned_abs() < INEXACT);
+            assert!(exact, "the number {number} was taken");
+        }
+        Value::Array(list) => list.iter().for_each(assert_numbers),
+        Value::Object(map) => map
+            .iter()
+            .filter(|(key, _)| {
+                !(*key == "custom" || *key == "at" || key.ends_with("_at") || *key == "server_time")
+            })
+            .for_each(|(_, value)| assert_numbers(value)),
+        _ => {}
+    }
+}
+
+/// Returns how many lists and objects are within one another.
+pub(crate) fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(list) => 1 + list.iter().map(depth).max().unwrap_or(0),
+        Value::Object(map) => 1 + map.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}

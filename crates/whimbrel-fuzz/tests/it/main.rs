@@ -1,0 +1,3 @@
+//! A bounded run of every target, the same on every machine.
+
+mod bounded;
