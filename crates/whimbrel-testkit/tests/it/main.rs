@@ -5,10 +5,12 @@
     reason = "the helpers are tests too: a panic is how they fail"
 )]
 
+mod conformance;
 mod converge;
 mod network;
 mod proxy;
 mod server;
 mod sim;
 mod support;
+mod tamper;
 mod time;
