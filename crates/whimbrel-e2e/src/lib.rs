@@ -6,6 +6,7 @@
 //! | a server process | [`server`] |
 //! | the judgement on a run, from the files alone | [`check`] |
 //! | rounds of real programs that are killed at random | [`crash`], the binary `whimbrel-crash` |
+//! | the protocol suite against a server of any make, at its address | [`conformance`], the binary `whimbrel-conformance` |
 //! | the story of `cargo xtask demo` | [`story`], the binary `whimbrel-demo` |
 //!
 //! ## Invariants
@@ -15,6 +16,7 @@
 
 pub mod agent;
 pub mod check;
+pub mod conformance;
 pub mod crash;
 mod error;
 pub mod server;

@@ -111,7 +111,7 @@ impl FrameSink for FaultySink {
         for bytes in frames {
             match (decode(&bytes), &self.fault.instead) {
                 (Ok(frame), _) => {
-                    changed.extend((self.fault.up)(frame).iter().map(|frame| packed(encode(frame))))
+                    changed.extend((self.fault.up)(frame).iter().map(|frame| packed(encode(frame))));
                 }
                 (Err(_), Some(frame)) => changed.push(packed(encode(frame))),
                 (Err(_), None) => changed.push(bytes),
