@@ -1,0 +1,113 @@
+//! Backends of one's own, outside of Whimbrel's workspace: a store and a transport that count what goes through them.
+//!
+//! They stand before others, so that they are short; yours does the work itself. What matters is in `tests/it.rs`.
+
+use async_trait::async_trait;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+use whimbrel_model::{
+    ChannelId, ChannelSummary, Delta, Loaded, Member, Message, MessageId, MessagePage, MessageQuery, Read,
+    User, UserId,
+};
+use whimbrel_store::{Store, StoreError};
+use whimbrel_transport::{Connection, Connector, TransportError};
+
+/// Counts the commits of the store behind it.
+#[derive(Debug)]
+pub struct CountingStore {
+    inner: Arc<dyn Store>,
+    commits: AtomicU64,
+}
+
+impl CountingStore {
+    /// Stands before `inner`.
+    #[must_use]
+    pub fn new(inner: Arc<dyn Store>) -> Self {
+        let commits = AtomicU64::new(0);
+        Self { inner, commits }
+    }
+
+    /// Returns how many deltas were committed.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+}
+
+#[async_trait]
+impl Store for CountingStore {
+    async fn load(&self) -> Result<Loaded, StoreError> {
+        self.inner.load().await
+    }
+
+    async fn apply(&self, delta: &Delta) -> Result<(), StoreError> {
+        self.inner.apply(delta).await?;
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn channels(&self, offset: usize, limit: usize) -> Result<Vec<ChannelSummary>, StoreError> {
+        self.inner.channels(offset, limit).await
+    }
+
+    async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {
+        self.inner.channel(cid).await
+    }
+
+    async fn members(&self, cid: &ChannelId) -> Result<Vec<Member>, StoreError> {
+        self.inner.members(cid).await
+    }
+
+    async fn reads(&self, cid: &ChannelId) -> Result<Vec<Read>, StoreError> {
+        self.inner.reads(cid).await
+    }
+
+    async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError> {
+        self.inner.messages(query).await
+    }
+
+    async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
+        self.inner.message(id).await
+    }
+
+    async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError> {
+        self.inner.users(users).await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+/// Counts the connections that the transport behind it has made.
+#[derive(Debug)]
+pub struct CountingConnector {
+    inner: Arc<dyn Connector>,
+    connections: AtomicU64,
+}
+
+impl CountingConnector {
+    /// Stands before `inner`.
+    #[must_use]
+    pub fn new(inner: Arc<dyn Connector>) -> Self {
+        let connections = AtomicU64::new(0);
+        Self { inner, connections }
+    }
+
+    /// Returns how many connections were made.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+#[async_trait]
+impl Connector for CountingConnector {
+    async fn connect(&self) -> Result<Connection, TransportError> {
+        let connection = self.inner.connect().await?;
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        Ok(connection)
+    }
+}
