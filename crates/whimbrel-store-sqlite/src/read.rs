@@ -25,7 +25,7 @@ const SUMMARY: &str = "SELECT k.cid, c.ver, c.row, p.ver, p.row, r.epoch, r.seq,
 const SUMMARY_TABLES: &str = " LEFT JOIN channels c ON c.cid = k.cid \
      LEFT JOIN session s ON s.one = 1 \
      LEFT JOIN memberships p ON p.user = s.user AND p.cid = k.cid \
-     LEFT JOIN reads r ON r.cid = k.cid AND r.user = s.user \
+     LEFT JOIN reads r ON r.cid = k.cid AND r.user = s.user AND r.ver > 0 \
      LEFT JOIN messages m ON m.id = k.last_id \
      LEFT JOIN streams h ON h.stream = 'C:' || k.cid ";
 

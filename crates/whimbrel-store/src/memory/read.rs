@@ -37,7 +37,8 @@ impl Data {
             return None;
         }
         let last_message = self.last_message(data);
-        let read = me.and_then(|me| data.reads.get(me));
+        // A position in a history that the server no longer has says nothing about this one.
+        let read = me.and_then(|me| data.reads.get(me)).filter(|read| read.ver > 0);
         let head = self.heads.get(&StreamId::Channel(cid.clone()));
         let known = head.map_or(0, |head| head.seq);
         Some(ChannelSummary {

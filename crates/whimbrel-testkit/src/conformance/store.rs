@@ -93,6 +93,7 @@ macro_rules! store_conformance {
             an_unknown_channel_is_nothing,
             unread_counts_what_others_wrote_past_the_read_position,
             unread_follows_edits_of_the_log,
+            what_was_read_of_a_lost_history_does_not_count,
             a_summary_counts_active_members,
             a_summary_knows_the_newest_sequence,
             the_last_message_follows_the_log,

@@ -185,6 +185,21 @@ pub async fn unread_follows_edits_of_the_log(t: StoreFixture) {
     assert_eq!(summary(&t, "a").await.unread, 0);
 }
 
+/// Found by the simulator: after a restore, new messages at the places of old ones counted as read.
+pub async fn what_was_read_of_a_lost_history_does_not_count(t: StoreFixture) {
+    t.apply(start(&["a"])).await;
+    t.apply((1..=3).map(|seq| put(message("a", seq, seq)))).await;
+    t.apply([put(read("a", ME, 3, 9))]).await;
+    assert_eq!(summary(&t, "a").await.unread, 0);
+    t.apply([Change::Rebase(c_stream("a")), put(message("a", 1, 1))])
+        .await;
+    let row = summary(&t, "a").await;
+    assert_eq!((row.unread, row.read), (1, None));
+    t.apply([put(read("a", ME, 1, 2))]).await;
+    let row = summary(&t, "a").await;
+    assert_eq!((row.unread, row.read), (0, Some(read("a", ME, 1, 2))));
+}
+
 /// Gone members are listed and not counted.
 pub async fn a_summary_counts_active_members(mut t: StoreFixture) {
     t.apply(start(&["a"])).await;
