@@ -60,6 +60,7 @@ const CHECKS: &[fn(&Repo) -> Vec<Problem>] = &[
     manifests::crate_docs,
     manifests::lock,
     docs::features,
+    docs::lessons,
     docs::dependencies,
 ];
 

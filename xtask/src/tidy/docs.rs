@@ -71,6 +71,57 @@ fn wrong_row(cells: &[&str], tests: &BTreeSet<&str>) -> Option<String> {
     Some("done, but no test is named in backticks that exists: name one, or say partly".to_owned())
 }
 
+/// Lessons are numbered from 1 too.
+const LAST_LESSON: u32 = 41;
+
+/// Checks that each lesson has one row, with tests that exist, of which one carries its number, or the reason why not.
+pub(super) fn lessons(repo: &Repo) -> Vec<Problem> {
+    let tests = test_names(repo);
+    let mut missing: BTreeSet<u32> = (1..=LAST_LESSON).collect();
+    let mut problems = Vec::new();
+    for (line, row) in numbered(repo.text(FEATURES)) {
+        let Some((number, cells)) = row.strip_prefix("| U").and_then(|row| row.split_once(" | ")) else {
+            continue;
+        };
+        if number.is_empty() {
+            // The head of the table.
+            continue;
+        }
+        let known = number.parse().ok().filter(|number| missing.remove(number));
+        let what = match (known, cells.trim_end_matches('|').rsplit_once(" | ")) {
+            (None, _) => format!("there is no lesson U{number}, or a second row for it"),
+            (_, None) => "a row has three cells: `| U1 | lesson | tests, or absent: the reason |`".to_owned(),
+            (Some(number), Some((_, proof))) => match wrong_lesson(number, proof.trim(), &tests) {
+                Some(what) => what,
+                None => continue,
+            },
+        };
+        problems.push(Problem::new(FEATURES, line, what));
+    }
+    let absent = missing.iter();
+    problems.extend(absent.map(|number| Problem::new(FEATURES, 0, format!("no row for U{number}"))));
+    problems
+}
+
+fn wrong_lesson(number: u32, proof: &str, tests: &BTreeSet<&str>) -> Option<String> {
+    if let Some(reason) = proof.strip_prefix("absent:") {
+        return reason
+            .trim()
+            .is_empty()
+            .then(|| "say why it is absent".to_owned());
+    }
+    let names = proof.split('`').skip(1).step_by(2);
+    let names: Vec<&str> = names.filter_map(|name| name.rsplit("::").next()).collect();
+    if let Some(gone) = names.iter().find(|name| !tests.contains(*name)) {
+        return Some(format!("there is no test `{gone}`"));
+    }
+    let prefix = format!("u{number:02}_");
+    if names.iter().any(|name| name.starts_with(&prefix)) {
+        return None;
+    }
+    Some(format!("name a test `{prefix}…`, or say `absent:` and why"))
+}
+
 /// Returns the names of the functions that carry a test attribute or stand in a conformance suite.
 fn test_names(repo: &Repo) -> BTreeSet<&str> {
     let mut names = BTreeSet::new();
@@ -175,6 +226,34 @@ mod tests {
             ("| F7 | It | done | `it::gone` |\n", 1),
             ("| F7 | It | done | `helper` |\n", 1),
             ("| F7 | It | done | e2e `it::it_works` |\n", 0),
+        ] {
+            assert_eq!(check(7, row).len(), expected, "{row}");
+        }
+    }
+
+    #[test]
+    fn each_lesson_has_a_test_with_its_number_or_a_reason() {
+        let check = |number: u32, row: &str| {
+            let rows = (1..=LAST_LESSON).map(|other| match other == number {
+                true => row.to_owned(),
+                false => format!("| U{other} | It | absent: not yet. |\n"),
+            });
+            let source = "#[tokio::test]\nasync fn u07_it_works() {}\n\n#[test]\nfn it_works() {}\n";
+            lessons(&Repo::of(&[
+                (FEATURES, &rows.collect::<String>()),
+                ("crates/a/tests/it/main.rs", source),
+            ]))
+        };
+        for (row, expected) in [
+            ("| U7 | It | `it::u07_it_works` |\n", 0),
+            ("| U7 | It | absent: later. |\n", 0),
+            ("| U7 | It | absent: |\n", 1),
+            ("| U7 | It | `it_works` |\n", 1),
+            ("| U7 | It | `u07_it_works`, `gone` |\n", 1),
+            ("| U7 | Believe me. |\n", 1),
+            ("| U42 | It | absent: later. |\n", 2),
+            ("| U7 | It | absent: a |\n| U7 | It | absent: b |\n", 1),
+            ("", 1),
         ] {
             assert_eq!(check(7, row).len(), expected, "{row}");
         }

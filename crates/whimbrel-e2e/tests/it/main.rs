@@ -6,5 +6,6 @@ mod conformance;
 mod crash;
 mod foreign;
 mod judge;
+mod lessons;
 mod offline;
 mod story;

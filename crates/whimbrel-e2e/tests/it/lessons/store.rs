@@ -1,0 +1,196 @@
+//! The database on the device.
+
+use super::support::{
+    World, all_sent, caught_up, go_live, lists, made, reef, send_many, settled, shows, up_to, within,
+};
+use async_trait::async_trait;
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+use tokio::task::JoinSet;
+use whimbrel::{
+    Defaults, OlderEdge, SqliteStore,
+    model::{
+        ChannelId, ChannelSummary, Delta, Loaded, Member, Message, MessageId, MessagePage, MessageQuery,
+        Read, User, UserId,
+    },
+};
+use whimbrel_client::{Store, StoreError};
+
+/// SQLite that fails so many of the next writes.
+#[derive(Debug)]
+struct Failing {
+    inner: SqliteStore,
+    left: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Store for Failing {
+    async fn load(&self) -> Result<Loaded, StoreError> {
+        self.inner.load().await
+    }
+
+    async fn apply(&self, delta: &Delta) -> Result<(), StoreError> {
+        let fails = self
+            .left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if fails.is_ok() {
+            return Err(StoreError::DiskFull);
+        }
+        self.inner.apply(delta).await
+    }
+
+    async fn channels(&self, offset: usize, limit: usize) -> Result<Vec<ChannelSummary>, StoreError> {
+        self.inner.channels(offset, limit).await
+    }
+
+    async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {
+        self.inner.channel(cid).await
+    }
+
+    async fn members(&self, cid: &ChannelId) -> Result<Vec<Member>, StoreError> {
+        self.inner.members(cid).await
+    }
+
+    async fn reads(&self, cid: &ChannelId) -> Result<Vec<Read>, StoreError> {
+        self.inner.reads(cid).await
+    }
+
+    async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError> {
+        self.inner.messages(query).await
+    }
+
+    async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
+        self.inner.message(id).await
+    }
+
+    async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError> {
+        self.inner.users(users).await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+#[tokio::test]
+async fn u06_a_database_error_does_not_freeze_the_channel_list() {
+    let world = World::start().await;
+    let (_a, ada) = world.online("ada").await;
+    made(&ada).await;
+    let device = world.device("bob").await;
+    let path: PathBuf = device.directory.path().join("bob.db");
+    let left = Arc::new(AtomicUsize::new(0));
+    let fails = left.clone();
+    let bob = device
+        .builder()
+        .open_store(|_| async move {
+            let inner = SqliteStore::open(path).await?;
+            Ok(Arc::new(Failing { inner, left: fails }) as Arc<dyn Store>)
+        })
+        .open()
+        .await
+        .unwrap();
+    go_live(&bob).await;
+    caught_up(&bob).await;
+    let list = bob.channels().await.unwrap();
+    for round in 1..=3_u64 {
+        left.store(1, Ordering::SeqCst);
+        send_many(&ada, 0, 2).await;
+        // Meanwhile the list can be read, and then it goes on by itself.
+        assert_eq!(list.items().len(), 1);
+        assert_eq!(bob.channels().await.unwrap().items().len(), 1);
+        lists(&bob, "what came in", |items| items[0].unread == 2 * round).await;
+    }
+    reef(&bob).send("and writes").await.unwrap();
+    settled(&bob).await;
+    bob.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn u25_many_at_once_never_meet_a_locked_database() {
+    let world = World::start().await;
+    let (device, ada) = world.online("ada").await;
+    made(&ada).await;
+    let mut tasks = JoinSet::new();
+    for writer in 0..6 {
+        let channel = reef(&ada);
+        tasks.spawn(async move {
+            for number in 0..25 {
+                channel.send(format!("{writer} {number}")).await.unwrap();
+            }
+        });
+    }
+    for _ in 0..6 {
+        let (client, channel) = (ada.clone(), reef(&ada));
+        tasks.spawn(async move {
+            for _ in 0..25 {
+                client.channels().await.unwrap();
+                channel.summary().await.unwrap();
+                channel.members().await.unwrap();
+                let timeline = channel.timeline().await.unwrap();
+                if timeline.edge() == OlderEdge::OnDisk {
+                    timeline.load_older(20).await.unwrap();
+                }
+            }
+        });
+    }
+    // Somebody else looks into the file, as a notification's extension does.
+    let looker = device.look().await;
+    for _ in 0..25 {
+        looker.load().await.unwrap();
+        looker.channels(0, 10).await.unwrap();
+    }
+    looker.close().await;
+    within("all of them", tasks.join_all()).await;
+    let second = device.builder().directory(device.directory.path()).open().await;
+    assert_eq!(
+        second.unwrap_err().code(),
+        "store_in_use",
+        "a second writer is told so"
+    );
+    settled(&ada).await;
+    let timeline = reef(&ada).timeline().await.unwrap();
+    shows(&timeline, "all as sent", all_sent).await;
+    assert_eq!(device.seqs_on_disk().await, up_to(150));
+    ada.close().await;
+    assert_eq!(reef(&ada).summary().await.unwrap_err().code(), "client_closed");
+    device.open().await.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn u39_whoever_has_a_handle_has_a_database_that_is_ready() {
+    let world = World::start().await;
+    for _ in 0..5 {
+        let device = world.device("ada").await;
+        // Two parts of the app open the account at the same time.
+        let (one, two) = tokio::join!(device.builder().open(), device.builder().open());
+        let (client, error) = match (one, two) {
+            (Ok(client), Err(error)) | (Err(error), Ok(client)) => (client, error),
+            other => panic!("one has it, the other is told so: {other:?}"),
+        };
+        assert_eq!(error.code(), "store_in_use");
+        let channel = reef(&client);
+        let all = tokio::join!(
+            client.channels(),
+            channel.timeline(),
+            channel.summary(),
+            channel.members(),
+            channel.reads(),
+            channel.create("Reef", ["bob"]),
+            channel.send("hello"),
+        );
+        all.0.unwrap();
+        all.1.unwrap();
+        all.2.unwrap();
+        all.3.unwrap();
+        all.4.unwrap();
+        all.5.unwrap();
+        all.6.unwrap();
+        client.close().await;
+    }
+}
