@@ -15,11 +15,11 @@ use truth::Truth;
 use whimbrel_client::{Client, OutboxSummary};
 use whimbrel_model::{ChannelId, Message};
 
-/// How long [`settle`] waits at most, by tokio's clock. Within one process nothing takes this long, unless it hangs.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+/// How long [`settle`] waits at most for each step, by tokio's clock: twice the longest wait between two attempts to connect.
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Waits until nothing is on its way: until each device is connected, every operation in its outbox is decided, and
-/// everything that the server had accepted by then is on every device. It waits for [`DEADLINE`] at most.
+/// everything that the server had accepted by then is on every device. It waits for [`DEADLINE`] at most with each.
 ///
 /// It connects nobody, and waits for nothing that was rejected: that is for the app to repeat or to discard.
 ///

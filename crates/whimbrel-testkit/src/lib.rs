@@ -58,6 +58,11 @@
 //! - It is used from `tests/`, as a dev-dependency; no shipped crate depends on it.
 //! - Everything here talks to loopback, to its own process or to the server that it is told to, and ends with its owner.
 
+/// The examples of the guide, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/TESTING.md")]
+struct Guide;
+
 pub mod conformance;
 pub mod converge;
 pub mod dropped;

@@ -137,7 +137,7 @@ impl TestServer {
     }
 
     /// Starts to set up a client of `user`: with this server through its network, the token `user:…`, an empty store in
-    /// memory, the server's clock and waiting times of milliseconds. Each can be set to something else.
+    /// memory, the server's clock and waits between attempts that begin at 2 ms. Each can be set to something else.
     #[must_use]
     pub fn client(&self, user: &str) -> ClientBuilder {
         Client::builder()
@@ -149,7 +149,7 @@ impl TestServer {
             .engine(EngineConfig {
                 retry: Arc::new(FullJitter {
                     base_ms: 2,
-                    cap_ms: 20,
+                    cap_ms: 30_000,
                 }),
                 ..EngineConfig::default()
             })

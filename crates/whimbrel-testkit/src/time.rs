@@ -3,7 +3,7 @@
 //! A client and a [`TestServer`](crate::server::TestServer) measure every wait with tokio's clock, and take the time
 //! of day from a [`TestClock`], which follows it. So under `#[tokio::test(start_paused = true)]` nothing waits for
 //! real: tokio moves its clock to the next timer as soon as nothing else is to be done, and [`pass`] moves it on purpose.
-//! Two days take milliseconds.
+//! Two days with a heartbeat every 30 s take a few seconds.
 //!
 //! | to let | use |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! Days in milliseconds, in which everything happens that would happen in days.
+//! Days in seconds, in which everything happens that would happen in days.
 
 use crate::support::CID;
 use std::{sync::Arc, time::Duration};
@@ -57,6 +57,18 @@ async fn two_days_offline_are_caught_up_with() {
     );
     assert!(composed < START.as_millis() + 60_000, "it was written before");
     assert!(accepted >= START.as_millis() + two_days, "and sent after");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_days_without_a_network_are_days_of_attempts_and_over_when_it_is_back() {
+    let (server, ada, bob, _) = chat().await;
+    server.network().offline();
+    ada.channel(CID).unwrap().send("what a view").await.unwrap();
+    pass(2 * DAY).await;
+    assert_eq!(ada.outbox().len(), 1);
+    server.network().heal();
+    let agreed = server.converged(&[&ada, &bob]).await.unwrap();
+    assert_eq!(agreed.texts(CID), ["hello", "what a view"]);
 }
 
 #[tokio::test(start_paused = true)]
