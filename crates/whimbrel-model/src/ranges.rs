@@ -117,24 +117,24 @@ impl RangeSet {
     /// Returns what is missing or stale of `1..=head`, in ascending order.
     #[must_use]
     pub fn gaps(&self, head: u64) -> Vec<Gap> {
-        let missing = |lo, hi| Gap { lo, hi, stale: false };
         let mut gaps = Vec::new();
         let mut next = 1;
-        for range in &self.0 {
-            if range.lo > next {
-                gaps.push(missing(next, range.lo - 1));
+        let gap = |lo: u64, hi: u64, stale| Gap {
+            lo,
+            hi: hi.min(head),
+            stale,
+        };
+        for run in self.0.iter().take_while(|run| run.lo <= head) {
+            if run.lo > next {
+                gaps.push(gap(next, run.lo - 1, false));
             }
-            if range.stale_since.is_some() {
-                gaps.push(Gap {
-                    lo: range.lo,
-                    hi: range.hi,
-                    stale: true,
-                });
+            if run.stale_since.is_some() {
+                gaps.push(gap(run.lo, run.hi, true));
             }
-            next = range.hi + 1;
+            next = run.hi + 1;
         }
         if next <= head {
-            gaps.push(missing(next, head));
+            gaps.push(gap(next, head, false));
         }
         gaps
     }

@@ -3,4 +3,5 @@
 mod codec;
 mod fuzz;
 mod golden;
+mod law;
 mod samples;
