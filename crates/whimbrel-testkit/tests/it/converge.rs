@@ -1,6 +1,9 @@
 //! The convergence checker finds what is different, and says it so that a person understands.
 
-use crate::support::CID;
+use crate::{
+    liar::{Liar, Lie},
+    support::CID,
+};
 use std::sync::Arc;
 use whimbrel_client::{Channel, Client};
 use whimbrel_model::{Change, Delta, MessageId, Row};
@@ -123,4 +126,72 @@ async fn a_gap_that_the_device_knows_of_is_no_difference() {
     let agreed = server.converged(&[&ada, &bob]).await.unwrap();
     assert_eq!(agreed.texts(CID).len(), 1_101);
     assert!(bob.channel(CID).unwrap().timeline().await.unwrap().items().len() < 1_101);
+}
+
+/// Bob's store tells a lie: where it has to be found, and what is to be said of it.
+async fn is_found(lie: impl Fn(MessageId) -> Lie, place: &str, told: &str) {
+    let server = TestServer::new();
+    let (ada, channel, id) = chat(&server).await;
+    ada.update_profile(Some("Ada".to_owned()), None, None)
+        .await
+        .unwrap();
+    channel.send("and again").await.unwrap();
+    channel.react(id, "like").await.unwrap();
+    channel.mark_read().await.unwrap();
+    settle(&[&ada]).await.unwrap();
+    let disk = Liar::new();
+    let bob = server.client("bob").store(disk.clone()).open().await.unwrap();
+    bob.connect().await.unwrap();
+    settle(&[&ada, &bob]).await.unwrap();
+    disk.tell(lie(id));
+    let words = server.converged(&[&ada, &bob]).await.unwrap_err().to_string();
+    assert!(
+        words.contains(&format!("{place}: bob")) && words.contains(told),
+        "{words}"
+    );
+    assert!(!words.contains(": ada (device"), "{words}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_a_device_is_wrong_about_is_found_where_it_is() {
+    is_found(
+        Lie::Forgets,
+        "general, message 1",
+        "has nothing on disk, the server has \"hello\"",
+    )
+    .await;
+    is_found(
+        Lie::Hides,
+        "general, the timeline",
+        "has 1 rows, the server has 2 messages",
+    )
+    .await;
+    is_found(
+        |_| Lie::Invents,
+        "general, the timeline",
+        "the server has no such message",
+    )
+    .await;
+    is_found(|_| Lie::Swaps, "general, the timeline, message 1", "(seq 2, ver ").await;
+    is_found(
+        |_| Lie::NoReactions,
+        "general, the timeline, message 1",
+        ", 1 like",
+    )
+    .await;
+    is_found(
+        |_| Lie::NoChannels,
+        "the channel list",
+        "has {}, the server has {",
+    )
+    .await;
+    is_found(|_| Lie::Renames, "messaging:general", "Particular").await;
+    is_found(|_| Lie::NoMembers, "general, member ada", "state: Gone").await;
+    is_found(
+        |_| Lie::NoReads,
+        "general, read position of ada",
+        "has None, the server has Some(Read",
+    )
+    .await;
+    is_found(|_| Lie::NoNames, "the profiles", "has {}, the server has {").await;
 }
