@@ -73,6 +73,7 @@ impl Round {
             let store = match self.store.take() {
                 Some(store) => store,
                 None => match SqliteStore::open(&self.path).await {
+                    Ok(store) if store.recovery().is_some() => return Err(taken_for_damage(&store)),
                     Ok(store) => store,
                     Err(_) if self.disk.is_off() => break,
                     Err(error) => return Err(format!("the power is on, and: {error}")),
@@ -115,6 +116,9 @@ impl Round {
     async fn check(&mut self) -> Result<(), String> {
         let opened = SqliteStore::open(&self.path).await;
         let store = opened.map_err(|error| format!("S3: it cannot be opened any more: {error}"))?;
+        if store.recovery().is_some() {
+            return Err(taken_for_damage(&store));
+        }
         let loaded = store.load().await.map_err(|error| format!("S3: {error}"))?;
         let there: u64 = match &loaded.heads_token {
             Some(token) => token
@@ -153,6 +157,14 @@ impl Round {
         }
         Ok(())
     }
+}
+
+fn taken_for_damage(store: &SqliteStore) -> String {
+    let reason = store.recovery().map(|recovery| recovery.reason);
+    format!(
+        "a power loss was taken for damage: {}",
+        reason.unwrap_or_default()
+    )
 }
 
 async fn load(store: &dyn Store) -> Result<Loaded, String> {

@@ -4,7 +4,9 @@ use whimbrel_store::StoreError;
 
 /// SQLite's primary result codes that mean something of their own here.
 mod primary {
+    pub(super) const ERROR: u32 = 1;
     pub(super) const BUSY: u32 = 5;
+    pub(super) const READONLY: u32 = 8;
     pub(super) const CORRUPT: u32 = 11;
     pub(super) const FULL: u32 = 13;
     pub(super) const CANTOPEN: u32 = 14;
@@ -24,18 +26,43 @@ pub(crate) fn engine(path: &Path, doing: &str, error: &sqlx::Error) -> StoreErro
     }
 }
 
-/// Says why the database at `path` cannot be opened.
+/// Says what went wrong in the writing task, whose statements do not depend on what anyone asks for: if a column or table
+/// of them is missing, the schema is damaged.
+pub(crate) fn writing(path: &Path, doing: &str, error: &sqlx::Error) -> StoreError {
+    let message = error.to_string();
+    let is_missing = ["no such column", "no such table", "has no column named"]
+        .iter()
+        .any(|what| message.contains(what));
+    match primary_code(error) {
+        Some(primary::ERROR) if is_missing => StoreError::Corrupt(format!("{doing}: {message}")),
+        _ => engine(path, doing, error),
+    }
+}
+
+/// Says why the database at `path` cannot be opened. [`StoreError::Corrupt`]: because of what is in it.
 pub(crate) fn open(path: &Path, error: &sqlx::Error) -> StoreError {
     let reason = match primary_code(error) {
         Some(primary::FULL | primary::BUSY) => return engine(path, "opening", error),
         Some(primary::NOTADB) => {
-            "it is not a SQLite database, or an encrypted one; it was left as it is".to_owned()
+            return StoreError::Corrupt("it is not a SQLite database, or an encrypted one".to_owned());
         }
-        Some(primary::CORRUPT) => format!("it is damaged: {error}; it was left as it is"),
+        // The statements with which it is opened are always the same: what is wrong with them is wrong with the file.
+        // The same holds for a file that says it is not to be written, since its permissions were seen to allow it.
+        Some(primary::CORRUPT | primary::ERROR | primary::READONLY) => {
+            return StoreError::Corrupt(format!("it is damaged: {error}"));
+        }
         Some(primary::CANTOPEN) => format!("there is no file, or it may not be opened: {error}"),
         _ => error.to_string(),
     };
     cannot_open(path, reason)
+}
+
+/// Says of a database that is not known to be ours that what is in it cannot be used.
+pub(crate) fn refused(path: &Path, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Corrupt(reason) => cannot_open(path, format!("{reason}; it was left as it is")),
+        other => other,
+    }
 }
 
 pub(crate) fn cannot_open(path: &Path, reason: impl Into<String>) -> StoreError {

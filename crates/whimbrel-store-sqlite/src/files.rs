@@ -27,8 +27,8 @@ pub(crate) fn prepare(path: &Path) -> Result<Lock, StoreError> {
     if let Some(dir) = path.parent().filter(|dir| !dir.exists()) {
         create_dir(dir).map_err(|error| failed(dir, &error))?;
     }
-    let beside = lock_path(path);
-    let lock = create_file(&beside).map_err(|error| failed(&beside, &error))?;
+    let lock_path = beside(path, "-lock");
+    let lock = create_file(&lock_path).map_err(|error| failed(&lock_path, &error))?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -36,16 +36,27 @@ pub(crate) fn prepare(path: &Path) -> Result<Lock, StoreError> {
                 path: path.to_owned(),
             });
         }
-        Err(TryLockError::Error(error)) => return Err(failed(&beside, &error)),
+        Err(TryLockError::Error(error)) => return Err(failed(&lock_path, &error)),
     }
     create_file(path).map_err(|error| failed(path, &error))?;
     Ok(Lock(lock))
 }
 
-fn lock_path(path: &Path) -> PathBuf {
+/// The path of a file that belongs to `path`.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push("-lock");
+    name.push(suffix);
     PathBuf::from(name)
+}
+
+/// The path of the outbox journal.
+pub(crate) fn journal(path: &Path) -> PathBuf {
+    beside(path, "-outbox")
+}
+
+/// The path of the file that says that the database was found damaged.
+pub(crate) fn damage_mark(path: &Path) -> PathBuf {
+    beside(path, "-damaged")
 }
 
 fn create_dir(dir: &Path) -> io::Result<()> {
@@ -62,7 +73,7 @@ fn create_dir(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn create_file(path: &Path) -> io::Result<File> {
+pub(crate) fn create_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -73,6 +84,48 @@ fn create_file(path: &Path) -> io::Result<File> {
 /// Makes `path` independent of the working directory, and of the names that mean something else to SQLite.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, StoreError> {
     std::path::absolute(path).map_err(|error| cannot_open(path, error.to_string()))
+}
+
+/// Moves the database at `path` to a name that is free, with its logs, and makes sure that it stays there. Returns
+/// where; nothing if there was no file, or only empty ones.
+pub(crate) fn set_aside(path: &Path) -> io::Result<Option<PathBuf>> {
+    let free = |n: &u32| {
+        ["", "-wal"]
+            .iter()
+            .all(|suffix| !beside(path, &format!(".damaged-{n}{suffix}")).exists())
+    };
+    let to = beside(path, &format!(".damaged-{}", (1..).find(free).unwrap_or(0)));
+    let mut moved_to = None;
+    // The database first: without it, a log is nothing that SQLite would look at.
+    for suffix in ["", "-wal", "-journal"] {
+        let from = beside(path, suffix);
+        if fs::metadata(&from).is_ok_and(|meta| meta.len() > 0) {
+            fs::rename(&from, beside(&to, suffix))?;
+            moved_to = Some(to.clone());
+        } else {
+            remove(&from)?;
+        }
+    }
+    remove(&beside(path, "-shm"))?;
+    #[cfg(unix)]
+    if let Some(dir) = path.parent() {
+        File::open(dir)?.sync_all()?;
+    }
+    Ok(moved_to)
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Returns whether the file at `path` says that it is a SQLite database of the application `id`.
+pub(crate) fn is_of(path: &Path, id: u32) -> bool {
+    let mut header = [0; 100];
+    let read = File::open(path).and_then(|mut file| io::Read::read_exact(&mut file, &mut header));
+    read.is_ok() && header.starts_with(b"SQLite format 3\0") && header[68..72] == id.to_be_bytes()
 }
 
 /// Checks that there is a file to read.

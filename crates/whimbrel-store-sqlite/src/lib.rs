@@ -1,7 +1,8 @@
 //! The client's storage on SQLite.
 //!
-//! [`SqliteStore`] keeps one account's database in one file. Beside it are SQLite's own `-wal` and `-shm`, and
-//! `-lock`, which holds the right to write.
+//! [`SqliteStore`] keeps one account's database in one file. Beside it are SQLite's own `-wal` and `-shm`;
+//! `-lock`, which holds the right to write; and `-outbox`, a journal of the outbox, from which it is kept when the
+//! database is damaged.
 //!
 //! One task owns the writing connection; reads have up to four connections of their own and never wait for a write.
 //! A delta is one transaction, sent to the database in one piece.
@@ -11,20 +12,30 @@
 //! - What [`apply`](whimbrel_store::Store::apply) has returned for is on disk: write-ahead log, `synchronous=FULL`.
 //! - A transaction never depends on its caller: it runs to its end in the writing task.
 //! - At most one store, of all processes, has a database open for writing.
-//! - A file that is not understood (newer, another program's, damaged) is refused and left as it is.
+//! - A file that is not understood (newer, another program's) is refused and left as it is.
+//! - A damaged one is never deleted: it is set aside, and a new one has its account and outbox ([`Recovery`]). What of
+//!   the outbox could not be read is said, never left out silently.
 //! - Every read is one statement, so it sees whole deltas only.
 
+mod database;
 mod decode;
 mod error;
 mod files;
+mod health;
+mod journal;
 mod load;
 mod message;
+mod opening;
+mod own;
 mod read;
 mod readers;
+mod recovery;
+mod salvage;
 mod schema;
 mod script;
 mod store;
 mod write;
 mod writer;
 
+pub use recovery::Recovery;
 pub use store::SqliteStore;

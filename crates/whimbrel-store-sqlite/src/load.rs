@@ -1,6 +1,7 @@
 use crate::{
     decode::{Decoded, corrupt, id, json, number, opt_json, opt_number, text_id},
     error,
+    own::Own,
 };
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 use std::path::Path;
@@ -9,6 +10,10 @@ use whimbrel_model::{
     StreamId, Timestamp,
 };
 use whimbrel_store::StoreError;
+
+/// The outbox, oldest first.
+const OUTBOX: &str = "SELECT id, pos, account, op, composed_at, attempted, failures, last_error, rejection \
+                      FROM outbox ORDER BY pos";
 
 /// Reads what the engine needs at start, as of one moment.
 pub(crate) async fn load(connection: &mut SqliteConnection, path: &Path) -> Result<Loaded, StoreError> {
@@ -39,12 +44,25 @@ async fn read(connection: &mut SqliteConnection, path: &Path) -> Result<Loaded, 
     for row in rows(connection, path, sql).await? {
         loaded.ranges.insert(text_id(&row, 0)?, json(&row, 1)?);
     }
-    let sql = "SELECT id, pos, account, op, composed_at, attempted, failures, last_error, rejection \
-               FROM outbox ORDER BY pos";
-    for row in rows(connection, path, sql).await? {
+    for row in rows(connection, path, OUTBOX).await? {
         loaded.outbox.push(outbox_item(&row)?);
     }
     Ok(loaded)
+}
+
+/// Reads the device's own part. Only the writer calls it, so that it is of one moment.
+pub(crate) async fn own(connection: &mut SqliteConnection, path: &Path) -> Result<Own, StoreError> {
+    let mut own = Own::default();
+    let sql = "SELECT user, device, outbox_ver FROM session";
+    for row in rows(connection, path, sql).await? {
+        own.account = account(&row)?;
+        own.ver = number(&row, 2)?;
+    }
+    for row in rows(connection, path, OUTBOX).await? {
+        let item = outbox_item(&row)?;
+        own.outbox.insert(item.id, item);
+    }
+    Ok(own)
 }
 
 async fn rows(
@@ -53,19 +71,25 @@ async fn rows(
     sql: &'static str,
 ) -> Result<Vec<SqliteRow>, StoreError> {
     let rows = sqlx::query(sql).fetch_all(connection).await;
-    rows.map_err(|error| error::engine(path, "loading", &error))
+    rows.map_err(|error| error::writing(path, "loading", &error))
 }
 
 fn session(loaded: &mut Loaded, row: &SqliteRow) -> Decoded<()> {
-    if row.try_get::<Option<&str>, _>(0)?.is_some() {
-        loaded.account = Some(Account {
-            user: text_id(row, 0)?,
-            device: DeviceId(id(row, 1)?),
-        });
-    }
+    loaded.account = account(row)?;
     loaded.heads_token = row.try_get(2)?;
     loaded.synced_at = row.try_get::<Option<i64>, _>(3)?.map(Timestamp);
     Ok(())
+}
+
+/// Reads the columns user and device.
+pub(crate) fn account(row: &SqliteRow) -> Decoded<Option<Account>> {
+    if row.try_get::<Option<&str>, _>(0)?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Account {
+        user: text_id(row, 0)?,
+        device: DeviceId(id(row, 1)?),
+    }))
 }
 
 fn stream(loaded: &mut Loaded, row: &SqliteRow) -> Decoded<()> {
@@ -90,7 +114,8 @@ fn stream(loaded: &mut Loaded, row: &SqliteRow) -> Decoded<()> {
     Ok(())
 }
 
-fn outbox_item(row: &SqliteRow) -> Decoded<OutboxItem> {
+/// Reads the columns of [`OUTBOX`].
+pub(crate) fn outbox_item(row: &SqliteRow) -> Decoded<OutboxItem> {
     Ok(OutboxItem {
         id: OpId(id(row, 0)?),
         pos: number(row, 1)?,

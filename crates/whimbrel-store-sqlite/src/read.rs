@@ -20,7 +20,7 @@ use whimbrel_store::StoreError;
 const SUMMARY: &str = "SELECT k.cid, c.ver, c.row, p.ver, p.row, r.epoch, r.seq, r.ver, \
      (SELECT count(*) FROM messages u WHERE u.cid = k.cid AND u.in_channel = 1 AND u.ver > 0 \
       AND u.seq > coalesce(r.seq, 0) AND u.author <> s.user AND u.deleted = 0), \
-     (SELECT count(*) FROM members a WHERE a.cid = k.cid AND a.active = 1), \
+     (SELECT count(*) FROM members a WHERE a.cid = k.cid AND a.active = 1 AND a.ver > 0), \
      max(coalesce(h.head_seq, 0), coalesce(m.seq, 0)), s.user, ";
 const SUMMARY_TABLES: &str = " LEFT JOIN channels c ON c.cid = k.cid \
      LEFT JOIN session s ON s.one = 1 \

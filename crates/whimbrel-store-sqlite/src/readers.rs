@@ -1,4 +1,4 @@
-use crate::error;
+use crate::{error, health::Health};
 use sqlx::{
     ConnectOptions as _, Connection as _, SqliteConnection,
     query::Query,
@@ -24,15 +24,18 @@ pub(crate) struct Readers {
     path: Arc<PathBuf>,
     options: SqliteConnectOptions,
     permits: Semaphore,
-    idle: Mutex<Vec<SqliteConnection>>,
+    health: Arc<Health>,
+    /// Each with the file that it is connected to.
+    idle: Mutex<Vec<(u64, SqliteConnection)>>,
 }
 
 impl Readers {
-    pub(crate) fn new(path: Arc<PathBuf>, options: SqliteConnectOptions) -> Self {
+    pub(crate) fn new(path: Arc<PathBuf>, options: SqliteConnectOptions, health: Arc<Health>) -> Self {
         Self {
             path,
             options,
             permits: Semaphore::new(READERS as usize),
+            health,
             idle: Mutex::default(),
         }
     }
@@ -45,13 +48,14 @@ impl Readers {
     ) -> Result<Vec<SqliteRow>, StoreError> {
         let _permit = self.permits.acquire().await.map_err(|_| StoreError::Closed)?;
         let failed = |error| error::engine(&self.path, doing, &error);
+        let file = self.health.generation();
         let kept = self.idle().pop();
         let mut connection = match kept {
-            Some(connection) => connection,
-            None => self.options.connect().await.map_err(failed)?,
+            Some((of, connection)) if of == file => connection,
+            _ => self.options.connect().await.map_err(failed)?,
         };
         let rows = query.fetch_all(&mut connection).await.map_err(failed)?;
-        self.idle().push(connection);
+        self.idle().push((file, connection));
         Ok(rows)
     }
 
@@ -63,14 +67,14 @@ impl Readers {
         };
         self.permits.close();
         let connections = std::mem::take(&mut *self.idle());
-        for connection in connections {
+        for (_, connection) in connections {
             if let Err(error) = connection.close().await {
                 tracing::warn!(%error, "a reading connection was not closed cleanly; nothing is lost");
             }
         }
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<SqliteConnection>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<(u64, SqliteConnection)>> {
         // Only pushed to and popped from under the lock, so it is whole even if a thread panicked.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,13 +4,17 @@ use std::path::Path;
 use whimbrel_store::StoreError;
 
 /// What leads from each schema to the next. Never changed once released: a new schema is a new entry.
-const MIGRATIONS: &[&str] = &[include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/0001.sql"),
+    include_str!("schema/0002.sql"),
+    include_str!("schema/0003.sql"),
+];
 
 /// The schema that this version reads and writes, as in `PRAGMA user_version`.
 pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// Marks a file as ours (`PRAGMA application_id`): "Whim".
-const APPLICATION_ID: i64 = 0x5768_696d;
+pub(crate) const APPLICATION_ID: u32 = 0x5768_696d;
 
 /// The first SQLite without the race in which a WAL reset could corrupt a database.
 const SQLITE_AT_LEAST: [u32; 3] = [3, 51, 3];
@@ -33,11 +37,9 @@ pub(crate) async fn check(connection: &mut SqliteConnection, path: &Path) -> Res
         return Err(error::cannot_open(path, reason));
     }
     let is_new = (application, found, objects) == (0, 0, 0);
-    if application != APPLICATION_ID && !is_new {
-        return Err(error::cannot_open(
-            path,
-            "it is another program's database; it was left as it is",
-        ));
+    if application != i64::from(APPLICATION_ID) && !is_new {
+        // If ours was there, that is what is wrong with it.
+        return Err(StoreError::Corrupt("it is another program's database".to_owned()));
     }
     if found > VERSION {
         return Err(StoreError::NewerSchema {
@@ -65,7 +67,7 @@ pub(crate) async fn migrate(
         missing.join(";\n")
     );
     let migrated = sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await;
-    migrated.map_err(|error| error::engine(path, "migrating to the current schema", &error))?;
+    migrated.map_err(|error| error::open(path, &error))?;
     tracing::info!(?path, from = found, to = VERSION, "the database has a new schema");
     Ok(())
 }

@@ -1,13 +1,12 @@
-use crate::{error, files, readers::Readers, schema, writer::Writer};
-use async_trait::async_trait;
-use sqlx::{
-    ConnectOptions as _, Connection as _, SqliteConnection,
-    sqlite::{SqliteConnectOptions, SqliteSynchronous},
+use crate::{
+    database::Database, error, files, health::Health, journal::Journal, opening, opening::Opened,
+    readers::Readers, recovery::Recovery, schema, writer::Writer,
 };
+use async_trait::async_trait;
+use sqlx::SqliteConnection;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 use tokio_util::task::TaskTracker;
 use whimbrel_model::{
@@ -15,12 +14,6 @@ use whimbrel_model::{
     User, UserId,
 };
 use whimbrel_store::{Store, StoreError};
-
-/// How long to wait for a lock of SQLite: longer than any checkpoint, short enough that someone still waits for it.
-const BUSY: Duration = Duration::from_secs(5);
-
-/// The size to which the log of the database (`-wal`) is cut back after a burst.
-const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 
 /// One account's database in one SQLite file.
 ///
@@ -31,12 +24,16 @@ pub struct SqliteStore {
     path: Arc<PathBuf>,
     writer: Writer,
     readers: Readers,
+    health: Arc<Health>,
     read_only: bool,
 }
 
 impl SqliteStore {
     /// Opens the database at `path`, and makes it and its directory if they are missing, readable by the own user
     /// only. Brings an older schema up to date before it returns.
+    ///
+    /// If it was one of ours and is damaged, its file is set aside and a new one is made with its account and outbox:
+    /// see [`recovery`](Self::recovery). To delete a database, delete every file whose name begins with its own.
     ///
     /// # Errors
     /// [`StoreError::InUse`] while another store, in this process or another, has it open;
@@ -54,14 +51,12 @@ impl SqliteStore {
 
     async fn open_to_the_end(path: PathBuf) -> Result<Self, StoreError> {
         let lock = files::prepare(&path)?;
-        let mut connection = connect(&path, &options(&path)).await?;
-        let outcome = set_up(&mut connection, &path).await;
-        if let Err(error) = outcome {
-            // The first error is the one to tell.
-            drop(connection.close().await);
-            return Err(error);
-        }
-        Ok(Self::start(path, connection, Some(lock)))
+        let Opened {
+            connection,
+            journal,
+            recovery,
+        } = opening::open(&path).await?;
+        Ok(Self::start(path, connection, recovery, Some((lock, journal))))
     }
 
     /// Opens the database at `path` to look at it, also while another store has it open for writing. Sees what is
@@ -72,24 +67,44 @@ impl SqliteStore {
     pub async fn open_read_only(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = files::absolute(path.as_ref())?;
         files::require_file(&path)?;
-        let mut connection = connect(&path, &options(&path).read_only(true)).await?;
-        let found = schema::check(&mut connection, &path).await?;
+        let look = async {
+            let mut connection = opening::connect(&path, &opening::options(&path).read_only(true)).await?;
+            let found = schema::check(&mut connection, &path).await?;
+            Ok((connection, found))
+        };
+        let (connection, found) = look.await.map_err(|error| error::refused(&path, error))?;
         if found < schema::VERSION {
             let reason = format!("it has schema {found}; open it for writing once to bring it up to date");
             return Err(error::cannot_open(&path, reason));
         }
-        Ok(Self::start(path, connection, None))
+        Ok(Self::start(path, connection, None, None))
     }
 
-    fn start(path: PathBuf, connection: SqliteConnection, lock: Option<files::Lock>) -> Self {
+    fn start(
+        path: PathBuf,
+        connection: SqliteConnection,
+        recovery: Option<Recovery>,
+        own: Option<(files::Lock, Journal)>,
+    ) -> Self {
         let path = Arc::new(path);
-        let readers = options(&path).read_only(true);
+        let health = Arc::new(Health::new(&path, own.is_some(), recovery));
+        let readers = opening::options(&path).read_only(true);
+        let (lock, journal) = own.unzip();
+        let database = Database::new(Arc::clone(&path), Arc::clone(&health), connection, journal);
         Self {
-            readers: Readers::new(Arc::clone(&path), readers),
+            readers: Readers::new(Arc::clone(&path), readers, Arc::clone(&health)),
             read_only: lock.is_none(),
-            writer: Writer::start(connection, Arc::clone(&path), lock),
+            writer: Writer::start(database, lock),
+            health,
             path,
         }
+    }
+
+    /// Returns what became of the database if it was found damaged: when this store was opened, or later, and then
+    /// recovered by [`load`](Store::load).
+    #[must_use]
+    pub fn recovery(&self) -> Option<Recovery> {
+        self.health.recovery()
     }
 
     /// Returns where the database is.
@@ -99,41 +114,10 @@ impl SqliteStore {
     }
 }
 
-/// Checks the database, and only then touches it.
-async fn set_up(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
-    let found = schema::check(connection, path).await?;
-    let wal = sqlx::query("PRAGMA journal_mode = WAL")
-        .execute(&mut *connection)
-        .await;
-    wal.map_err(|error| error::open(path, &error))?;
-    schema::migrate(connection, path, found).await
-}
-
-async fn connect(path: &Path, options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
-    options.connect().await.map_err(|error| error::open(path, &error))
-}
-
-/// The options of every connection. The journal mode is not among them: to set it writes to the file.
-fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(BUSY)
-        .pragma("temp_store", "MEMORY")
-        .pragma("mmap_size", "0")
-        .pragma("wal_autocheckpoint", "1000")
-        .pragma("journal_size_limit", JOURNAL_BYTES.to_string())
-        // On Apple systems a plain fsync does not reach the disk.
-        .pragma("fullfsync", if cfg!(target_vendor = "apple") { "1" } else { "0" })
-        .thread_name(|_| "whimbrel-sqlite".to_owned())
-        .disable_statement_logging()
-}
-
 #[async_trait]
 impl Store for SqliteStore {
     async fn load(&self) -> Result<Loaded, StoreError> {
-        self.writer.load().await
+        self.health.noticed(self.writer.load().await)
     }
 
     async fn apply(&self, delta: &Delta) -> Result<(), StoreError> {
@@ -142,35 +126,35 @@ impl Store for SqliteStore {
                 path: self.path.to_path_buf(),
             });
         }
-        self.writer.apply(delta).await
+        self.health.noticed(self.writer.apply(delta).await)
     }
 
     async fn channels(&self, offset: usize, limit: usize) -> Result<Vec<ChannelSummary>, StoreError> {
-        self.readers.channels(offset, limit).await
+        self.health.noticed(self.readers.channels(offset, limit).await)
     }
 
     async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {
-        self.readers.channel(cid).await
+        self.health.noticed(self.readers.channel(cid).await)
     }
 
     async fn members(&self, cid: &ChannelId) -> Result<Vec<Member>, StoreError> {
-        self.readers.members(cid).await
+        self.health.noticed(self.readers.members(cid).await)
     }
 
     async fn reads(&self, cid: &ChannelId) -> Result<Vec<Read>, StoreError> {
-        self.readers.reads(cid).await
+        self.health.noticed(self.readers.reads(cid).await)
     }
 
     async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError> {
-        self.readers.messages(query).await
+        self.health.noticed(self.readers.messages(query).await)
     }
 
     async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
-        self.readers.message(id).await
+        self.health.noticed(self.readers.message(id).await)
     }
 
     async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError> {
-        self.readers.users(users).await
+        self.health.noticed(self.readers.users(users).await)
     }
 
     async fn close(&self) {

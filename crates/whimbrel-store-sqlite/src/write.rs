@@ -5,8 +5,9 @@
 
 mod rows;
 
-use crate::script::Script;
+use crate::{own::Own, script::Script};
 use rows::Batch;
+use sqlx::sqlite::SqliteArguments;
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
     Account, Change, ChannelId, Cursor, Delta, Head, OpId, OutboxItem, OutboxStatus, RangeSet, StreamId,
@@ -14,18 +15,34 @@ use whimbrel_model::{
 };
 use whimbrel_store::StoreError;
 
-/// Builds the transaction that commits `delta`.
+/// Builds the transaction that commits `delta`, and counts that the outbox changed if it did.
 ///
 /// # Errors
 /// A value that the database cannot hold.
-pub(crate) fn script(delta: &Delta) -> Result<(String, sqlx::sqlite::SqliteArguments), StoreError> {
+pub(crate) fn script(delta: &Delta) -> Result<(String, SqliteArguments), StoreError> {
+    plan(delta).finish()
+}
+
+/// Builds the transaction that gives a new database the account and the outbox of another one.
+///
+/// # Errors
+/// A value that the database cannot hold.
+pub(crate) fn restoring(own: &Own) -> Result<(String, SqliteArguments), StoreError> {
+    let mut script = plan(&own.as_delta());
+    let sql = "INSERT INTO session (one, outbox_ver) VALUES (1, ?) ON CONFLICT DO UPDATE \
+               SET outbox_ver = excluded.outbox_ver";
+    script.statement(sql, |args| args.number(own.ver));
+    script.finish()
+}
+
+fn plan(delta: &Delta) -> Script {
     let mut plan = Plan::default();
     for change in &delta.changes {
         plan.add(change);
     }
     let mut script = Script::new();
     plan.write(&mut script);
-    script.finish()
+    script
 }
 
 /// A delta, gathered by table.
@@ -126,6 +143,11 @@ impl<'a> Plan<'a> {
             script.statement(sql, |args| args.add(at.as_millis()));
         }
         self.write_outbox(script);
+        if self.account.is_some() || !self.outbox.is_empty() {
+            let sql = "INSERT INTO session (one, outbox_ver) VALUES (1, 1) ON CONFLICT DO UPDATE \
+                       SET outbox_ver = outbox_ver + 1";
+            script.statement(sql, |_| {});
+        }
     }
 
     fn write_ranges(&self, script: &mut Script) {

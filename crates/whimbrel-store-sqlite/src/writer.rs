@@ -1,6 +1,5 @@
-use crate::{error, files::Lock, load, write};
-use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection, sqlite::SqliteArguments};
-use std::{path::PathBuf, sync::Arc};
+use crate::{database::Database, files::Lock, journal::Note, own::OwnChange, write};
+use sqlx::sqlite::SqliteArguments;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use whimbrel_model::{Delta, Loaded};
@@ -23,24 +22,30 @@ pub(crate) struct Writer {
 
 #[derive(Debug)]
 enum Job {
-    Apply(String, SqliteArguments, oneshot::Sender<Result<(), StoreError>>),
+    Apply(
+        String,
+        SqliteArguments,
+        Option<Note>,
+        oneshot::Sender<Result<(), StoreError>>,
+    ),
     Load(oneshot::Sender<Result<Loaded, StoreError>>),
 }
 
 impl Writer {
     /// Starts the task. `lock` is held until the connection is closed; a reader of someone else's database has none.
-    pub(crate) fn start(connection: SqliteConnection, path: Arc<PathBuf>, lock: Option<Lock>) -> Self {
+    pub(crate) fn start(database: Database, lock: Option<Lock>) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let closing = CancellationToken::new();
         let task = TaskTracker::new();
-        task.spawn(run(connection, path, lock, queue, closing.clone()));
+        task.spawn(run(database, lock, queue, closing.clone()));
         task.close();
         Self { jobs, closing, task }
     }
 
     pub(crate) async fn apply(&self, delta: &Delta) -> Result<(), StoreError> {
         let (sql, args) = write::script(delta)?;
-        self.run(|done| Job::Apply(sql, args, done)).await
+        let note = OwnChange::of(delta).map(|change| Note::of(&change)).transpose()?;
+        self.run(|done| Job::Apply(sql, args, note, done)).await
     }
 
     pub(crate) async fn load(&self) -> Result<Loaded, StoreError> {
@@ -71,8 +76,7 @@ impl Writer {
 }
 
 async fn run(
-    mut connection: SqliteConnection,
-    path: Arc<PathBuf>,
+    mut database: Database,
     lock: Option<Lock>,
     mut queue: mpsc::Receiver<Job>,
     closing: CancellationToken,
@@ -87,36 +91,14 @@ async fn run(
             job = queue.recv() => job,
         };
         match job {
-            Some(Job::Apply(sql, args, done)) => {
-                let outcome = commit(&mut connection, sql, args).await;
-                let outcome = outcome.map_err(|error| error::engine(&path, "committing a delta", &error));
+            Some(Job::Apply(sql, args, note, done)) => {
                 // Nobody may be waiting any more; what was committed stays committed.
-                drop(done.send(outcome));
+                drop(done.send(database.commit(sql, args, note).await));
             }
-            Some(Job::Load(done)) => {
-                let outcome = load::load(&mut connection, &path).await;
-                drop(done.send(outcome));
-            }
+            Some(Job::Load(done)) => drop(done.send(database.load().await)),
             None => break,
         }
     }
-    if let Err(error) = connection.close().await {
-        tracing::warn!(%error, "the database was not closed cleanly; nothing committed is lost");
-    }
+    database.close().await;
     drop(lock);
-}
-
-async fn commit(
-    connection: &mut SqliteConnection,
-    sql: String,
-    args: SqliteArguments,
-) -> Result<(), sqlx::Error> {
-    let outcome = sqlx::query_with(AssertSqlSafe(sql), args)
-        .execute(&mut *connection)
-        .await;
-    if outcome.is_err() {
-        // Fails if the engine has rolled back already, which is as good.
-        drop(sqlx::query("ROLLBACK").execute(connection).await);
-    }
-    outcome.map(drop)
 }

@@ -1,6 +1,10 @@
 //! Integration tests of the SQLite store.
 
+#![expect(clippy::unwrap_used, reason = "test support fails the test")]
+
 mod conformance;
 mod durability;
+mod migration;
 mod opening;
+mod salvage;
 mod sample;

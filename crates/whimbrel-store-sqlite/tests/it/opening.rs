@@ -55,20 +55,6 @@ async fn a_file_that_is_not_a_database_is_refused_and_kept() {
 }
 
 #[tokio::test]
-async fn a_truncated_database_is_refused_and_kept() {
-    let dir = dir();
-    let path = database(&dir);
-    let store = SqliteStore::open(&path).await.unwrap();
-    store.apply(&messages(1, 100)).await.unwrap();
-    store.close().await;
-    let mut bytes = fs::read(&path).unwrap();
-    bytes.truncate(2 * 4096);
-    fs::write(&path, &bytes).unwrap();
-    let damaged = |error: &StoreError| matches!(error, StoreError::CannotOpen { reason, .. } if reason.contains("damaged"));
-    assert_refused(&path, damaged).await;
-}
-
-#[tokio::test]
 async fn another_programs_database_is_refused_and_kept() {
     let dir = dir();
     let path = database(&dir);

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use uuid::Uuid;
 use whimbrel_model::{
-    Account, Change, ChannelId, Delta, DeviceId, Message, MessageBody, MessageId, MessagePage, MessageQuery,
-    MessageScope, Row, Timestamp, UserId,
+    Account, Change, ChannelId, Code, Delta, DeviceId, Message, MessageBody, MessageId, MessagePage,
+    MessageQuery, MessageScope, Op, OpId, OutboxItem, OutboxStatus, Rejection, Row, Timestamp, UserId,
 };
 use whimbrel_store::Store;
 
@@ -29,6 +29,36 @@ pub(crate) fn account() -> Account {
     Account {
         user: UserId::new("ada").expect("a user id"),
         device: DeviceId(uuid(1)),
+    }
+}
+
+/// An operation in the outbox: one in three was attempted, and one in three was rejected.
+pub(crate) fn item(n: u64) -> OutboxItem {
+    let rejection = Rejection {
+        code: Code::Forbidden,
+        message: "only members may send here".to_owned(),
+        parent: None,
+    };
+    OutboxItem {
+        pos: n,
+        id: OpId(uuid(1_000_000 + n)),
+        op: Op::SendMessage {
+            cid: cid(),
+            id: MessageId(uuid(2_000_000 + n)),
+            body: MessageBody::text(format!("written offline, number {n}")),
+            parent: None,
+            show_in_channel: false,
+            quoted: None,
+        },
+        user: account().user,
+        composed_at: Timestamp(7),
+        attempted: n % 3 > 0,
+        failures: u32::from(n % 3 > 0),
+        last_error: (n % 3 > 0).then_some(Code::RateLimited),
+        status: match n % 3 {
+            2 => OutboxStatus::Rejected(rejection),
+            _ => OutboxStatus::Queued,
+        },
     }
 }
 

@@ -1,0 +1,60 @@
+//! Databases of older schemas.
+
+use crate::sample::{account, count, database, dir, item, run_sql};
+use whimbrel_store::Store;
+use whimbrel_store_sqlite::SqliteStore;
+
+/// The first schema, as it was released, and what was in it.
+const FIRST: &str = concat!(
+    include_str!("../../src/schema/0001.sql"),
+    include_str!("schema1.sql")
+);
+
+#[tokio::test]
+async fn a_full_outbox_of_the_first_schema_is_kept() {
+    let dir = dir();
+    let path = database(&dir);
+    run_sql(&path, FIRST).await;
+    for _ in 0..2 {
+        let store = SqliteStore::open(&path).await.unwrap();
+        assert_eq!(store.recovery(), None);
+        let loaded = store.load().await.unwrap();
+        assert!(
+            loaded.outbox == (1..=300).map(item).collect::<Vec<_>>(),
+            "{:?}",
+            loaded.outbox.first()
+        );
+        assert_eq!(loaded.account, Some(account()));
+        assert_eq!(loaded.heads_token.as_deref(), Some("7/3"));
+        assert_eq!((loaded.cursors.len(), loaded.heads.len()), (1, 1));
+        assert_eq!(count(&store).await, 1);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn an_old_database_has_a_journal_once_it_was_opened() {
+    let dir = dir();
+    let path = database(&dir);
+    run_sql(&path, FIRST).await;
+    SqliteStore::open(&path).await.unwrap().close().await;
+    std::fs::write(&path, "").unwrap();
+    let store = SqliteStore::open(&path).await.unwrap();
+    assert_eq!(store.recovery().map(|recovery| recovery.kept), Some(300));
+    assert_eq!(store.load().await.unwrap().outbox.len(), 300);
+}
+
+#[tokio::test]
+async fn a_step_that_fails_leaves_the_old_schema_and_its_outbox() {
+    let dir = dir();
+    let path = database(&dir);
+    run_sql(&path, FIRST).await;
+    // A column that a later step wants to add.
+    run_sql(&path, "ALTER TABLE session ADD COLUMN outbox_ver TEXT").await;
+    let store = SqliteStore::open(&path).await.unwrap();
+    let recovery = store
+        .recovery()
+        .expect("no version of ours made such a schema, so it is damaged");
+    assert_eq!((recovery.kept, recovery.lost), (300, Some(0)));
+    assert!(recovery.moved_to.unwrap().exists());
+}
