@@ -118,9 +118,24 @@ impl Filter {
     pub fn validate(&self, endpoint: &Endpoint) -> Result<(), QueryError> {
         check::filter(&self.0, Some(endpoint))
     }
+
+    /// Returns whether it says anything of `field`.
+    #[must_use]
+    pub fn uses(&self, field: &str) -> bool {
+        self.0.uses(field)
+    }
 }
 
 impl Node {
+    fn uses(&self, field: &str) -> bool {
+        match self {
+            Self::And(nodes) | Self::Or(nodes) | Self::Nor(nodes) => {
+                nodes.iter().any(|node| node.uses(field))
+            }
+            Self::Term(term) => term.field == field,
+        }
+    }
+
     pub(crate) fn and(nodes: impl IntoIterator<Item = Self>) -> Self {
         let flat = |node| match node {
             Self::And(inner) => inner,

@@ -1,5 +1,9 @@
 use crate::{
-    Direction, Endpoint, FieldValue, Filter, Item, PageCursor, QueryError, Sort, Value, evaluate, hash::Hash,
+    Direction, Endpoint, Filter, Item, PageCursor, Place, QueryError, Sort,
+    error::{Pointer, Problem},
+    evaluate, field,
+    hash::Hash,
+    place,
 };
 use std::cmp::Ordering;
 
@@ -31,17 +35,32 @@ impl Query {
     pub fn new(endpoint: &'static Endpoint, filter: Filter, sort: Sort) -> Result<Self, QueryError> {
         filter.validate(endpoint)?;
         sort.validate(endpoint)?;
+        Ok(Self::valid(endpoint, filter, sort))
+    }
+
+    /// Creates the query of the usual channel list: the channels that the asker is in, the newest message first.
+    #[must_use]
+    pub fn channel_list() -> Self {
+        let filter = field("joined").eq(true);
+        Self::valid(
+            &Endpoint::CHANNELS,
+            filter,
+            Sort::by_descending("last_message_at"),
+        )
+    }
+
+    fn valid(endpoint: &'static Endpoint, filter: Filter, sort: Sort) -> Self {
         let mut hash = Hash::default();
         hash.add(endpoint.name.as_bytes());
         hash.add(filter.to_json().to_string().as_bytes());
         hash.add(sort.to_json().to_string().as_bytes());
         let hash = hash.finish();
-        Ok(Self {
+        Self {
             endpoint,
             filter,
             sort,
             hash,
-        })
+        }
     }
 
     /// Returns what is asked for.
@@ -72,25 +91,54 @@ impl Query {
     /// Compares two items in the order of the sort. Only an item and itself are equal.
     #[must_use]
     pub fn compare(&self, a: &(impl Item + ?Sized), b: &(impl Item + ?Sized)) -> Ordering {
-        let mut by_keys = self
-            .keys()
-            .map(|(field, direction)| compare(&evaluate::get(a, field), &evaluate::get(b, field), direction));
+        let mut by_keys = self.keys().map(|(field, direction)| {
+            place::compare(&evaluate::get(a, field), &evaluate::get(b, field), direction)
+        });
         by_keys.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+    }
+
+    /// Returns whether the filter or the sort says anything of `field`.
+    #[must_use]
+    pub fn uses(&self, field: &str) -> bool {
+        self.filter.uses(field) || self.sort.0.iter().any(|key| key.field == field)
+    }
+
+    /// Returns where `item` stands in the order of the sort.
+    #[must_use]
+    pub fn place(&self, item: &(impl Item + ?Sized)) -> Place {
+        let key = |(field, direction)| (place::value(evaluate::get(item, field)), direction);
+        Place(self.keys().map(key).collect())
+    }
+
+    /// Returns where the item stands that `cursor` was made from.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the cursor is of another query.
+    pub fn place_of(&self, cursor: &PageCursor) -> Result<Place, QueryError> {
+        let values = cursor.values_for(self)?.iter().cloned();
+        let directions = self.keys().map(|(_, direction)| direction);
+        Ok(Place(values.zip(directions).collect()))
+    }
+
+    /// Checks that it asks for items of `endpoint`.
+    ///
+    /// # Errors
+    /// [`QueryError`] when it asks for others.
+    pub fn require(&self, endpoint: &Endpoint) -> Result<(), QueryError> {
+        if *self.endpoint == *endpoint {
+            return Ok(());
+        }
+        let what = format!("asks for {}, not {}", self.endpoint.name, endpoint.name);
+        Err(Problem::invalid(what).at(&Pointer::default()))
     }
 
     /// Returns the cursor that continues after `item`.
     #[must_use]
     pub fn cursor(&self, item: &(impl Item + ?Sized)) -> PageCursor {
-        let value = |field: &str| match evaluate::get(item, field) {
-            FieldValue::Bool(flag) => Some(Value::Bool(flag)),
-            FieldValue::Number(number) => Some(Value::Number(number)),
-            FieldValue::Text(text) => Some(Value::Text(text.into_owned())),
-            FieldValue::Missing | FieldValue::List(_) | FieldValue::Object => None,
-        };
-        let values = self.keys().map(|(field, _)| value(field)).collect();
+        let value = |(field, _)| place::value(evaluate::get(item, field));
         PageCursor {
             query: self.hash,
-            values,
+            values: self.keys().map(value).collect(),
         }
     }
 
@@ -105,45 +153,6 @@ impl Query {
     /// # Errors
     /// [`QueryError`] when the cursor is of another query.
     pub fn is_after(&self, cursor: &PageCursor, item: &(impl Item + ?Sized)) -> Result<bool, QueryError> {
-        let values = cursor.values_for(self)?;
-        let mut by_keys = self.keys().zip(values).map(|((field, direction), value)| {
-            compare(&evaluate::get(item, field), &borrowed(value.as_ref()), direction)
-        });
-        Ok(by_keys.find(|order| order.is_ne()).is_some_and(Ordering::is_gt))
-    }
-}
-
-fn borrowed(value: Option<&Value>) -> FieldValue<'_> {
-    match value {
-        None => FieldValue::Missing,
-        Some(Value::Bool(flag)) => FieldValue::Bool(*flag),
-        Some(Value::Number(number)) => FieldValue::Number(*number),
-        Some(Value::Text(text)) => FieldValue::Text(text.into()),
-    }
-}
-
-/// Compares two values of one key: numbers, then text, then false and true; the other way round when descending; and
-/// last whatever has no order.
-fn compare(a: &FieldValue<'_>, b: &FieldValue<'_>, direction: Direction) -> Ordering {
-    let missing = |value: &FieldValue<'_>| rank(value).is_none();
-    let order = match (a, b) {
-        (FieldValue::Bool(a), FieldValue::Bool(b)) => a.cmp(b),
-        (FieldValue::Number(a), FieldValue::Number(b)) => a.partial_cmp(b).unwrap_or(Ordering::Equal),
-        (FieldValue::Text(a), FieldValue::Text(b)) => a.cmp(b),
-        _ if missing(a) || missing(b) => return missing(a).cmp(&missing(b)),
-        _ => rank(a).cmp(&rank(b)),
-    };
-    match direction {
-        Direction::Ascending => order,
-        Direction::Descending => order.reverse(),
-    }
-}
-
-const fn rank(value: &FieldValue<'_>) -> Option<u8> {
-    match value {
-        FieldValue::Number(_) => Some(0),
-        FieldValue::Text(_) => Some(1),
-        FieldValue::Bool(_) => Some(2),
-        FieldValue::Missing | FieldValue::List(_) | FieldValue::Object => None,
+        Ok(self.place(item) > self.place_of(cursor)?)
     }
 }

@@ -78,10 +78,7 @@ impl Query {
     ) -> Result<Sql, QueryError> {
         let mut compiler = Compiler::new(schema, before);
         let mut pointer = Pointer::default();
-        if schema.endpoint != self.endpoint() {
-            let what = format!("asks for {}, not {}", self.endpoint().name, schema.endpoint.name);
-            return Err(Problem::invalid(what).at(&pointer));
-        }
+        self.require(schema.endpoint)?;
         let values = after.map(|cursor| cursor.values_for(self)).transpose()?;
         let mut condition = compiler.node(&self.filter().0, &mut pointer)?;
         let order = compiler.order(self)?;

@@ -327,6 +327,21 @@ fn a_cursor_that_was_tampered_with_never_reaches_a_database() {
 }
 
 #[test]
+fn the_channel_list_is_a_valid_query_and_a_query_knows_what_it_uses() {
+    let list = Query::channel_list();
+    let made = Query::new(list.endpoint(), list.filter().clone(), list.sort().clone());
+    assert_eq!(made.as_ref(), Ok(&list));
+    for (name, used) in [("joined", true), ("last_message_at", true), ("cid", false)] {
+        assert_eq!(list.uses(name), used, "{name}");
+    }
+    let nested = Filter::nor([Filter::or([
+        field("name").eq("a"),
+        field("members").contains("ada"),
+    ])]);
+    assert!(nested.uses("members") && !nested.uses("member_count"));
+}
+
+#[test]
 fn what_tables_cannot_answer_is_said() {
     let error = field("name").q("ada").to_sql(&USERS, 0).unwrap_err();
     assert_eq!(

@@ -50,8 +50,10 @@ pub(crate) async fn check<T: Stored>(
             let is_after = query
                 .is_after(&read, &item.as_item())
                 .map_err(|error| error.to_string())?;
-            let later = query.compare(&last.as_item(), &item.as_item()).is_lt();
-            same("after the cursor", &later, &is_after)?;
+            let order = query.compare(&last.as_item(), &item.as_item());
+            same("after the cursor", &order.is_lt(), &is_after)?;
+            let places = query.place(&last.as_item()).cmp(&query.place(&item.as_item()));
+            same("the order of the places", &order, &places)?;
         }
         cursor = Some(read);
     }
