@@ -51,7 +51,7 @@ impl Data {
             members: data
                 .members
                 .values()
-                .filter(|row| row.state == MemberState::Active)
+                .filter(|row| row.state == MemberState::Active && row.ver > 0)
                 .count() as u64,
             head_seq: last_message.map_or(known, |message| known.max(message.seq)),
         })

@@ -94,6 +94,7 @@ macro_rules! store_conformance {
             unread_counts_what_others_wrote_past_the_read_position,
             unread_follows_edits_of_the_log,
             what_was_read_of_a_lost_history_does_not_count,
+            members_of_a_lost_history_are_not_counted,
             a_summary_counts_active_members,
             a_summary_knows_the_newest_sequence,
             the_last_message_follows_the_log,

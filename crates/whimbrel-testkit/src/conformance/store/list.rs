@@ -185,6 +185,24 @@ pub async fn unread_follows_edits_of_the_log(t: StoreFixture) {
     assert_eq!(summary(&t, "a").await.unread, 0);
 }
 
+/// Found by the simulator: who had been added after the backup was counted for ever.
+pub async fn members_of_a_lost_history_are_not_counted(t: StoreFixture) {
+    t.apply(start(&["a"])).await;
+    t.apply([
+        put(member("a", "bob", 2, MemberState::Active)),
+        put(member("a", "cyd", 3, MemberState::Active)),
+    ])
+    .await;
+    let before = summary(&t, "a").await.members;
+    t.apply([
+        Change::Rebase(c_stream("a")),
+        put(member("a", "bob", 2, MemberState::Active)),
+    ])
+    .await;
+    assert!(before > 1);
+    assert_eq!(summary(&t, "a").await.members, 1);
+}
+
 /// Found by the simulator: after a restore, new messages at the places of old ones counted as read.
 pub async fn what_was_read_of_a_lost_history_does_not_count(t: StoreFixture) {
     t.apply(start(&["a"])).await;
