@@ -1,9 +1,10 @@
 //! Read positions, unread counts, reactions and threads.
 
 use super::support::{
-    CID, World, caught_up, go_live, go_offline, lists, made, reef, send_many, settled, shows, texts, within,
+    CID, World, caught_up, go_live, go_offline, lists, made, reaches, reef, send_many, settled, shows, texts,
+    within,
 };
-use whimbrel::{Client, model::Read};
+use whimbrel::{Client, SyncState, model::Read};
 
 async fn unread(client: &Client) -> u64 {
     let summary = reef(client).summary().await.unwrap();
@@ -64,8 +65,7 @@ async fn u18_the_unread_count_is_right_whatever_is_missed_or_doubled() {
     for round in 0..12 {
         // An event is lost on its way, or comes by catching up as well.
         device.link.drop_reply_after(round * 150);
-        send_many(&ada, round * 5, 5).await;
-        go_live(&bob).await;
+        tokio::join!(send_many(&ada, round * 5, 5), go_live(&bob));
     }
     for client in [&bob, &other] {
         caught_up(client).await;
@@ -181,17 +181,31 @@ async fn u29_a_live_reply_does_not_hide_the_replies_that_were_missed() {
     caught_up(&bob).await;
     let thread = reef(&bob).thread(parent).await.unwrap();
     // Replies are missed, and others arrive live while the missed ones are still asked for.
+    let mut written = Vec::new();
     for round in 0..10 {
         device.link.cut();
-        channel.reply(parent, format!("missed {round}")).await.unwrap();
+        reaches(&bob, "the break", |status| *status != SyncState::Live).await;
+        written.push(format!("missed {round}"));
+        channel
+            .reply(parent, written.last().unwrap().as_str())
+            .await
+            .unwrap();
         settled(&ada).await;
         device.link.restore();
-        go_live(&bob).await;
-        channel.reply(parent, format!("live {round}")).await.unwrap();
+        let live = async {
+            for number in 0..20 {
+                written.push(format!("live {round} {number}"));
+                channel
+                    .reply(parent, written.last().unwrap().as_str())
+                    .await
+                    .unwrap();
+                settled(&ada).await;
+            }
+        };
+        tokio::join!(live, go_live(&bob));
     }
     settled(&ada).await;
     caught_up(&bob).await;
-    let items = shows(&thread, "every reply", |items| items.len() == 20).await;
-    let wanted = (0..10).flat_map(|round| [format!("missed {round}"), format!("live {round}")]);
-    assert_eq!(texts(&items), wanted.collect::<Vec<_>>());
+    let items = shows(&thread, "every reply", |items| items.len() == written.len()).await;
+    assert_eq!(texts(&items), written);
 }
