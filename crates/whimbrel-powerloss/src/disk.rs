@@ -7,6 +7,7 @@ use file::File;
 use std::{
     collections::BTreeMap,
     fs, io, mem,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -19,7 +20,7 @@ const OPEN_FILES: Duration = Duration::from_secs(20);
 ///
 /// While it exists, every database that this process opens in that directory, by whatever way and however deep in a
 /// library, reads and writes through it. What was not synced when the power goes is kept, lost or torn, sector by
-/// sector, by the seed. Files that others than SQLite write in the directory count as never synced.
+/// sector, by the seed. Files that others than SQLite write in the directory count as never synced ([`Disk::trust_others`] changes that).
 #[derive(Debug)]
 pub struct Disk {
     core: Arc<Core>,
@@ -48,6 +49,7 @@ struct State {
     names: BTreeMap<PathBuf, Name>,
     /// What other files held when the power came.
     others: BTreeMap<PathBuf, Vec<u8>>,
+    trusts_others: bool,
     power: Power,
     operations: u64,
     open: usize,
@@ -70,6 +72,8 @@ enum Power {
 struct Name {
     /// The file that it names.
     now: Option<File>,
+    /// By which others than SQLite are noticed to have put another file there.
+    inode: u64,
     /// The file that it named when the directory was last synced, if it is another one.
     before: Option<Option<File>>,
 }
@@ -88,6 +92,7 @@ impl Disk {
         let state = State {
             names: BTreeMap::new(),
             others: others(&dir, &BTreeMap::new())?,
+            trusts_others: false,
             power: Power::On,
             operations: 0,
             open: 0,
@@ -106,6 +111,12 @@ impl Disk {
     /// Gives connections that are opened from now on less than they ask for: a control that has to lose something.
     pub fn weaken(&self, synchronous: Synchronous) {
         self.core.state().synchronous = synchronous;
+    }
+
+    /// Takes files that others than SQLite write in the directory for synced: for a program that syncs them itself,
+    /// which cannot be seen from here.
+    pub fn trust_others(&self) {
+        self.core.state().trusts_others = true;
     }
 
     /// Lets the power go at the write, sync, truncation or deletion after `operations` more of them.
@@ -153,8 +164,10 @@ impl Disk {
         }
         let state = &mut *state;
         if mem::replace(&mut state.power, Power::On) == Power::Off {
-            let now = others(&self.core.dir, &state.names)?;
-            restore_others(&state.others, &now, &mut state.dice)?;
+            if !state.trusts_others {
+                let now = others(&self.core.dir, &state.names)?;
+                restore_others(&state.others, &now, &mut state.dice)?;
+            }
             for (path, name) in mem::take(&mut state.names) {
                 restore_name(&path, name, &mut state.dice)?;
             }
@@ -224,10 +237,15 @@ impl Core {
             return Ok(());
         }
         state.open += 1;
-        let name = state.names.entry(path.to_owned()).or_insert_with(|| Name {
-            now: there.map(File::durable),
-            before: None,
-        });
+        let inode = fs::metadata(path).map_or(0, |meta| meta.ino());
+        let name = state.names.entry(path.to_owned()).or_default();
+        if name.inode == 0 || (name.now.is_some() && name.inode != inode) {
+            *name = Name {
+                now: there.map(File::durable),
+                ..Name::default()
+            };
+        }
+        name.inode = inode;
         if name.now.is_none() {
             name.now = Some(File::default());
             name.before.get_or_insert(None);

@@ -72,7 +72,8 @@ async fn sound(path: &Path, noted: &Noted) -> Result<(SqliteConnection, Own), St
         outcome?;
     }
     let mut connection = connect(path, &options(path)).await?;
-    match set_up(&mut connection, path).await {
+    let outcome = set_up(&mut connection, path).await;
+    match outcome.and_then(|own| agree(noted, &own).map(|()| own)) {
         Ok(own) => Ok((connection, own)),
         Err(error) => {
             close(connection).await;
@@ -81,7 +82,7 @@ async fn sound(path: &Path, noted: &Noted) -> Result<(SqliteConnection, Own), St
     }
 }
 
-/// Checks what can be checked at once, and that the journal does not know better.
+/// Checks what can be checked at once.
 async fn examine(connection: &mut SqliteConnection, path: &Path, noted: &Noted) -> Result<(), StoreError> {
     let found = schema::check(connection, path).await?;
     // Before the third schema there was no journal.
@@ -89,12 +90,17 @@ async fn examine(connection: &mut SqliteConnection, path: &Path, noted: &Noted) 
         3.. => load::own(connection, path).await?,
         _ => Own::default(),
     };
+    agree(noted, &own)
+}
+
+/// Checks that the journal does not know better.
+fn agree(noted: &Noted, own: &Own) -> Result<(), StoreError> {
     if noted.exists && noted.own.ver > own.ver {
         return Err(StoreError::Corrupt(
             "it has lost the newest changes of the outbox".to_owned(),
         ));
     }
-    if noted.exists && noted.is_whole && noted.own.ver == own.ver && noted.own != own {
+    if noted.exists && noted.is_whole && noted.own.ver == own.ver && noted.own != *own {
         return Err(StoreError::Corrupt(
             "its outbox is not what was written".to_owned(),
         ));

@@ -2,3 +2,4 @@
 
 mod databases;
 mod disk;
+mod opening;

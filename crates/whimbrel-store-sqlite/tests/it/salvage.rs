@@ -83,7 +83,7 @@ fn draw(state: &mut u64) -> usize {
 
 /// Flips one bit: half of the time near the beginning, where the header and the schema are.
 fn flip(bytes: &mut [u8], state: &mut u64) {
-    let within = if draw(state) % 2 == 0 {
+    let within = if draw(state).is_multiple_of(2) {
         bytes.len()
     } else {
         bytes.len().min(4_096)
@@ -170,7 +170,7 @@ async fn what_two_damages_took_is_said() {
     let (killed, closed) = sample().await;
     let (mut incomplete, mut whole) = (0, 0);
     for seed in 0..SEEDS {
-        let mut files = if seed % 2 == 0 {
+        let mut files = if seed.is_multiple_of(2) {
             killed.clone()
         } else {
             closed.clone()

@@ -52,9 +52,9 @@ pub(crate) fn item(n: u64) -> OutboxItem {
         },
         user: account().user,
         composed_at: Timestamp(7),
-        attempted: n % 3 > 0,
-        failures: u32::from(n % 3 > 0),
-        last_error: (n % 3 > 0).then_some(Code::RateLimited),
+        attempted: !n.is_multiple_of(3),
+        failures: u32::from(!n.is_multiple_of(3)),
+        last_error: (!n.is_multiple_of(3)).then_some(Code::RateLimited),
         status: match n % 3 {
             2 => OutboxStatus::Rejected(rejection),
             _ => OutboxStatus::Queued,
