@@ -1,7 +1,8 @@
 //! The database on the device.
 
 use super::support::{
-    World, all_sent, caught_up, go_live, lists, made, reef, send_many, settled, shows, up_to, within,
+    Shown, World, all_sent, as_others_see_it, caught_up, go_live, go_offline, ids, lists, made, reef,
+    send_many, settled, shows, up_to, within,
 };
 use async_trait::async_trait;
 use std::{
@@ -160,6 +161,41 @@ async fn u25_many_at_once_never_meet_a_locked_database() {
     ada.close().await;
     assert_eq!(reef(&ada).summary().await.unwrap_err().code(), "client_closed");
     device.open().await.close().await;
+}
+
+#[tokio::test]
+async fn u26_a_damaged_database_costs_no_unsent_message() {
+    let world = World::start().await;
+    let (device, ada) = world.online("ada").await;
+    made(&ada).await;
+    send_many(&ada, 0, 20).await;
+    go_offline(&ada).await;
+    let mut unsent = Vec::new();
+    for text in ["unsent one", "unsent two"] {
+        unsent.push(reef(&ada).send(text).await.unwrap().id);
+    }
+    ada.close().await;
+    let path = device.database();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let half = bytes.len() / 2;
+    bytes[..half].fill(0);
+    std::fs::write(&path, &bytes).unwrap();
+
+    let ada = device.open().await;
+    let timeline = reef(&ada).timeline().await.unwrap();
+    assert_eq!(ids(&timeline.items()), unsent, "what nobody else has is there");
+    go_live(&ada).await;
+    let all = |items: &Shown| items.len() == 22 && all_sent(items);
+    let items = shows(&timeline, "the rest, from the server", all).await;
+    assert_eq!(ids(&items)[20..], unsent);
+    as_others_see_it(&world, 22).await;
+    // The damaged file is still there, for whoever can read more of it.
+    let files = std::fs::read_dir(device.directory.path()).unwrap();
+    let kept = files.filter(|entry| {
+        let path = entry.as_ref().unwrap().path();
+        std::fs::read(path).is_ok_and(|held| held == bytes)
+    });
+    assert_eq!(kept.count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -119,7 +119,7 @@ impl Device {
         let target = device.open().await;
         target.close().await;
         let (from, to) = (self.database(), device.database());
-        for end in ["", "-wal"] {
+        for end in ["", "-wal", "-outbox"] {
             let name = |path: &Path| PathBuf::from(format!("{}{end}", path.display()));
             if name(&from).exists() {
                 std::fs::copy(name(&from), name(&to)).unwrap();
