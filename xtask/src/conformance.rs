@@ -168,9 +168,7 @@ fn suites_among(listed: &str) -> Vec<&'static str> {
             .iter()
             .any(|test| test.ends_with(&format!("conformance::{case}")))
     };
-    let whole = SUITES
-        .iter()
-        .filter(|(_, cases)| cases.iter().all(|case| has(case)));
+    let whole = SUITES.iter().filter(|(_, cases)| cases.iter().all(has));
     whole.map(|(name, _)| *name).collect()
 }
 
