@@ -18,6 +18,7 @@ mod config;
 mod database;
 mod door;
 mod engine;
+mod filter;
 mod frames;
 mod ids;
 mod json;
@@ -88,13 +89,19 @@ pub const TARGETS: &[Target] = &[
         name: "config",
         run: config::config,
         seeds: config::seeds,
-        bounded: 1_500,
+        bounded: 500,
     },
     Target {
         name: "address",
         run: address::address,
         seeds: address::seeds,
         bounded: 10_000,
+    },
+    Target {
+        name: "filter",
+        run: filter::filter,
+        seeds: filter::seeds,
+        bounded: 2_000,
     },
     Target {
         name: "stored",
@@ -106,7 +113,7 @@ pub const TARGETS: &[Target] = &[
         name: "database",
         run: database::database,
         seeds: database::seeds,
-        bounded: 100,
+        bounded: 40,
     },
     Target {
         name: "engine",

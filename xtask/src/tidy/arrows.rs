@@ -151,6 +151,7 @@ const TABLE: &[Arrows] = &[
             "whimbrel-hub",
             "whimbrel-model",
             "whimbrel-protocol",
+            "whimbrel-query",
             "whimbrel-server",
             "whimbrel-store",
             "whimbrel-store-sqlite",

@@ -67,6 +67,7 @@ bounded! {
     the_door_holds: "token",
     configuration_files_hold: "config",
     addresses_hold: "address",
+    filters_hold: "filter",
     stored_rows_hold: "stored",
     database_files_hold: "database",
     the_engine_holds: "engine",
