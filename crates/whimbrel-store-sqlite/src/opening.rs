@@ -63,34 +63,14 @@ async fn sound(path: &Path, noted: &Noted) -> Result<(SqliteConnection, Own), St
     if is_empty && noted.exists {
         return Err(StoreError::Corrupt("it is empty, and was not".to_owned()));
     }
-    // First through a connection that changes nothing, so that a damaged file stays as it is. After a power loss while
-    // the file was made, something has to be taken back before it can be read.
-    if !is_empty && !files::beside(path, "-journal").exists() {
-        let mut connection = connect(path, &options(path).read_only(true)).await?;
-        let outcome = examine(&mut connection, path, noted).await;
-        close(connection).await;
-        outcome?;
-    }
     let mut connection = connect(path, &options(path)).await?;
-    let outcome = set_up(&mut connection, path).await;
-    match outcome.and_then(|own| agree(noted, &own).map(|()| own)) {
+    match set_up(&mut connection, path, noted).await {
         Ok(own) => Ok((connection, own)),
         Err(error) => {
-            close(connection).await;
+            close_unchanged(path, connection).await;
             Err(error)
         }
     }
-}
-
-/// Checks what can be checked at once.
-async fn examine(connection: &mut SqliteConnection, path: &Path, noted: &Noted) -> Result<(), StoreError> {
-    let found = schema::check(connection, path).await?;
-    // Before the third schema there was no journal.
-    let own = match found {
-        3.. => load::own(connection, path).await?,
-        _ => Own::default(),
-    };
-    agree(noted, &own)
 }
 
 /// Checks that the journal does not know better.
@@ -108,15 +88,40 @@ fn agree(noted: &Noted, own: &Own) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Brings the database to the current schema, and reads the device's own part.
-pub(crate) async fn set_up(connection: &mut SqliteConnection, path: &Path) -> Result<Own, StoreError> {
+/// Checks the database, and only then brings it to the current schema. Returns the device's own part, on which it and
+/// the journal agree.
+pub(crate) async fn set_up(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    noted: &Noted,
+) -> Result<Own, StoreError> {
     let found = schema::check(connection, path).await?;
+    // Writes only if it is a new database, and so does the next to one that is not old.
     let wal = sqlx::query("PRAGMA journal_mode = WAL")
         .execute(&mut *connection)
         .await;
     wal.map_err(|error| error::open(path, &error))?;
     schema::migrate(connection, path, found).await?;
-    load::own(connection, path).await
+    let own = load::own(connection, path).await?;
+    agree(noted, &own)?;
+    Ok(own)
+}
+
+/// Closes the connection to a file that is not to be used, and leaves the file as it is: the last connection would fold
+/// the log into it and delete that, unless it is one that only reads.
+async fn close_unchanged(path: &Path, connection: SqliteConnection) {
+    let mut reader = options(path).read_only(true).connect().await.ok();
+    if let Some(reader) = &mut reader {
+        let held = sqlx::raw_sql("BEGIN; SELECT count(*) FROM sqlite_master")
+            .execute(reader)
+            .await;
+        // What cannot even be read so far has no log that SQLite would look at.
+        drop(held);
+    }
+    close(connection).await;
+    if let Some(reader) = reader {
+        close(reader).await;
+    }
 }
 
 pub(crate) async fn connect(

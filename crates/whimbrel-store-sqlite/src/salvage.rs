@@ -28,7 +28,7 @@ pub(crate) async fn recover(path: &Path, noted: &Noted, reason: String) -> Resul
     let moved_to = files::set_aside(path).map_err(failed)?;
     files::create_file(path).map_err(failed)?;
     let mut connection = opening::connect(path, &opening::options(path)).await?;
-    opening::set_up(&mut connection, path).await?;
+    opening::set_up(&mut connection, path, &Noted::default()).await?;
     let (sql, args) = write::restoring(&own)?;
     let restored = sqlx::query_with(AssertSqlSafe(sql), args)
         .execute(&mut connection)
