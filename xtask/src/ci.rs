@@ -1,7 +1,7 @@
 //! `cargo xtask ci`.
 
 use crate::process::Failure;
-use crate::{doc, fmt, lint, say, test, tidy};
+use crate::{doc, fmt, lint, say, sim, test, tidy};
 use std::time::{Duration, Instant};
 
 /// One of the other commands: its words and what it does.
@@ -14,6 +14,8 @@ const STEPS: &[Step] = &[
     ("tidy", tidy::run),
     ("test", test::run),
     ("doc", doc::run),
+    ("sim --schedules 10000", || sim::run(&sim::Args::of_a_push(false))),
+    ("sim --mutants", || sim::run(&sim::Args::of_a_push(true))),
 ];
 
 /// Runs every step, the later ones too when one fails, and sums up.

@@ -4,9 +4,9 @@ use crate::process::{Cargo, Failure};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// How many schedules; of each mutant with `--mutants`
-    #[arg(long, default_value_t = 1_000)]
-    schedules: u64,
+    /// How many schedules: 1,000, or with `--mutants` up to 10,000 of each
+    #[arg(long)]
+    schedules: Option<u64>,
     /// The seed of the first; the next ones follow it
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -21,6 +21,19 @@ pub(crate) struct Args {
     json: bool,
 }
 
+impl Args {
+    /// What is run on each push.
+    pub(crate) fn of_a_push(mutants: bool) -> Self {
+        Self {
+            schedules: Some(10_000),
+            seed: 1,
+            mutants,
+            mutant: None,
+            json: false,
+        }
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let program = [
         "run",
@@ -33,8 +46,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         "--",
     ];
     let mut call: Vec<String> = program.map(str::to_owned).to_vec();
-    for (flag, number) in [("--schedules", args.schedules), ("--seed", args.seed)] {
-        call.extend([flag.to_owned(), number.to_string()]);
+    call.extend(["--seed".to_owned(), args.seed.to_string()]);
+    if let Some(schedules) = args.schedules {
+        call.extend(["--schedules".to_owned(), schedules.to_string()]);
     }
     for (given, flag) in [(args.mutants, "--mutants"), (args.json, "--json")] {
         call.extend(given.then(|| flag.to_owned()));

@@ -7,7 +7,7 @@
 //!
 //! ## Invariants
 //!
-//! - A schedule is a function of its seed: no clock, no thread, no other randomness.
+//! - A schedule is a function of its seed: no clock, no thread, no other randomness. Several run side by side.
 //! - A failure names the invariant that was broken, as the reliability rules number them.
 
 mod action;
@@ -15,23 +15,33 @@ mod check;
 mod device;
 mod dice;
 mod fault;
+mod fold;
+mod fresh;
 mod ghost;
+mod herd;
 mod link;
 mod log;
 mod mutant;
 mod net;
+mod observe;
+mod oracle;
 mod plan;
+mod run;
 mod server;
 mod shrink;
 mod storage;
+mod travel;
 mod truth;
+mod watch;
 mod weaken;
 mod world;
 
 pub use fault::{Fault, FaultSet};
+pub use herd::{Herd, herd};
 pub use log::{Counters, PATHS};
 pub use mutant::Mutant;
 pub use plan::Cut;
+pub use run::Total;
 pub use shrink::{Shrunk, shrink};
 
 use std::fmt;
@@ -74,38 +84,4 @@ pub fn run(seed: u64, mutant: Option<Mutant>, cut: &Cut) -> Outcome {
 #[must_use]
 pub fn tell(seed: u64, mutant: Option<Mutant>, cut: &Cut) -> Outcome {
     world::World::new(seed, mutant, cut, true).run()
-}
-
-/// What many schedules came to.
-#[derive(Debug, Default)]
-pub struct Total {
-    /// How many ran.
-    pub schedules: u64,
-    /// Messages that were sent on devices.
-    pub messages: u64,
-    /// What was reached.
-    pub counters: Counters,
-    /// The seeds that failed, and how.
-    pub failures: Vec<(u64, Violation)>,
-}
-
-impl Total {
-    /// Runs `count` schedules, the seeds from `first` on, until `enough` of them failed.
-    #[must_use]
-    pub fn of(first: u64, count: u64, mutant: Option<Mutant>, enough: usize) -> Self {
-        let mut total = Self::default();
-        for seed in (first..).take(usize::try_from(count).unwrap_or(usize::MAX)) {
-            let outcome = run(seed, mutant, &Cut::default());
-            total.schedules += 1;
-            total.messages += outcome.messages;
-            total.counters.add(&outcome.counters);
-            total
-                .failures
-                .extend(outcome.violation.map(|violation| (seed, violation)));
-            if total.failures.len() >= enough {
-                break;
-            }
-        }
-        total
-    }
 }

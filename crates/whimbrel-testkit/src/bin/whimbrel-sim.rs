@@ -9,12 +9,15 @@ use whimbrel_testkit::sim::{Counters, Cut, Fault, Mutant, PATHS, Total, shrink};
 /// Schedules from which on a path that was never taken is a failure.
 const VACUOUS_FROM: u64 = 1_000;
 
+/// Failures after which a mutant counts as caught often enough.
+const CAUGHT: usize = 20;
+
 /// Failures that are told in full.
 const TOLD: usize = 1;
 
 #[derive(Debug)]
 struct Args {
-    schedules: u64,
+    schedules: Option<u64>,
     seed: u64,
     mutants: bool,
     only: Option<Mutant>,
@@ -23,7 +26,7 @@ struct Args {
 
 fn args() -> Result<Args, String> {
     let mut args = Args {
-        schedules: 1_000,
+        schedules: None,
         seed: 1,
         mutants: false,
         only: None,
@@ -37,7 +40,7 @@ fn args() -> Result<Args, String> {
                 .map_err(|_| format!("{flag} needs a number, not {text}"))
         };
         match flag.as_str() {
-            "--schedules" => args.schedules = number()?,
+            "--schedules" => args.schedules = Some(number()?),
             "--seed" => args.seed = number()?,
             "--mutants" => args.mutants = true,
             "--json" => args.json = true,
@@ -80,7 +83,7 @@ fn start() -> Instant {
 /// Runs schedules; the result is whether all held, and none was missed.
 fn schedules(args: &Args) -> bool {
     let begin = start();
-    let total = Total::of(args.seed, args.schedules, args.only, usize::MAX);
+    let total = Total::of(args.seed, args.schedules.unwrap_or(1_000), args.only, usize::MAX);
     let seconds = begin.elapsed().as_secs_f64();
     let repeats = repeats(args, total.schedules);
     for (seed, violation) in total.failures.iter().skip(TOLD) {
@@ -157,7 +160,7 @@ fn mutants(args: &Args) -> bool {
         .iter()
         .filter(|mutant| args.only.is_none_or(|only| only == **mutant))
     {
-        let total = Total::of(args.seed, args.schedules, Some(*mutant), 100);
+        let total = Total::of(args.seed, args.schedules.unwrap_or(10_000), Some(*mutant), CAUGHT);
         let mut by: Vec<&str> = total
             .failures
             .iter()
@@ -168,14 +171,13 @@ fn mutants(args: &Args) -> bool {
         let first = total.failures.first().map(|(seed, _)| seed - args.seed + 1);
         let rate = total.failures.len() as f64 / total.schedules as f64;
         all &= first.is_some();
-        if !args.json {
-            println!(
-                "{:<24} {:>6.2} %  first {first:?}  {}",
-                mutant.name(),
-                rate * 100.0,
-                by.join(" ")
-            );
-        }
+        println!(
+            "{:<24} {:>6.2} %  first {:<5} {}",
+            mutant.name(),
+            rate * 100.0,
+            first.map_or_else(|| "never".to_owned(), |first| first.to_string()),
+            by.join(" ")
+        );
         rows.push(json!({
             "name": mutant.name(),
             "caught": first.is_some(),
@@ -184,7 +186,7 @@ fn mutants(args: &Args) -> bool {
             "rate": rate,
         }));
     }
-    print_report(args, &json!({ "mutants": rows }));
+    println!("{}", json!({ "mutants": rows }));
     all
 }
 

@@ -1,9 +1,18 @@
 //! What people do.
 
-use super::{Fault, Violation, device::or_broken, ghost::Fate, storage::now_or, world::World};
-use std::collections::BTreeSet;
+use super::{
+    Fault, Mutant, Violation,
+    device::or_broken,
+    fold,
+    ghost::{Allowed, Fate},
+    storage::now_or,
+    world::World,
+};
+use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_hub::Request;
-use whimbrel_model::{ChannelId, Custom, MessageId, Op, OpEnvelope, OpId, ReactionType, Timestamp, UserId};
+use whimbrel_model::{
+    ChannelId, Custom, MessageId, Op, OpEnvelope, OpId, OutboxItem, ReactionType, Timestamp, UserId,
+};
 use whimbrel_state::TimelineItem;
 use whimbrel_store::Store as _;
 use whimbrel_sync::{Env, IdSource, Input};
@@ -29,9 +38,10 @@ enum Kind {
     History,
     GoOffline,
     GoOnline,
+    MarkUnread,
 }
 
-const KINDS: [Kind; 18] = [
+const KINDS: [Kind; 19] = [
     Kind::Send,
     Kind::Edit,
     Kind::Delete,
@@ -50,16 +60,17 @@ const KINDS: [Kind; 18] = [
     Kind::History,
     Kind::GoOffline,
     Kind::GoOnline,
+    Kind::MarkUnread,
 ];
 
 /// Messages and changes of a flood: more than the server pages through.
-const FLOOD: (usize, usize) = (60, 1_000);
+const FLOOD: (usize, usize) = (60, 2_000);
 
 impl World {
     /// One person does one thing, or something from outside goes wrong.
     pub(super) fn action(&mut self) -> Result<(), Violation> {
         let index = self.dice.index(self.devices.len());
-        if self.disturb(index) {
+        if self.disturb(index)? {
             return Ok(());
         }
         if self.plan.flood && self.dice.per_mille(60) {
@@ -78,10 +89,7 @@ impl World {
                 return Ok(());
             }
             Kind::GoOnline => {
-                self.devices[index].wants_online = true;
-                self.command(index, &mut |engine, env| {
-                    Some(engine.handle(Input::GoOnline, env))
-                })?;
+                self.go_online(index)?;
                 return Ok(());
             }
             Kind::Discard | Kind::Repeat => return self.settle(index, matches!(kind, Kind::Discard)),
@@ -110,18 +118,22 @@ impl World {
     }
 
     /// Returns whether something from outside happened.
-    fn disturb(&mut self, index: usize) -> bool {
+    fn disturb(&mut self, index: usize) -> Result<bool, Violation> {
         if self.goes_wrong(Fault::ClockJump) {
             let years = i64::try_from(self.dice.below(20)).unwrap_or(0) - 10;
             self.devices[index].wall_offset = years * 31_557_600_000;
         }
         if self.goes_wrong(Fault::ClientKilled) {
             self.kill(index, "at some moment");
-            return true;
+            return Ok(true);
         }
         if self.server.up && self.goes_wrong(Fault::ServerStopped) {
             self.server_stops();
-            return true;
+            return Ok(true);
+        }
+        if self.plan.travels && self.dice.per_mille(50) {
+            self.travel(index)?;
+            return Ok(true);
         }
         if self.plan.restores && self.dice.per_mille(60) {
             if self.server.backup.is_none() {
@@ -129,9 +141,9 @@ impl World {
             } else {
                 self.restore();
             }
-            return true;
+            return Ok(true);
         }
-        false
+        Ok(false)
     }
 
     /// Returns the channels that a device shows.
@@ -160,12 +172,18 @@ impl World {
             return Ok(());
         }
         let name = self.devices[index].name.clone();
+        let (effects, allowed) = self.take_inbox(index);
+        self.carry_out(index, effects, &allowed)?;
+        let before = self.outbox(index);
         let mut made = None;
         let done = self.command(index, &mut |engine, env| {
             let (id, effects) = engine.enqueue(op.clone(), env).ok()?;
             made = Some(id);
             Some(effects)
         })?;
+        if let Some(id) = made.filter(|_| done && self.devices[index].run.is_some()) {
+            fold::check(&before, &self.outbox(index), id, &op)?;
+        }
         let outcome = if done { "" } else { ", which fails" };
         self.say(&name, || {
             let id = made.map(|id| id.to_string()).unwrap_or_default();
@@ -178,7 +196,14 @@ impl World {
         Ok(())
     }
 
-    fn create(&mut self, index: usize) -> Option<Op> {
+    /// Returns what a device shows of its outbox.
+    fn outbox(&self, index: usize) -> Vec<OutboxItem> {
+        let run = self.devices[index].run.as_ref();
+        let items = run.map(|run| run.state.outbox()).unwrap_or_default();
+        items.iter().map(|item| OutboxItem::clone(item)).collect()
+    }
+
+    pub(super) fn create(&mut self, index: usize) -> Option<Op> {
         let number = self.dice.next();
         let me = self.devices[index].user.clone();
         let others: BTreeSet<UserId> = self.devices.iter().map(|device| device.user.clone()).collect();
@@ -228,9 +253,14 @@ impl World {
                 message: item.id(),
                 kind,
             }),
-            (Kind::MarkRead, Some(item), _) => {
-                let seq = item.view.message.seq;
-                (seq > 0).then_some(Op::MarkRead { cid, epoch: 0, seq })
+            (Kind::MarkRead | Kind::MarkUnread, Some(item), _) => {
+                let (back, seq) = (matches!(kind, Kind::MarkUnread), item.view.message.seq);
+                let me = self.devices[index].user.clone();
+                let reads = or_broken(now_or(self.devices[index].store.reads(&cid))?)?;
+                let own = reads.iter().find(|read| read.user == me);
+                let epoch = own.map_or(0, |read| read.epoch) + u32::from(back);
+                let seq = seq.saturating_sub(u64::from(back));
+                (item.view.message.seq > 0).then_some(Op::MarkRead { cid, epoch, seq })
             }
             (Kind::Add, ..) => Some(Op::AddMembers {
                 cid,
@@ -285,7 +315,7 @@ impl World {
         cid: &ChannelId,
         own: bool,
     ) -> Result<Option<TimelineItem>, Violation> {
-        let Some(timeline) = self.timeline(index, cid)? else {
+        let Some(timeline) = self.timeline(index, &(cid.clone(), None))? else {
             return Ok(None);
         };
         let me = self.devices[index].user.clone();
@@ -321,7 +351,7 @@ impl World {
             return Ok(());
         };
         if let Some(made) = self.ghost.ops.get_mut(&id) {
-            made.discard_asked = discard;
+            made.discard_asked = true;
         }
         let done = self.command(index, &mut |engine, env| {
             if discard {
@@ -355,6 +385,12 @@ impl World {
     }
 
     fn history(&mut self, index: usize, cid: ChannelId) -> Result<(), Violation> {
+        if self.dice.per_mille(500) {
+            return self.scroll(index, &cid);
+        }
+        if self.dice.per_mille(300) {
+            return self.catch_up(index);
+        }
         let limit = u32::try_from(self.dice.between(1, 30)).unwrap_or(1);
         let place = self.dice.between(1, 80);
         let anywhere = self.dice.per_mille(500);
@@ -370,6 +406,32 @@ impl World {
         Ok(())
     }
 
+    /// Somebody wants to know when everything that is there now has come.
+    fn catch_up(&mut self, index: usize) -> Result<(), Violation> {
+        let user = self.devices[index].user.clone();
+        let server = &self.ghost.server;
+        let seen = server
+            .heads
+            .iter()
+            .filter(|(stream, _)| server.may_see(&user, stream));
+        let heads = seen
+            .map(|(stream, head)| (stream.clone(), head.ver))
+            .collect::<BTreeMap<_, _>>();
+        let (effects, allowed) = self.take_inbox(index);
+        self.carry_out(index, effects, &allowed)?;
+        let Some((ticket, effects)) = self.with_env(index, |engine, env| engine.catch_up(env)) else {
+            return Ok(());
+        };
+        if let Some(run) = self.devices[index].run.as_mut() {
+            run.watch.waits(ticket, heads);
+        }
+        if self.mutant == Some(Mutant::BarrierAtOnce) {
+            return self.check_caught_up(index, ticket);
+        }
+        self.carry_out(index, effects, &Allowed::default())?;
+        Ok(())
+    }
+
     /// A thousand changes that nobody is told of: whoever is there jumps over them.
     fn flood(&mut self) -> Result<(), Violation> {
         let members = self.ghost.server.members.iter();
@@ -378,6 +440,10 @@ impl World {
             .map(|(place, _)| place.clone())
             .collect();
         let Some((cid, user)) = self.dice.pick(&active).cloned() else {
+            return Ok(());
+        };
+        let said = self.ghost.server.logs.get(&cid).cloned().unwrap_or_default();
+        let Ok(kind) = ReactionType::new("flood") else {
             return Ok(());
         };
         let mut ids = IdSource::default();
@@ -392,6 +458,7 @@ impl World {
             };
             let (op, new) = (OpId(ids.next(&mut env)), MessageId(ids.next(&mut env)));
             let body = format!("flood {round}").into();
+            let old = self.dice.index(20.min(said.len()));
             let op_body = if round < FLOOD.0 {
                 made.push(new);
                 Op::SendMessage {
@@ -401,6 +468,12 @@ impl World {
                     parent: None,
                     show_in_channel: false,
                     quoted: None,
+                }
+            } else if let Some(old) = said.get(old).filter(|_| round % 2 == 0) {
+                Op::AddReaction {
+                    cid: cid.clone(),
+                    message: *old,
+                    kind: kind.clone(),
                 }
             } else {
                 Op::EditMessage {

@@ -5,6 +5,7 @@ use super::{
     device::{everything, or_broken, stream_of},
     ghost::Fate,
     log::violated,
+    observe::Place,
     storage::now_or,
     truth::Truth,
     world::World,
@@ -15,8 +16,9 @@ use whimbrel_model::{
     ChannelId, Cursor, MemberState, Message, MessageId, MessageScope, Op, Reaction, Row, RowKey, StreamId,
     UserId, limits,
 };
-use whimbrel_state::{OlderEdge, State, Timeline};
+use whimbrel_state::{OlderEdge, Timeline};
 use whimbrel_store::Store as _;
+use whimbrel_sync::EngineConfig;
 
 /// How often an own message has to be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +39,8 @@ impl World {
         if self.devices[index].run.is_none() {
             return Ok(());
         }
-        for (cid, own) in self.own_messages(index) {
-            let Some(timeline) = self.timeline(index, &cid)? else {
+        for (place, own) in self.own_messages(index) {
+            let Some(timeline) = self.timeline(index, &place)? else {
                 continue;
             };
             let mut counts: BTreeMap<MessageId, u32> = BTreeMap::new();
@@ -64,7 +66,7 @@ impl World {
             }
         }
         if self.dice.per_mille(60) {
-            self.check_mirror(index)?;
+            self.check_views(index)?;
         }
         Ok(())
     }
@@ -80,8 +82,8 @@ impl World {
     }
 
     /// Returns what the device made and has to show, by channel.
-    fn own_messages(&self, index: usize) -> BTreeMap<ChannelId, BTreeMap<MessageId, Shown>> {
-        let mut own: BTreeMap<ChannelId, BTreeMap<MessageId, Shown>> = BTreeMap::new();
+    fn own_messages(&self, index: usize) -> BTreeMap<Place, BTreeMap<MessageId, Shown>> {
+        let mut own: BTreeMap<Place, BTreeMap<MessageId, Shown>> = BTreeMap::new();
         let mut deleted = BTreeSet::new();
         for made in self.ghost.ops.values().filter(|made| made.device == index) {
             match &made.op {
@@ -94,10 +96,16 @@ impl World {
                     parent,
                     show_in_channel,
                     ..
-                } if made.fate != Fate::Discarded && (parent.is_none() || *show_in_channel) => {
-                    let lost = made.fate == Fate::Accepted && self.ghost.restores > 0;
+                } if made.fate != Fate::Discarded => {
+                    // What was accepted, and is not on the device again, comes with its next page.
+                    let goes_back = self.ghost.restores > 0 || self.ghost.has_travelled(index);
+                    let lost = made.fate == Fate::Accepted && goes_back;
                     let shown = if lost { Shown::AtMostOnce } else { Shown::Once };
-                    own.entry(cid.clone()).or_default().insert(*id, shown);
+                    let thread = parent.map(|parent| (cid.clone(), Some(parent)));
+                    let channel = (parent.is_none() || *show_in_channel).then(|| (cid.clone(), None));
+                    for place in thread.into_iter().chain(channel) {
+                        own.entry(place).or_default().insert(*id, shown);
+                    }
                 }
                 _ => {}
             }
@@ -112,45 +120,11 @@ impl World {
         own
     }
 
-    /// C8: what is shown is what would be shown after a restart.
-    fn check_mirror(&mut self, index: usize) -> Result<(), Violation> {
-        let device = &self.devices[index];
-        let Some(run) = &device.run else { return Ok(()) };
-        let loaded = or_broken(now_or(device.store.load())?)?;
-        let fresh = State::new(device.user.clone(), loaded.outbox);
-        if fresh.outbox() != run.state.outbox() {
-            return violated("C8", format!("{} shows another outbox than it has", device.name));
-        }
-        for (cid, shown) in &run.timelines {
-            let mut query = everything(cid, MessageScope::Channel);
-            if shown.edge() == OlderEdge::OnDisk {
-                let items = shown.items();
-                query.limit = items.iter().filter(|item| item.view.message.seq > 0).count();
-            }
-            let page = or_broken(now_or(device.store.messages(&query))?)?;
-            let again = fresh.open_timeline(cid.clone(), MessageScope::Channel, page);
-            let (shown, again) = (shown.items(), again.items());
-            if shown == again {
-                continue;
-            }
-            let differs = shown.iter().zip(again.iter()).find(|(one, other)| one != other);
-            return violated(
-                "C8",
-                format!(
-                    "{} shows {} rows of {cid}, {} after a restart; first difference: {differs:?}",
-                    device.name,
-                    shown.len(),
-                    again.len()
-                ),
-            );
-        }
-        Ok(())
-    }
-
     /// Checks what has to be so when everything has come to rest.
     pub(super) fn check_end(&mut self) -> Result<(), Violation> {
         self.ghost.check_fates()?;
         self.ghost.check_order()?;
+        self.check_answers()?;
         let truth = Truth::of(&self.ghost.server);
         let cids: BTreeSet<ChannelId> = truth.names.keys().cloned().collect();
         for cid in &cids {
@@ -160,6 +134,7 @@ impl World {
             };
             let held = self.held(cid, reader)?;
             check_truth(cid, &held, &truth)?;
+            self.check_feed(cid, &members)?;
             for index in 0..self.devices.len() {
                 let active = members.contains(&self.devices[index].user);
                 if active {
@@ -171,7 +146,7 @@ impl World {
         }
         for index in 0..self.devices.len() {
             self.check_own_stream(index)?;
-            self.check_mirror(index)?;
+            self.check_views(index)?;
         }
         Ok(())
     }
@@ -232,7 +207,12 @@ impl World {
                 format!("{name} lacks the newest messages of {cid}: {ranges:?}"),
             );
         }
+        let wanted = (held.head.seq + 1).saturating_sub(EngineConfig::default().fill_messages);
+        if let Some(gap) = ranges.newest_gap(wanted) {
+            return violated("L2", format!("{name} does not fill {gap:?} of {cid}"));
+        }
         let mine = self.rows_on(index, cid, held)?;
+        self.check_unread(index, cid, &mine)?;
         for (key, row) in &held.rows {
             let seq = match row {
                 Row::Message(row) => Some(row.seq),
@@ -292,6 +272,40 @@ impl World {
             rows.extend(message.filter(|message| message.cid == *cid).map(Row::Message));
         }
         Ok(rows.into_iter().map(|row| (row.key(), row)).collect())
+    }
+
+    /// E13: what is unread is what is past the read position, counted anew.
+    fn check_unread(
+        &self,
+        index: usize,
+        cid: &ChannelId,
+        mine: &BTreeMap<RowKey, Row>,
+    ) -> Result<(), Violation> {
+        let device = &self.devices[index];
+        let read = match mine.get(&RowKey::Read(cid.clone(), device.user.clone())) {
+            Some(Row::Read(row)) if row.ver > 0 => row.seq,
+            _ => 0,
+        };
+        let counts = |row: &&Row| match row {
+            Row::Message(row) => {
+                let in_channel = row.parent.is_none() || row.show_in_channel;
+                let says = row.deleted_at.is_none() && row.author != device.user;
+                row.ver > 0 && row.seq > read && says && in_channel
+            }
+            _ => false,
+        };
+        let count = mine.values().filter(counts).count() as u64;
+        let row = or_broken(now_or(device.store.channel(cid))?)?;
+        match row.map(|row| row.unread) {
+            Some(unread) if unread == count => Ok(()),
+            unread => violated(
+                "E13",
+                format!(
+                    "{} counts {unread:?} unread in {cid}, there are {count}",
+                    device.name
+                ),
+            ),
+        }
     }
 
     /// E11: nothing that came after a removal reached the device.
@@ -376,10 +390,14 @@ fn check_truth(cid: &ChannelId, held: &Held, truth: &Truth) -> Result<(), Violat
             }
             Row::Read(row) => {
                 let most = truth.reads.get(&(cid.clone(), row.user.clone()));
-                if most != Some(&row.seq) {
+                if most != Some(&(row.epoch, row.seq)) {
                     return violated(
                         "E6",
-                        format!("{} read {cid} to {most:?}, not to {}", row.user, row.seq),
+                        format!(
+                            "{} read {cid} to {most:?}, not to {:?}",
+                            row.user,
+                            (row.epoch, row.seq)
+                        ),
                     );
                 }
             }

@@ -5,17 +5,20 @@ use super::{
     dice::Dice,
     ghost::Allowed,
     log::violated,
+    observe::Views,
     storage::now_or,
+    watch::Watch,
+    weaken::{weaken_rows, without_gaps},
     world::{Event, World, is_live},
 };
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use whimbrel_model::{
     Change, ChannelId, Code, Delta, MessageQuery, MessageScope, OpId, StreamId, Timestamp, UserId,
 };
 use whimbrel_protocol::{ClientFrame, OpResult, Outcome, Results, ServerFrame};
-use whimbrel_state::{State, Timeline};
+use whimbrel_state::State;
 use whimbrel_store::{MemoryStore, Store as _, StoreError};
-use whimbrel_sync::{Effects, Engine, EngineConfig, Env, Input, LinkAction, Status};
+use whimbrel_sync::{Effects, Engine, EngineConfig, Env, Input, LinkAction, Notice, Status};
 
 #[derive(Debug)]
 pub(super) struct Device {
@@ -39,7 +42,8 @@ pub(super) struct Device {
 pub(super) struct Run {
     pub(super) engine: Engine,
     pub(super) state: State,
-    pub(super) timelines: BTreeMap<ChannelId, Timeline>,
+    pub(super) views: Views,
+    pub(super) watch: Watch,
     pub(super) link: Option<Link>,
     pub(super) inbox: VecDeque<(u64, Input)>,
     /// Its clock began with this when the app started.
@@ -134,6 +138,9 @@ impl World {
         }
         self.ghost.cursors[index] = loaded.cursors.clone();
         let outbox = loaded.outbox.clone();
+        let other = UserId::new("eve")
+            .ok()
+            .filter(|_| counter || self.dice.per_mille(50));
         let mut env = Env {
             mono: self.now + mono_offset,
             wall: Timestamp(
@@ -141,15 +148,23 @@ impl World {
             ),
             entropy: &mut device.dice,
         };
+        if let Some(other) = other
+            && loaded.account.is_some()
+            && Engine::load(loaded.clone(), &other, EngineConfig::default(), &mut env).is_ok()
+        {
+            return violated("C13", format!("{other} opened the database of {}", device.user));
+        }
         let (engine, effects) = match Engine::load(loaded, &device.user, EngineConfig::default(), &mut env) {
             Ok(loaded) => loaded,
             Err(error) => return violated("sim", error.to_string()),
         };
         device.life += 1;
+        let state = State::new(device.user.clone(), outbox);
         device.run = Some(Run {
             engine,
-            state: State::new(device.user.clone(), outbox),
-            timelines: BTreeMap::new(),
+            views: Views::open(&state, &device.store, self.plan.list_rows)?,
+            state,
+            watch: Watch::default(),
             link: None,
             inbox: VecDeque::new(),
             mono_offset,
@@ -160,9 +175,7 @@ impl World {
         self.say(&name, || "starts".to_owned());
         self.carry_out(index, effects, &Allowed::default())?;
         if online {
-            self.command(index, &mut |engine, env| {
-                Some(engine.handle(Input::GoOnline, env))
-            })?;
+            self.go_online(index)?;
         }
         Ok(())
     }
@@ -199,6 +212,22 @@ impl World {
             entropy: &mut device.dice,
         };
         Some(act(&mut run.engine, &mut env))
+    }
+
+    /// Somebody wants the device to be online.
+    pub(super) fn go_online(&mut self, index: usize) -> Result<(), Violation> {
+        let device = &mut self.devices[index];
+        device.wants_online = true;
+        if let Some(run) = device.run.as_mut() {
+            run.watch.insists = true;
+        }
+        self.command(index, &mut |engine, env| {
+            Some(engine.handle(Input::GoOnline, env))
+        })?;
+        if let Some(run) = self.devices[index].run.as_mut() {
+            run.watch.insists = false;
+        }
+        Ok(())
     }
 
     /// Does something with the engine, after what waits in the inbox. Returns whether it was carried out.
@@ -240,7 +269,7 @@ impl World {
         Ok(())
     }
 
-    fn take_inbox(&mut self, index: usize) -> (Effects, Allowed) {
+    pub(super) fn take_inbox(&mut self, index: usize) -> (Effects, Allowed) {
         let (mut effects, mut allowed) = (Effects::default(), Allowed::default());
         while let Some((number, input)) = self.devices[index]
             .run
@@ -272,17 +301,22 @@ impl World {
     pub(super) fn carry_out(
         &mut self,
         index: usize,
-        effects: Effects,
+        mut effects: Effects,
         allowed: &Allowed,
     ) -> Result<bool, Violation> {
         if self.devices[index].run.is_none() {
             return Ok(false);
         }
+        self.weaken_effects(&mut effects.delta);
         if !effects.delta.is_empty() && !self.commit_delta(index, &effects.delta, allowed)? {
             return Ok(false);
         }
+        self.look(index);
         for notice in &effects.notices {
             self.count_notice(notice);
+            if let Notice::CaughtUp(ticket) = notice {
+                self.check_caught_up(index, *ticket)?;
+            }
         }
         if !effects.frames.is_empty() && self.goes_wrong(Fault::KilledBeforeSend) {
             self.kill(index, "before it sends");
@@ -296,7 +330,7 @@ impl World {
             }
         }
         match effects.link {
-            Some(LinkAction::Connect { refresh_token }) => self.dial(index, refresh_token),
+            Some(LinkAction::Connect { refresh_token }) => self.dial(index, refresh_token)?,
             Some(LinkAction::Close { .. }) => self.close_link(index),
             None => {}
         }
@@ -310,13 +344,25 @@ impl World {
             self.kill(index, "as its disk is full");
             return Ok(false);
         }
+        let busy = self.goes_wrong(Fault::StoreBusy);
+        if busy && self.dice.per_mille(500) {
+            self.kill(index, "as a commit fails");
+            return Ok(false);
+        }
+        if let Some(run) = &self.devices[index].run {
+            run.watch.check_moves(&self.ghost.cursors[index], delta)?;
+        }
         let (written, dies) = self.weaken_delta(index, delta);
         let device = &mut self.devices[index];
-        if self.mutant == Some(Mutant::ClientLazySync) {
+        if self.mutant == Some(Mutant::ClientLazySync) || self.plan.travels {
             device.commits.push(written.clone());
         }
         or_broken(now_or(device.store.apply(&written))?)?;
         self.ghost.committed(index, delta, allowed)?;
+        if busy {
+            self.kill(index, "as a commit fails, which was carried out");
+            return Ok(false);
+        }
         if dies {
             self.kill(index, "in the middle of a commit");
             return Ok(false);
@@ -334,22 +380,25 @@ impl World {
         let Some(run) = &self.devices[index].run else {
             return Ok(());
         };
-        let stale = if self.mutant == Some(Mutant::NoOverlay) {
-            let mut rows = delta.clone();
-            rows.changes.retain(|change| !matches!(change, Change::Outbox(_)));
-            run.state.reduce(&rows)
-        } else {
-            run.state.reduce(delta)
+        let stale = match self.mutant {
+            Some(Mutant::NoOverlay) => {
+                let mut rows = delta.clone();
+                rows.changes.retain(|change| !matches!(change, Change::Outbox(_)));
+                run.state.reduce(&rows)
+            }
+            Some(Mutant::GapUnmarked) => run.state.reduce(&without_gaps(delta)),
+            _ => run.state.reduce(delta),
         };
         let store = &self.devices[index].store;
         for cid in stale.channels {
-            if let Some(row) = or_broken(now_or(store.channel(&cid))?)? {
-                run.state.put_channel(row);
+            match or_broken(now_or(store.channel(&cid))?)? {
+                Some(row) => run.state.put_channel(row),
+                None => run.state.put_no_channel(&cid),
             }
         }
         for query in stale.messages {
             let page = or_broken(now_or(store.messages(&query))?)?;
-            run.state.put_messages(&query, page);
+            run.state.put_messages(&query, weaken_rows(self.mutant, page));
         }
         Ok(())
     }
@@ -366,6 +415,10 @@ impl World {
             return Ok(());
         };
         let loaded = or_broken(now_or(self.devices[index].store.load())?)?;
+        let now = self.now;
+        if let Some(run) = self.devices[index].run.as_mut() {
+            run.watch.leaves(&ops.ops, now)?;
+        }
         let name = self.devices[index].name.clone();
         for op in &ops.ops {
             self.ghost.leaves(op, &loaded.outbox)?;
@@ -399,29 +452,12 @@ impl World {
         Ok(())
     }
 
-    /// Opens the timeline of a channel with all that is on disk, or returns the open one.
-    pub(super) fn timeline(&mut self, index: usize, cid: &ChannelId) -> Result<Option<Timeline>, Violation> {
-        let device = &mut self.devices[index];
-        let Some(run) = device.run.as_mut() else {
-            return Ok(None);
-        };
-        if let Some(open) = run.timelines.get(cid) {
-            return Ok(Some(open.clone()));
-        }
-        let query = everything(cid, MessageScope::Channel);
-        let page = or_broken(now_or(device.store.messages(&query))?)?;
-        let open = run.state.open_timeline(cid.clone(), MessageScope::Channel, page);
-        run.timelines.insert(cid.clone(), open.clone());
-        Ok(Some(open))
-    }
-
-    fn count_notice(&mut self, notice: &whimbrel_sync::Notice) {
+    fn count_notice(&mut self, notice: &Notice) {
         let path = match notice {
-            whimbrel_sync::Notice::Settled(_, Err(rejection)) if rejection.code == Code::ParentRejected => {
-                "parent_rejected"
-            }
-            whimbrel_sync::Notice::History(_, Ok(())) => "history",
-            whimbrel_sync::Notice::History(_, Err(_)) => "history_refused",
+            Notice::Settled(_, Err(rejection)) if rejection.code == Code::ParentRejected => "parent_rejected",
+            Notice::History(_, Ok(())) => "history",
+            Notice::History(_, Err(_)) => "history_refused",
+            Notice::Discontinuity(_) => "discontinuity",
             _ => return,
         };
         self.log.count(path);

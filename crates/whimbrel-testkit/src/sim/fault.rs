@@ -61,6 +61,24 @@ faults! {
     TransactFailed = "transact_failed", 100;
     /// A request for heads, a page or history is refused for now.
     Refused = "request_refused", 100;
+    /// An answer comes twice.
+    ReplyDuplicated = "reply_duplicated", 150;
+    /// A client's bytes are not a frame.
+    FrameGarbled = "frame_garbled", 20;
+    /// A device reads so slowly that the server ends its connection.
+    SlowReader = "slow_reader", 15;
+    /// An event does not fit a frame: a hint to pull comes instead.
+    EventTooLarge = "event_too_large", 60;
+    /// The rows of an answer do not fit a frame: it comes without them.
+    ResultTooLarge = "result_too_large", 100;
+    /// The server does not speak to this version any more, until the app is updated.
+    Outdated = "outdated", 60;
+    /// The token is somebody else's.
+    WrongAccount = "wrong_account", 100;
+    /// A device wakes up as it was before.
+    DeviceRestored = "device_restored", 60;
+    /// A device hears of nothing by itself.
+    Deaf = "deaf", 1_000;
     /// The server's data is replaced by an older backup under a new epoch.
     Restored = "server_restored", 60;
     /// The app dies between two steps.
@@ -71,6 +89,8 @@ faults! {
     KilledAfterSend = "client_killed_after_send", 30;
     /// The device cannot commit.
     DiskFull = "disk_full", 30;
+    /// A commit fails, and was carried out or not.
+    StoreBusy = "store_busy", 20;
     /// The wall clock of a device jumps by years.
     ClockJump = "clock_jump", 150;
     /// The token runs out while connected.

@@ -4,8 +4,8 @@ use super::{Violation, log::violated};
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_hub::Applied;
 use whimbrel_model::{
-    Change, ChannelId, Code, Cursor, Delta, Lane, MemberState, MessageId, Op, OpEnvelope, OpId, OutboxItem,
-    OutboxStatus, Row, StreamEvent, StreamId, UserId,
+    Change, ChannelId, Code, Cursor, Delta, Head, Lane, MemberState, MessageId, Op, OpEnvelope, OpId,
+    OutboxItem, OutboxStatus, Row, RowKey, StreamEvent, StreamId, UserId,
 };
 use whimbrel_protocol::Outcome;
 
@@ -29,7 +29,7 @@ pub(super) struct GhostOp {
     /// Whether its device gave up waiting for an answer that the server may not know any more: it acted or it did not.
     unknown: bool,
     /// Of what has left. Absent: nothing has.
-    digest: Option<[u8; 32]>,
+    pub(super) digest: Option<[u8; 32]>,
 }
 
 /// What the server has decided: goes back with it to a backup.
@@ -37,11 +37,16 @@ pub(super) struct GhostOp {
 pub(super) struct Decisions {
     /// Accepted operations in commit order, each once.
     pub(super) log: Vec<(UserId, OpEnvelope)>,
-    accepted: BTreeSet<OpId>,
+    pub(super) accepted: BTreeSet<OpId>,
     rejected: BTreeSet<OpId>,
-    heads: BTreeMap<StreamId, u64>,
+    /// Rejected operations in the order of their answers, each once.
+    pub(super) refused: Vec<(UserId, OpEnvelope, (Code, String))>,
+    pub(super) heads: BTreeMap<StreamId, Head>,
+    pub(super) rows: BTreeMap<StreamId, BTreeMap<RowKey, Row>>,
+    /// The messages of each channel, by sequence from 1.
+    pub(super) logs: BTreeMap<ChannelId, Vec<MessageId>>,
     pub(super) members: BTreeMap<(ChannelId, UserId), bool>,
-    seqs: BTreeMap<MessageId, u64>,
+    pub(super) seqs: BTreeMap<MessageId, u64>,
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +59,12 @@ pub(super) struct Ghost {
     /// Rejected by the device itself, which does not know whether they acted: its clock says that it was long ago.
     pub(super) expired: BTreeSet<OpId>,
     pub(super) restores: u64,
+    /// How much the server had accepted when a device woke up as it was before, and which.
+    pub(super) travels: BTreeSet<(usize, usize)>,
+    /// How far each stream was when something of it was answered as accepted.
+    pub(super) acked: BTreeMap<StreamId, u64>,
+    /// By device and lane: the place of the last operation that left for the first time.
+    pub(super) left: BTreeMap<(usize, Lane), u64>,
     /// By device: as committed.
     pub(super) cursors: Vec<BTreeMap<StreamId, Cursor>>,
     /// Ids on the wire that stand for another.
@@ -154,7 +165,11 @@ impl Ghost {
         if self.restores > 0 {
             return Ok(());
         }
-        if matches!(code, Code::OpConflict | Code::IdConflict) {
+        let travelled = self
+            .ops
+            .get(&item.id)
+            .is_some_and(|made| self.has_travelled(made.device));
+        if matches!(code, Code::OpConflict | Code::IdConflict) && !travelled {
             return violated(
                 "S5",
                 format!("{} {} was refused as {code}", item.op.name(), item.id),
@@ -194,7 +209,13 @@ impl Ghost {
             return Ok(());
         };
         op.fate = match op.fate {
-            Fate::Rejected => Fate::Discarded,
+            Fate::Rejected if op.discard_asked => Fate::Discarded,
+            Fate::Rejected => {
+                return violated(
+                    "C10",
+                    format!("{} {id} was rejected, and is gone without its user", op.op.name()),
+                );
+            }
             // It never left: its user, or a later operation, may have made it needless.
             _ if op.discard_asked || op.digest.is_none() => Fate::Discarded,
             _ if allowed.accepted.contains(&id) => Fate::Accepted,
@@ -211,12 +232,39 @@ impl Ghost {
     /// C3: an operation that leaves is marked on disk, and is what it was the last time.
     pub(super) fn leaves(&mut self, envelope: &OpEnvelope, outbox: &[OutboxItem]) -> Result<(), Violation> {
         let stored = outbox.iter().find(|item| item.id == envelope.id);
-        if !stored.is_some_and(|item| item.attempted && item.op == envelope.op) {
+        let Some(stored) = stored.filter(|item| item.attempted && item.op == envelope.op) else {
             return violated("C3", format!("{} left before that was on disk", envelope.id));
+        };
+        let lane = stored.op.lane();
+        let undecided = |item: &&OutboxItem| item.rejection().is_none() && item.op.lane() == lane;
+        let before = outbox
+            .iter()
+            .filter(|item| item.pos < stored.pos)
+            .filter(undecided);
+        // What it names may have been decided by an answer of the same round.
+        let named = |item: &OutboxItem| {
+            let decided = |id| !outbox.iter().filter(undecided).any(|item| item.id == id);
+            envelope
+                .after
+                .is_some_and(|after| after == item.id || decided(after))
+        };
+        if before
+            .max_by_key(|item| item.pos)
+            .is_some_and(|item| !named(item))
+        {
+            return violated("C5", format!("{} does not say what comes before it", envelope.id));
         }
         let Some(known) = self.ops.get_mut(&envelope.id) else {
             return violated("C2", format!("{} left and was never committed", envelope.id));
         };
+        // A device that woke up as it was before may come late with what is done already.
+        if known.digest.is_none() && !self.server.accepted.contains(&envelope.id) {
+            let last = self.left.entry((known.device, lane)).or_default();
+            if *last > known.order {
+                return violated("C5", format!("{} left after what was done later", envelope.id));
+            }
+            *last = known.order;
+        }
         let digest = *known.digest.get_or_insert_with(|| envelope.digest());
         if digest != envelope.digest() {
             return violated("C3", format!("{} left with two contents", envelope.id));
@@ -246,6 +294,10 @@ impl Ghost {
                 if known && !applied.events.is_empty() {
                     return violated("S2", format!("{} {id} acted twice", envelope.op.name()));
                 }
+                if !known {
+                    self.server.check_allowed(user, envelope)?;
+                    self.check_after(envelope)?;
+                }
                 for event in &applied.events {
                     self.server.moved(event)?;
                 }
@@ -260,14 +312,48 @@ impl Ghost {
                 self.server.log.push((user.clone(), envelope));
                 Ok("accepted")
             }
-            Outcome::Rejected { code, .. } => {
+            // It went another way the last time, before its device woke up as it was before.
+            Outcome::Rejected { code, .. } if *code == Code::OpConflict && !self.travels.is_empty() => {
+                Ok("op_conflict")
+            }
+            Outcome::Rejected { code, message } => {
                 if known {
                     return violated("S4", format!("{id} was accepted, and then rejected as {code}"));
                 }
-                self.server.rejected.insert(id);
+                if self.server.rejected.insert(id) {
+                    self.check_after(envelope)?;
+                    let why = (code.clone(), message.clone());
+                    self.server.refused.push((user.clone(), envelope.clone(), why));
+                }
                 Ok("rejected")
             }
             Outcome::Retry { .. } => Ok("out_of_order"),
+        }
+    }
+
+    /// S10: nothing is decided before what its device had sent before it.
+    fn check_after(&self, envelope: &OpEnvelope) -> Result<(), Violation> {
+        let Some(before) = envelope.after.map(|before| self.original(before)) else {
+            return Ok(());
+        };
+        if self.server.accepted.contains(&before) || self.server.rejected.contains(&before) {
+            return Ok(());
+        }
+        violated(
+            "S10",
+            format!(
+                "{} {} was decided before {before}",
+                envelope.op.name(),
+                envelope.id
+            ),
+        )
+    }
+
+    /// An operation is answered as accepted.
+    pub(super) fn acks(&mut self, steps: &[StreamEvent]) {
+        for step in steps {
+            let acked = self.acked.entry(step.stream.clone()).or_default();
+            *acked = step.to.max(*acked);
         }
     }
 
@@ -302,13 +388,27 @@ impl Ghost {
         let gone = self.server.accepted.difference(&backup.accepted);
         self.lost.extend(gone.copied());
         self.server = backup;
+        self.acked.clear();
+        let kept = self.server.log.len();
+        self.travels = self
+            .travels
+            .iter()
+            .map(|(at, device)| (kept.min(*at), *device))
+            .collect();
         self.restores += 1;
+    }
+
+    pub(super) fn has_travelled(&self, device: usize) -> bool {
+        self.travels.iter().any(|(_, of)| *of == device)
     }
 
     /// E4: what one device did in one lane was accepted in the order in which it was done.
     pub(super) fn check_order(&self) -> Result<(), Violation> {
         let mut last: BTreeMap<(usize, Lane), u64> = BTreeMap::new();
-        for (_, envelope) in &self.server.log {
+        for (index, (_, envelope)) in self.server.log.iter().enumerate() {
+            for (_, device) in self.travels.range((index, 0)..(index + 1, 0)) {
+                last.retain(|(of, _), _| of != device);
+            }
             let made = self.ops.get(&envelope.id);
             // What expired does not hold the lane: it may arrive late, if only by a clock that is wrong.
             let Some(made) = made.filter(|_| !self.expired.contains(&envelope.id)) else {
@@ -350,38 +450,6 @@ impl Ghost {
 }
 
 impl Decisions {
-    /// S1, S6: versions are dense and in commit order, a message keeps its sequence.
-    fn moved(&mut self, event: &StreamEvent) -> Result<(), Violation> {
-        let head = self.heads.entry(event.stream.clone()).or_default();
-        if event.from != *head || event.to <= event.from {
-            return violated(
-                "S6",
-                format!(
-                    "{} was at {head}, and moved from {} to {}",
-                    event.stream, event.from, event.to
-                ),
-            );
-        }
-        *head = event.to;
-        for row in &event.rows {
-            match row {
-                Row::Message(row) => {
-                    let next = self.seqs.len() as u64;
-                    let seq = *self.seqs.entry(row.id).or_insert(row.seq);
-                    if seq != row.seq {
-                        return violated("S1", format!("message {} got another seq after {next}", row.id));
-                    }
-                }
-                Row::Member(row) => {
-                    let active = row.state == MemberState::Active;
-                    self.members.insert((row.cid.clone(), row.user.clone()), active);
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
     /// Returns whether the user was in the channel, and is not now.
     pub(super) fn is_gone(&self, cid: &ChannelId, user: &UserId) -> bool {
         self.members.get(&(cid.clone(), user.clone())) == Some(&false)

@@ -20,6 +20,11 @@ impl World {
         let (index, link) = (at.device, at.link);
         let name = self.devices[index].name.clone();
         self.say(&name, || format!("gets {}", name_of(&frame)));
+        if let Some(run) = self.devices[index].run.as_mut() {
+            let ops = &self.ghost.ops;
+            let lane = |id| ops.get(&id).map(|made| (made.op.lane(), made.order));
+            run.watch.arrives(&frame, self.now, lane);
+        }
         let frame = self.weaken_frame(index, frame);
         self.count_frame(index, &frame);
         self.put_inbox(index, link, Input::Frame(frame));
@@ -52,7 +57,7 @@ impl World {
         self.put_inbox(index, link, Input::Closed { code });
     }
 
-    pub(super) fn dial(&mut self, index: usize, refresh: bool) {
+    pub(super) fn dial(&mut self, index: usize, refresh: bool) -> Result<(), Violation> {
         self.close_link(index);
         let refused = self.goes_wrong(Fault::TokenRefused);
         let short = self.dice.per_mille(self.plan.rate(Fault::TokenExpired)) && self.phase == Phase::Faults;
@@ -62,18 +67,26 @@ impl World {
             1_000_000_000
         };
         let now = self.now;
+        let user = if self.goes_wrong(Fault::WrongAccount) {
+            let other = self.dice.index(self.devices.len());
+            self.devices[other].user.clone()
+        } else {
+            self.devices[index].user.clone()
+        };
         let device = &mut self.devices[index];
         if refresh || device.token.is_none() {
             let expires = now + life;
-            device.token = Some((token(&device.user, expires, !refused), expires));
+            device.token = Some((token(&user, expires, !refused), expires));
         }
         device.links += 1;
         let number = device.links;
         if let Some(run) = device.run.as_mut() {
             run.link = Some(Link { number, conn: None });
+            run.watch.dials(now)?;
         }
         let wait = 1 + self.dice.below(self.plan.latency * 2);
         self.later(wait, Event::Dial(index, number));
+        Ok(())
     }
 
     /// A connection is made or not.

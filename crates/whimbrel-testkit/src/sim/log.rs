@@ -37,6 +37,12 @@ pub const PATHS: &[&str] = &[
     "answer_timeout",
     "server_cut_silent",
     "needs_auth",
+    "half_refused",
+    "discontinuity",
+    "caught_up",
+    "scrolled",
+    "scrolled_channels",
+    "fresh_device",
     "restarted",
 ];
 

@@ -74,4 +74,48 @@ mutants! {
     FanOutToGone = "fan-out-to-gone";
     /// Pages leave out deleted messages.
     FeedWithoutTombstones = "feed-without-tombstones";
+    /// Pages leave out that somebody left.
+    FeedWithoutRemovals = "feed-without-removals";
+    /// Pages begin with the return of whoever asks.
+    PageFromRejoin = "page-from-rejoin";
+    /// Pages go to whoever was in the channel.
+    PagesToGone = "pages-to-gone";
+    /// A cursor of another history is followed.
+    NoReset = "no-reset";
+    /// Pages tell a deleted message as it was.
+    DeletedTextServed = "deleted-text-served";
+    /// Whoever asks to be caught up is told at once.
+    BarrierAtOnce = "barrier-at-once";
+    /// What the server rejected is dropped.
+    RefusalDropped = "refusal-dropped";
+    /// A rejection counts as an acceptance.
+    RejectionAsSuccess = "rejection-as-success";
+    /// What needs a rejected operation stays in its lane, and nobody sends it.
+    ParentNotParked = "parent-not-parked";
+    /// A wait that the server asks for is ignored.
+    RetryAfterIgnored = "retry-after-ignored";
+    /// An edit goes up in an operation from before a change of access.
+    FoldAcrossAccess = "fold-across-access";
+    /// A message that was never sent goes with its deletion, although another one needs it.
+    AnnihilateNeeded = "annihilate-needed";
+    /// Of two read positions the smaller one stays.
+    ReadFoldSmaller = "read-fold-smaller";
+    /// A read position of a later epoch is one like any other.
+    ReadEpochIgnored = "read-epoch-ignored";
+    /// A snapshot leaves older messages counting as up to date.
+    SnapshotNotStale = "snapshot-not-stale";
+    /// In the middle of a snapshot its window is forgotten.
+    WindowForgotten = "window-forgotten";
+    /// Rows of a history that is gone keep their versions.
+    RebaseForgotten = "rebase-forgotten";
+    /// Whoever leaves a channel loses its messages.
+    UnfollowForgets = "unfollow-forgets";
+    /// A run of messages covers some that are not there.
+    RangeTooWide = "range-too-wide";
+    /// Lists show no gap.
+    GapUnmarked = "gap-unmarked";
+    /// Whose token it is does not matter.
+    AccountUnchecked = "account-unchecked";
+    /// A screen misses one change.
+    DiffDropped = "diff-dropped";
 }

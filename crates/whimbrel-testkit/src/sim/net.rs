@@ -2,10 +2,10 @@
 
 use super::{
     Fault,
-    world::{Event, World},
+    world::{Event, Phase, World},
 };
 use std::collections::BTreeMap;
-use whimbrel_model::UserId;
+use whimbrel_model::{Code, UserId};
 use whimbrel_protocol::{ClientFrame, ServerFrame};
 
 #[derive(Debug)]
@@ -32,11 +32,14 @@ pub(super) struct Conn {
 pub(super) struct Net {
     pub(super) conns: BTreeMap<u64, Conn>,
     made: u64,
+    /// When each connection was made.
+    pub(super) made_at: Vec<u64>,
 }
 
 impl World {
     pub(super) fn connect(&mut self, device: usize, link: u64) -> u64 {
         self.net.made += 1;
+        self.net.made_at.push(self.now);
         let conn = Conn {
             device,
             link,
@@ -93,6 +96,14 @@ impl World {
             return;
         }
         let event = matches!(frame, ServerFrame::Event(_));
+        if event && self.goes_wrong(Fault::SlowReader) {
+            self.end(id, Code::SlowConsumer);
+            return;
+        }
+        if event && self.is_deaf(id) {
+            self.log.count(Fault::Deaf.name());
+            return;
+        }
         let loss = if event { Fault::EventLost } else { Fault::ReplyLost };
         if self.goes_wrong(loss) {
             self.say("net", || format!("conn {id}: {} is lost", name_of(&frame)));
@@ -110,11 +121,21 @@ impl World {
         };
         conn.down_at = conn.down_at.max(now + latency);
         let at = conn.down_at;
-        if event && self.goes_wrong(Fault::EventDuplicated) {
+        let again = if event {
+            Fault::EventDuplicated
+        } else {
+            Fault::ReplyDuplicated
+        };
+        if self.goes_wrong(again) {
             let more = self.dice.below(2_000);
             self.at(at + more, Event::Down(id, frame.clone()));
         }
         self.at(at, Event::Down(id, frame));
+    }
+
+    fn is_deaf(&self, id: u64) -> bool {
+        let device = self.net.conns.get(&id).map(|conn| conn.device);
+        self.plan.deaf.is_some() && device == self.plan.deaf && self.phase == Phase::Faults
     }
 
     /// Draws whether the connection breaks here.

@@ -33,17 +33,25 @@ pub(super) struct Plan {
     /// By kind of action.
     pub(super) weights: Vec<u64>,
     pub(super) page_rows: usize,
+    /// Messages in the first page of a timeline.
+    pub(super) screen: usize,
+    /// Channels in the first page of the list.
+    pub(super) list_rows: usize,
     /// The longest time between two actions, in milliseconds.
     pub(super) pace: u64,
     pub(super) latency: u64,
     /// Whether somebody writes a thousand changes at once, so that devices jump.
     pub(super) flood: bool,
+    /// A device that no live event reaches.
+    pub(super) deaf: Option<usize>,
+    /// Whether a device may wake up as it was before.
+    pub(super) travels: bool,
     /// Whether the server may be replaced by its backup.
     pub(super) restores: bool,
 }
 
 /// Weights of the kinds of action, in the order of `action::KINDS`.
-const WEIGHTS: [u64; 18] = [40, 9, 5, 9, 5, 6, 8, 2, 4, 4, 1, 2, 2, 4, 3, 4, 4, 6];
+const WEIGHTS: [u64; 19] = [40, 9, 5, 9, 5, 6, 8, 2, 4, 4, 1, 2, 2, 4, 3, 4, 4, 6, 3];
 
 impl Plan {
     pub(super) fn draw(dice: &mut Dice, cut: &Cut) -> Self {
@@ -74,9 +82,13 @@ impl Plan {
             weights,
             // A thousand changes in pages of two would be nothing but pages.
             page_rows: [2, 5, 20, 200][if flood { dice.between(2, 3) } else { dice.below(4) } as usize],
+            screen: [6, 40, 100_000][dice.index(3)],
+            list_rows: [1, 3, 1_000][dice.index(3)],
             pace: [20, 200, 1_000, 8_000][dice.index(4)],
             latency: [5, 60, 400][dice.index(3)],
             flood,
+            deaf: (dice.per_mille(60) && !cut.without.has(Fault::Deaf)).then(|| dice.index(4)),
+            travels: dice.per_mille(80) && !cut.without.has(Fault::DeviceRestored),
             restores: dice.per_mille(150) && !cut.without.has(Fault::Restored),
         }
     }

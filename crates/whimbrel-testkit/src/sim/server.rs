@@ -3,13 +3,15 @@
 use super::{
     Fault, Mutant, Violation,
     log::violated,
+    oracle::Asked,
     storage::{Weak, now_or},
     world::{Event, World},
 };
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_hub::{MemoryStorage, Request, StorageError, apply_group};
 use whimbrel_model::{
-    ChannelId, Code, Epoch, MemberState, OpEnvelope, Row, StreamEvent, StreamId, Timestamp, UserId, limits,
+    ChannelId, Code, Epoch, MemberState, Op, OpEnvelope, Row, StreamEvent, StreamId, Timestamp, UserId,
+    limits,
 };
 use whimbrel_protocol::{
     Bye, ClientFrame, Failed, Heads, HeadsPage, Hello, History, HistoryPage, OpResult, Outcome, Page, Ready,
@@ -18,6 +20,9 @@ use whimbrel_protocol::{
 
 /// How often a client has to be heard.
 pub(super) const HEARTBEAT_MS: u64 = 20_000;
+
+/// How long clients are told to stay away when the server stops.
+const STOP_MS: u64 = 500;
 
 /// The server's clock when the world begins.
 const WALL: i64 = 1_764_000_000_000;
@@ -95,9 +100,16 @@ impl World {
             self.end(id, Code::TokenExpired);
             return Ok(());
         }
+        if self.goes_wrong(Fault::FrameGarbled) {
+            self.end(id, Code::FrameInvalid);
+            return Ok(());
+        }
         match (frame, user) {
             (ClientFrame::Hello(hello), None) => self.hello(id, &hello),
-            (ClientFrame::Ops(ops), Some(_)) => self.ops(id, ops.ops),
+            (ClientFrame::Ops(ops), Some(user)) => {
+                self.check_sender(&user, &ops.ops)?;
+                self.ops(id, ops.ops);
+            }
             (
                 ClientFrame::Heads(Heads { id: ask, .. })
                 | ClientFrame::Sync(Sync { id: ask, .. })
@@ -113,7 +125,22 @@ impl World {
         Ok(())
     }
 
+    /// C13: an operation comes from whoever made it.
+    fn check_sender(&self, user: &UserId, ops: &[OpEnvelope]) -> Result<(), Violation> {
+        for op in ops {
+            let made = self.ghost.ops.get(&self.ghost.original(op.id));
+            let maker = made.map(|made| &self.devices[made.device].user);
+            if maker.is_some_and(|maker| maker != user) {
+                return violated("C13", format!("{} of {maker:?} came as one of {user}", op.id));
+            }
+        }
+        Ok(())
+    }
+
     fn hello(&mut self, id: u64, hello: &Hello) {
+        if self.goes_wrong(Fault::Outdated) {
+            return self.end(id, Code::ProtocolUnsupported);
+        }
         let Some((user, expires)) = read_token(hello.token.expose()) else {
             return self.end(id, Code::TokenInvalid);
         };
@@ -136,9 +163,12 @@ impl World {
     }
 
     /// Says goodbye and closes.
-    fn end(&mut self, id: u64, code: Code) {
+    pub(super) fn end(&mut self, id: u64, code: Code) {
+        self.end_for(id, code, None);
+    }
+
+    fn end_for(&mut self, id: u64, code: Code, retry_after_ms: Option<u64>) {
         self.say("server", || format!("conn {id}: bye {code}"));
-        let retry_after_ms = (code == Code::ServerStopping).then_some(500);
         self.send_down(id, bye(code, retry_after_ms));
         self.server_closes(id);
     }
@@ -152,6 +182,9 @@ impl World {
                 (Code::Unavailable, 1_000)
             };
             let from = self.dice.index(ops.len());
+            if from > 0 {
+                self.log.count("half_refused");
+            }
             let results = refuse(&ops[from..], &code, wait);
             self.server.queue.push((id, ops[..from].to_vec()));
             self.send_down(id, ServerFrame::Results(Results { results }));
@@ -208,14 +241,43 @@ impl World {
             self.server_dies("after a commit");
             return Ok(());
         }
+        self.answer(queue, &requests, applied)?;
+        if self.mutant == Some(Mutant::ShortRetention) {
+            now_or(whimbrel_hub::Storage::prune_results(
+                &self.server.storage,
+                Timestamp(i64::MAX),
+            ))?
+            .ok();
+        }
+        Ok(())
+    }
+
+    /// Tells everyone of what was committed, then answers.
+    fn answer(
+        &mut self,
+        queue: Vec<(u64, Vec<OpEnvelope>)>,
+        requests: &[(Option<u64>, Request)],
+        applied: Vec<whimbrel_hub::Applied>,
+    ) -> Result<(), Violation> {
         let mut results: BTreeMap<u64, Vec<OpResult>> = BTreeMap::new();
         for ((conn, request), applied) in requests.iter().zip(applied) {
             for event in applied.events {
                 self.fan_out(event, *conn)?;
             }
+            if let Outcome::Accepted { steps } = &applied.outcome {
+                self.ghost.acks(steps);
+            }
+            let mut outcome = applied.outcome;
+            // Only what brings rows of many people can be too large.
+            if let (Outcome::Accepted { steps }, Op::CreateChannel { .. } | Op::AddMembers { .. }) =
+                (&mut outcome, &request.op.op)
+                && self.goes_wrong(Fault::ResultTooLarge)
+            {
+                steps.clear();
+            }
             let result = OpResult {
                 id: request.op.id,
-                outcome: applied.outcome,
+                outcome,
             };
             results.entry(conn.unwrap_or_default()).or_default().push(result);
         }
@@ -223,13 +285,6 @@ impl World {
             if let Some(results) = results.remove(&id) {
                 self.send_down(id, ServerFrame::Results(Results { results }));
             }
-        }
-        if self.mutant == Some(Mutant::ShortRetention) {
-            now_or(whimbrel_hub::Storage::prune_results(
-                &self.server.storage,
-                Timestamp(i64::MAX),
-            ))?
-            .ok();
         }
         Ok(())
     }
@@ -254,6 +309,13 @@ impl World {
             self.server.synced = Some(self.server.storage.fork(Epoch(self.server.epoch)));
         }
         let mut group: Vec<Request> = requests.iter().map(|(_, request)| request.clone()).collect();
+        if self.mutant == Some(Mutant::ReadEpochIgnored) {
+            for request in &mut group {
+                if let Op::MarkRead { epoch, .. } = &mut request.op.op {
+                    *epoch = 0;
+                }
+            }
+        }
         if self.mutant == Some(Mutant::UnorderedPipeline) {
             group.iter_mut().for_each(|request| request.op.after = None);
         }
@@ -266,7 +328,7 @@ impl World {
             Ok(applied) => applied,
             Err(error) => return violated("S7", error.to_string()),
         };
-        for (request, applied) in group.iter().zip(&applied) {
+        for ((request, (_, asked)), applied) in group.iter().zip(requests).zip(&applied) {
             let rows = applied.events.iter().flat_map(|event| &event.rows);
             for row in rows {
                 if let Row::Member(row) = row
@@ -276,7 +338,7 @@ impl World {
                     self.log.count("rejoin");
                 }
             }
-            let path = self.ghost.decided(&request.user, &request.op, applied)?;
+            let path = self.ghost.decided(&request.user, &asked.op, applied)?;
             self.log.count(path);
             self.say("server", || {
                 let what = match &applied.outcome {
@@ -322,9 +384,20 @@ impl World {
                 && conn.user.as_ref().is_some_and(|user| users.contains(user))
         });
         let targets: Vec<u64> = targets.map(|(id, _)| *id).collect();
-        for id in targets {
-            let user = self.net.conns.get(&id).and_then(|conn| conn.user.clone());
+        for id in &targets {
+            let user = self.net.conns.get(id).and_then(|conn| conn.user.clone());
             self.ghost.may_hear(&event, user.as_ref())?;
+        }
+        let event = if self.goes_wrong(Fault::EventTooLarge) {
+            StreamEvent {
+                from: event.to,
+                rows: Vec::new(),
+                ..event
+            }
+        } else {
+            event
+        };
+        for id in targets {
             self.send_down(id, ServerFrame::Event(event.clone()));
         }
         Ok(())
@@ -334,10 +407,14 @@ impl World {
         use whimbrel_hub::Storage as _;
         let (rows, time) = (self.plan.page_rows, self.server_time());
         let storage = self.server.storage.clone();
+        let truth = &self.ghost.server;
         let (ask, answer) = match frame {
             ClientFrame::Heads(ask) => {
-                let beat = self.mutant == Some(Mutant::NoHeartbeatHeads) && ask.since.is_some();
                 let page = now_or(storage.heads(user, ask.since.as_deref(), rows.max(2)))?;
+                if let Ok(page) = &page {
+                    truth.check_heads(user, ask.since.is_none(), page)?;
+                }
+                let beat = self.mutant == Some(Mutant::NoHeartbeatHeads) && ask.since.is_some();
                 let answer = page.map(|page| {
                     let heads = if beat { Vec::new() } else { page.heads };
                     ServerFrame::Heads(HeadsPage {
@@ -351,13 +428,25 @@ impl World {
             }
             ClientFrame::Sync(ask) => {
                 let page = now_or(storage.page(user, &ask.stream, ask.cursor, rows))?;
-                let answer =
-                    page.map(|page| ServerFrame::Page(self.weaken_page(Page { id: ask.id, ..page })));
-                (ask.id, answer)
+                let page = self.weaken_page(user, &ask, page)?;
+                let asked = Asked {
+                    user,
+                    stream: &ask.stream,
+                    cursor: ask.cursor,
+                    epoch: storage.epoch(),
+                };
+                self.ghost.server.check_answer(asked, &page)?;
+                (
+                    ask.id,
+                    page.map(|page| ServerFrame::Page(Page { id: ask.id, ..page })),
+                )
             }
             ClientFrame::History(ask) => {
                 let limit = usize::try_from(ask.limit).unwrap_or(usize::MAX);
                 let page = now_or(storage.history(user, &ask.cid, ask.before, limit))?;
+                if let Ok(page) = &page {
+                    truth.check_history(user, ask.before, page)?;
+                }
                 (
                     ask.id,
                     page.map(|page| ServerFrame::History(HistoryPage { id: ask.id, ..page })),
@@ -387,20 +476,23 @@ impl World {
 
     /// Tells everyone to come back, and restarts.
     pub(super) fn server_stops(&mut self) {
-        for id in self.net.conns.keys().copied().collect::<Vec<_>>() {
-            if self.net.conns.get(&id).is_some_and(|conn| conn.server_open) {
-                self.end(id, Code::ServerStopping);
-            }
+        let open = self.net.conns.iter().filter(|(_, conn)| conn.server_open);
+        let open: Vec<u64> = open.map(|(id, _)| *id).collect();
+        for (place, id) in open.iter().enumerate() {
+            // As the hub does: one after the other, spread over as long again.
+            let later = STOP_MS + STOP_MS * place as u64 / open.len() as u64;
+            self.end_for(*id, Code::ServerStopping, Some(later));
         }
         self.server_dies("as it was told to");
     }
 
-    pub(super) fn server_up(&mut self) {
+    pub(super) fn server_up(&mut self) -> Result<(), Violation> {
         if self.server.up {
-            return;
+            return Ok(());
         }
         self.server.up = true;
         self.say("server", || "is up".to_owned());
+        self.check_durable()
     }
 
     pub(super) fn back_up(&mut self) {

@@ -18,7 +18,8 @@ pub(super) struct Truth {
     pub(super) messages: BTreeMap<MessageId, Said>,
     /// Whether it is there.
     pub(super) reactions: BTreeMap<(MessageId, UserId, ReactionType), bool>,
-    pub(super) reads: BTreeMap<(ChannelId, UserId), u64>,
+    /// By (epoch, sequence).
+    pub(super) reads: BTreeMap<(ChannelId, UserId), (u32, u64)>,
     pub(super) names: BTreeMap<ChannelId, String>,
 }
 
@@ -75,10 +76,10 @@ impl Truth {
                     *there = false;
                 }
             }
-            Op::MarkRead { cid, seq, .. } => {
+            Op::MarkRead { cid, epoch, seq } => {
                 let said = self.messages.values().filter(|said| said.cid == *cid).count() as u64;
                 let read = self.reads.entry((cid.clone(), user.clone())).or_default();
-                *read = (*read).max(*seq.min(&said));
+                *read = (*read).max((*epoch, *seq.min(&said)));
             }
             _ => {}
         }

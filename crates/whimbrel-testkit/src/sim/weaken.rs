@@ -1,21 +1,47 @@
 //! What each mutant does: every protection is taken away from outside, here and in [`super::storage`].
 
-use super::{Mutant, Violation, device::or_broken, ghost::Fate, storage::now_or, world::World};
-use whimbrel_model::{Change, Delta, Op, OpId, Row, StreamEvent};
-use whimbrel_protocol::{Outcome, Page, ServerFrame};
-use whimbrel_store::{MemoryStore, Store as _};
+use super::{Mutant, Violation, device::or_broken, fold, ghost::Fate, storage::now_or, world::World};
+use whimbrel_hub::{Storage as _, StorageError};
+use whimbrel_model::{
+    Change, Code, Delta, MemberState, MessagePage, Op, OpId, RangeSet, Row, StreamEvent, StreamId, UserId,
+};
+use whimbrel_protocol::{Outcome, Page, ServerFrame, Sync};
+use whimbrel_store::Store as _;
+
+/// Says that nothing is missing, for a mutant.
+pub(super) fn without_gaps(delta: &Delta) -> Delta {
+    let changes = delta.changes.iter().map(|change| match change {
+        Change::Ranges(cid, ranges) => Change::Ranges(cid.clone(), one_run(ranges)),
+        change => change.clone(),
+    });
+    Delta {
+        changes: changes.collect(),
+    }
+}
+
+/// Lets a mutant change what is read from the store to be shown.
+pub(super) fn weaken_rows(mutant: Option<Mutant>, mut page: MessagePage) -> MessagePage {
+    if mutant == Some(Mutant::GapUnmarked) {
+        page.ranges = one_run(&page.ranges);
+    }
+    page
+}
+
+fn one_run(ranges: &RangeSet) -> RangeSet {
+    let mut whole = RangeSet::default();
+    if let Some(newest) = ranges.as_slice().last() {
+        whole.insert(1, newest.hi);
+    }
+    whole
+}
 
 impl World {
     /// The newest commits were not on disk.
     pub(super) fn lose_power(&mut self, index: usize) {
         let lost = self.dice.index(4);
-        let device = &mut self.devices[index];
-        let kept = device.commits.len().saturating_sub(lost).max(1);
-        device.commits.truncate(kept);
-        device.store = MemoryStore::new();
-        for delta in &device.commits {
-            let _ = now_or(device.store.apply(delta));
-        }
+        let kept = self.devices[index].commits.len().saturating_sub(lost).max(1);
+        // What is in memory does not fail.
+        drop(self.forget_commits(index, kept));
     }
 
     /// Gives an operation that leaves again another id.
@@ -57,7 +83,65 @@ impl World {
                 }
                 ServerFrame::Results(results)
             }
+            (Some(Mutant::RetryAfterIgnored), ServerFrame::Results(mut results)) => {
+                for result in &mut results.results {
+                    if let Outcome::Retry { retry_after_ms, .. } = &mut result.outcome {
+                        *retry_after_ms = Some(0);
+                    }
+                }
+                ServerFrame::Results(results)
+            }
+            (Some(Mutant::RejectionAsSuccess), ServerFrame::Results(mut results)) => {
+                for result in &mut results.results {
+                    if matches!(result.outcome, Outcome::Rejected { .. }) {
+                        result.outcome = Outcome::Accepted { steps: Vec::new() };
+                    }
+                }
+                ServerFrame::Results(results)
+            }
+            (Some(Mutant::AccountUnchecked), ServerFrame::Ready(mut ready)) => {
+                ready.user = self.devices[index].user.clone();
+                ServerFrame::Ready(ready)
+            }
+            (Some(Mutant::WindowForgotten), ServerFrame::Page(mut page)) => {
+                page.to.window = None;
+                ServerFrame::Page(page)
+            }
             (_, frame) => frame,
+        }
+    }
+
+    /// Lets a mutant change what the engine does.
+    pub(super) fn weaken_effects(&self, delta: &mut Delta) {
+        let Some(mutant) = self.mutant else { return };
+        let changes = std::mem::take(&mut delta.changes);
+        for change in changes {
+            match (mutant, change) {
+                (Mutant::RefusalDropped, Change::Outbox(item)) if item.rejection().is_some() => {
+                    delta.push(Change::OutboxRemoved(item.id));
+                }
+                (Mutant::ParentNotParked, Change::Outbox(item))
+                    if item.last_error == Some(Code::ParentRejected) => {}
+                (Mutant::SnapshotNotStale, Change::Ranges(cid, ranges)) => {
+                    let mut fresh = RangeSet::default();
+                    for range in ranges.as_slice() {
+                        fresh.insert(range.lo, range.hi);
+                    }
+                    delta.push(Change::Ranges(cid, fresh));
+                }
+                (Mutant::RangeTooWide, Change::Ranges(cid, mut ranges)) => {
+                    if let Some(newest) = ranges.as_slice().last().copied() {
+                        ranges.insert(newest.lo.saturating_sub(3).max(1), newest.hi);
+                    }
+                    delta.push(Change::Ranges(cid, ranges));
+                }
+                (Mutant::RebaseForgotten, Change::Rebase(_)) => {}
+                (Mutant::UnfollowForgets, Change::Unfollow(stream)) => {
+                    delta.push(Change::Unfollow(stream.clone()));
+                    delta.push(Change::Rebase(stream));
+                }
+                (_, change) => delta.push(change),
+            }
         }
     }
 
@@ -99,10 +183,21 @@ impl World {
 
     /// Lets a mutant do something else than to queue the operation. Returns whether it did.
     pub(super) fn cheat(&mut self, index: usize, op: &Op) -> Result<bool, Violation> {
-        let (Some(id), Some(mutant)) = (op.message(), self.mutant) else {
+        let Some(mutant) = self.mutant else {
             return Ok(false);
         };
         let loaded = or_broken(now_or(self.devices[index].store.load())?)?;
+        if let Some(delta) = fold::wrong(mutant, &loaded.outbox, op) {
+            or_broken(now_or(self.devices[index].store.apply(&delta))?)?;
+            let after = or_broken(now_or(self.devices[index].store.load())?)?.outbox;
+            fold::check(&loaded.outbox, &after, OpId(uuid::Uuid::nil()), op)?;
+            self.kill(index, "to fold what it has not sent");
+            self.start(index)?;
+            return Ok(true);
+        }
+        let Some(id) = op.message() else {
+            return Ok(false);
+        };
         let sends = |item: &&whimbrel_model::OutboxItem| {
             item.attempted
                 && item.rejection().is_none()
@@ -130,9 +225,30 @@ impl World {
         Ok(true)
     }
 
-    /// Lets a mutant take something out of a page.
-    pub(super) fn weaken_page(&mut self, mut page: Page) -> Page {
+    /// Lets a mutant change the answer to a request for a page.
+    pub(super) fn weaken_page(
+        &mut self,
+        user: &UserId,
+        ask: &Sync,
+        answer: Result<Page, StorageError>,
+    ) -> Result<Result<Page, StorageError>, Violation> {
+        if self.mutant == Some(Mutant::PagesToGone)
+            && matches!(answer, Err(StorageError::Denied { .. }))
+            && let StreamId::Channel(cid) = &ask.stream
+        {
+            let members = now_or(self.server.storage.members(cid))?.unwrap_or_default();
+            let Some(other) = members.first() else {
+                return Ok(answer);
+            };
+            return now_or(
+                self.server
+                    .storage
+                    .page(other, &ask.stream, ask.cursor, self.plan.page_rows),
+            );
+        }
+        let Ok(mut page) = answer else { return Ok(answer) };
         let fresh = self.now < self.server.last_commit + 2_000;
+        let joined = self.ghost.server.joined_at(user, &ask.stream);
         match self.mutant {
             Some(Mutant::VersionOutOfOrder) if fresh && page.rows.len() > 1 => {
                 let place = self.dice.index(page.rows.len() - 1);
@@ -142,8 +258,24 @@ impl World {
                 page.rows
                     .retain(|row| !matches!(row, Row::Message(row) if row.is_deleted()));
             }
+            Some(Mutant::FeedWithoutRemovals) => {
+                page.rows.retain(|row| match row {
+                    Row::Member(row) => row.state == MemberState::Active,
+                    Row::Membership(row) => row.state == MemberState::Active,
+                    _ => true,
+                });
+            }
+            Some(Mutant::PageFromRejoin) => page.rows.retain(|row| row.ver() >= joined),
+            Some(Mutant::NoReset) => page.reset = false,
+            Some(Mutant::DeletedTextServed) => {
+                for row in &mut page.rows {
+                    if let Row::Message(row) = row {
+                        row.deleted_at = None;
+                    }
+                }
+            }
             _ => {}
         }
-        page
+        Ok(Ok(page))
     }
 }

@@ -13,7 +13,7 @@ use super::{
 use std::collections::BTreeMap;
 use whimbrel_model::UserId;
 use whimbrel_protocol::{ClientFrame, ServerFrame};
-use whimbrel_sync::{Input, Status};
+use whimbrel_sync::Status;
 
 /// Virtual time that everything has to be done in once nothing goes wrong any more (L1): a dead connection is found
 /// (50 s), the longest waits are over (36 s each, for a connection and for a lane), and all is read.
@@ -69,6 +69,10 @@ impl World {
     pub(super) fn new(seed: u64, mutant: Option<Mutant>, cut: &Cut, told: bool) -> Self {
         let mut dice = Dice::new(seed);
         let plan = Plan::draw(&mut dice, cut);
+        Self::planned(plan, dice, mutant, told)
+    }
+
+    fn planned(plan: Plan, mut dice: Dice, mutant: Option<Mutant>, told: bool) -> Self {
         let mut devices = Vec::new();
         for (name, count) in ["ada", "bob", "cyd", "dan"].iter().zip(&plan.users) {
             for number in 1..=*count {
@@ -107,6 +111,28 @@ impl World {
         world.later(5_000, Event::Sweep);
         world.later(10, Event::Action);
         world
+    }
+
+    /// A world of four people with `each` devices, in which nothing goes wrong and nobody does anything.
+    pub(super) fn crowded(seed: u64, cut: &Cut, each: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let mut plan = Plan::draw(&mut dice, cut);
+        plan.users = vec![each; 4];
+        let mut world = Self::planned(plan, dice, None, false);
+        world.phase = Phase::Quiet;
+        world
+    }
+
+    /// Lets time pass, then waits until everybody is up to date, unless the server is not there. Returns when that was.
+    pub(super) fn calm(&mut self, wait: u64) -> Result<u64, Violation> {
+        let (mut events, end) = (0, self.now + wait);
+        while self.now < end {
+            self.step(&mut events, &mut { u64::MAX })?;
+        }
+        if self.server.up {
+            self.until_done(&mut events)?;
+        }
+        Ok(self.now)
     }
 
     pub(super) fn run(mut self) -> Outcome {
@@ -159,16 +185,13 @@ impl World {
         self.phase = Phase::Quiet;
         self.say("world", || "no more faults".to_owned());
         if !self.server.up {
-            self.server_up();
+            self.server_up()?;
         }
         for device in 0..self.devices.len() {
-            self.devices[device].wants_online = true;
             if self.devices[device].run.is_none() {
                 self.start(device)?;
             }
-            self.command(device, &mut |engine, env| {
-                Some(engine.handle(Input::GoOnline, env))
-            })?;
+            self.go_online(device)?;
         }
         let mut events = 0;
         self.until_done(&mut events)?;
@@ -178,7 +201,14 @@ impl World {
         }
         // A heartbeat may be on its way just now.
         self.until_done(&mut events)?;
-        self.check_end()
+        self.check_end()?;
+        if self.dice.per_mille(400) {
+            let (old, new) = self.sign_in()?;
+            self.until_done(&mut events)?;
+            self.check_end()?;
+            self.check_fresh(old, new)?;
+        }
+        Ok(())
     }
 
     fn until_done(&mut self, events: &mut u64) -> Result<(), Violation> {
@@ -193,15 +223,14 @@ impl World {
         Ok(())
     }
 
-    /// People whose token was refused sign in again.
+    /// People whose token was refused sign in again, and those whose app is too old get a new one.
     fn give_tokens(&mut self) -> Result<(), Violation> {
         for index in 0..self.devices.len() {
             let run = self.devices[index].run.as_ref();
-            if run.is_some_and(|run| matches!(run.engine.status(), Status::NeedsAuth { .. })) {
+            let given_up = |status| matches!(status, Status::NeedsAuth { .. } | Status::Failed { .. });
+            if run.is_some_and(|run| given_up(run.engine.status())) {
                 self.log.count("needs_auth");
-                self.command(index, &mut |engine, env| {
-                    Some(engine.handle(Input::GoOnline, env))
-                })?;
+                self.go_online(index)?;
             }
         }
         Ok(())
@@ -275,10 +304,7 @@ impl World {
                 }
                 Ok(())
             }
-            Event::ServerUp => {
-                self.server_up();
-                Ok(())
-            }
+            Event::ServerUp => self.server_up(),
             Event::Sweep => {
                 self.sweep();
                 self.later(5_000, Event::Sweep);

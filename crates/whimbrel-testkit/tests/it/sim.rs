@@ -2,7 +2,7 @@
 //!
 //! What needs many schedules (rare mixes, every mutant) is `cargo xtask sim`.
 
-use whimbrel_testkit::sim::{Cut, Mutant, Total, run, shrink, tell};
+use whimbrel_testkit::sim::{Cut, Mutant, Total, herd, run, shrink, tell};
 
 #[test]
 fn no_schedule_breaks_an_invariant() {
@@ -84,21 +84,62 @@ caught! {
     results_that_expire_at_once_are_caught: ShortRetention within 100 by ["S2", "S4"];
     a_repeat_with_a_new_id_is_caught: RetryNewId within 100 by ["S2", "S4", "E4", "E5"];
     an_edit_of_what_has_left_is_caught: CoalesceAttempted within 200 by ["C3"];
-    taking_back_what_has_left_is_caught: CancelAttempted within 300 by ["E7"];
+    taking_back_what_has_left_is_caught: CancelAttempted within 300 by ["E5", "E7"];
     a_mark_that_is_not_on_disk_is_caught: AttemptNotPersisted within 20 by ["C3"];
-    a_disk_that_lies_is_caught: ClientLazySync within 100 by ["C1", "E5", "L1"];
+    a_disk_that_lies_is_caught: ClientLazySync within 100 by ["C1", "E2", "E5", "L1"];
     a_cursor_before_its_rows_is_caught: CursorFirst within 100 by ["C8", "E3", "L1"];
-    events_over_a_hole_are_caught: NoGapCheck within 100 by ["E3"];
-    a_page_with_a_hole_is_caught: VersionOutOfOrder within 50 by ["E3"];
+    events_over_a_hole_are_caught: NoGapCheck within 50 by ["C7"];
+    a_page_with_a_hole_is_caught: VersionOutOfOrder within 50 by ["S8"];
+    an_older_row_over_a_newer_one_is_caught: NoVersionGuard within 400 by ["C8", "E3"];
     an_outbox_that_forgets_what_it_sent_is_caught: DropOnSend within 20 by ["C1", "E1"];
     an_answer_without_rows_is_caught: AckDropsEcho within 20 by ["C1"];
-    a_list_without_the_outbox_is_caught: NoOverlay within 20 by ["C1", "C8"];
-    an_answer_before_the_commit_is_caught: AckBeforeDurable within 100
-        by ["E3", "E5", "E8", "L1", "S2", "S4", "S6"];
-    a_server_that_does_not_look_at_the_order_is_caught: UnorderedPipeline within 200 by ["E4", "E5"];
-    a_read_position_that_goes_back_is_caught: ReadLastWrite within 400 by ["E6"];
-    heartbeats_without_heads_are_caught: NoHeartbeatHeads within 100 by ["E3"];
-    a_restore_under_the_same_epoch_is_caught: RestoreKeepsEpoch within 200 by ["C8", "E2", "E3", "L1"];
+    a_list_without_the_outbox_is_caught: NoOverlay within 20 by ["C1", "C2", "C8"];
+    an_answer_before_the_commit_is_caught: AckBeforeDurable within 100 by ["S2", "S3", "S4", "S6", "S8"];
+    a_server_that_does_not_look_at_the_order_is_caught: UnorderedPipeline within 300 by ["S10"];
+    a_read_position_that_goes_back_is_caught: ReadLastWrite within 200 by ["S11"];
+    heartbeats_without_heads_are_caught: NoHeartbeatHeads within 100 by ["E3", "L4"];
+    a_restore_under_the_same_epoch_is_caught: RestoreKeepsEpoch within 300 by ["C8", "E2", "E3", "L1", "S13"];
     events_to_those_who_left_are_caught: FanOutToGone within 100 by ["E11"];
-    pages_without_deletions_are_caught: FeedWithoutTombstones within 100 by ["E3"];
+    pages_without_deletions_are_caught: FeedWithoutTombstones within 100 by ["S8"];
+    pages_without_removals_are_caught: FeedWithoutRemovals within 100 by ["S8"];
+    pages_that_begin_with_a_return_are_caught: PageFromRejoin within 100 by ["S8"];
+    pages_to_those_who_left_are_caught: PagesToGone within 100 by ["S9"];
+    a_cursor_of_another_history_is_caught: NoReset within 20 by ["S13"];
+    a_deleted_message_that_is_told_is_caught: DeletedTextServed within 100 by ["S12"];
+    a_barrier_that_does_not_wait_is_caught: BarrierAtOnce within 300 by ["L4"];
+    a_rejection_that_is_dropped_is_caught: RefusalDropped within 100 by ["C4", "C10"];
+    a_rejection_that_counts_as_success_is_caught: RejectionAsSuccess within 50 by ["C1", "E1"];
+    what_waits_for_a_rejected_operation_for_ever_is_caught: ParentNotParked within 200 by ["C5", "L1"];
+    a_wait_that_is_ignored_is_caught: RetryAfterIgnored within 100 by ["C12"];
+    an_edit_over_a_change_of_access_is_caught: FoldAcrossAccess within 400 by ["C4"];
+    a_deletion_of_what_others_need_is_caught: AnnihilateNeeded within 400 by ["C4"];
+    a_read_position_that_is_folded_back_is_caught: ReadFoldSmaller within 400 by ["C2", "C4", "E8"];
+    an_epoch_that_is_ignored_is_caught: ReadEpochIgnored within 100 by ["E6", "S4"];
+    a_window_that_is_forgotten_is_caught: WindowForgotten within 200 by ["E3", "L1"];
+    a_history_that_is_not_let_go_of_is_caught: RebaseForgotten within 200 by ["C8", "E2", "E3", "L1"];
+    leaving_that_loses_messages_is_caught: UnfollowForgets within 100 by ["C1"];
+    a_range_over_a_hole_is_caught: RangeTooWide within 300 by ["C14", "E3"];
+    a_gap_that_is_not_shown_is_caught: GapUnmarked within 400 by ["C8", "C14"];
+    a_token_of_somebody_else_is_caught: AccountUnchecked within 400 by ["C13"];
+    a_change_that_a_screen_misses_is_caught: DiffDropped within 20 by ["C18"];
+}
+
+/// L3: nobody storms a server that comes back.
+#[test]
+fn forty_devices_come_back_spread_and_soon() {
+    for (seed, goodbye) in [(1, true), (2, false), (3, false)] {
+        let herd = herd(seed, 10, goodbye).unwrap();
+        assert_eq!(herd.devices, 40);
+        assert!(herd.connects.len() >= 40, "{herd:?}");
+        assert!(herd.synced_ms <= 90_000, "{herd:?}");
+        let at_once = |at: &u64| {
+            let together = herd
+                .connects
+                .iter()
+                .filter(|other| (*at..at + 100).contains(*other));
+            together.count()
+        };
+        let most = herd.connects.iter().map(at_once).max();
+        assert!(most <= Some(10), "{most:?} in a tenth of a second: {herd:?}");
+    }
 }

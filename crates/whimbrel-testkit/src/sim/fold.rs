@@ -1,0 +1,174 @@
+//! What may become of operations that were never sent when a later one is queued: a second, simpler statement of it.
+
+use super::{Mutant, Violation, log::violated};
+use whimbrel_model::{Change, Delta, MessageBody, Op, OpId, OutboxItem};
+
+/// Checks how an outbox changed as `op` was queued under `id`: C2, C4, E8.
+pub(super) fn check(before: &[OutboxItem], after: &[OutboxItem], id: OpId, op: &Op) -> Result<(), Violation> {
+    let now = |id: OpId| after.iter().find(|item| item.id == id);
+    let touched: Vec<&OutboxItem> = before
+        .iter()
+        .filter(|item| now(item.id).is_none_or(|kept| kept.op != item.op))
+        .collect();
+    let Some(first) = touched.iter().map(|item| item.pos).min() else {
+        let says_it = |item: &OutboxItem| match (&item.op, op) {
+            (Op::MarkRead { epoch, seq, .. }, Op::MarkRead { epoch: e, seq: s, .. }) => {
+                (epoch, seq) >= (e, s)
+            }
+            (queued, op) => queued == op,
+        };
+        let unsent = before
+            .iter()
+            .filter(|item| !item.attempted && item.rejection().is_none());
+        if now(id).is_none() && !unsent.filter(|item| item.op.lane() == op.lane()).any(says_it) {
+            return violated(
+                "C2",
+                format!("{} {id} was taken and is not in the outbox", op.name()),
+            );
+        }
+        return Ok(());
+    };
+    let lane = |item: &&OutboxItem| item.op.lane() == op.lane();
+    if let Some(item) = touched
+        .iter()
+        .find(|item| item.attempted || item.rejection().is_some() || !lane(item))
+    {
+        return violated(
+            "C4",
+            format!(
+                "{} {} was changed by a later {}",
+                item.op.name(),
+                item.id,
+                op.name()
+            ),
+        );
+    }
+    let later = before.iter().filter(lane).filter(|item| item.pos > first);
+    if let Some(item) = later.clone().find(|item| is_about_access(&item.op)) {
+        return violated(
+            "C4",
+            format!("{} went up in what comes before a {}", op.name(), item.op.name()),
+        );
+    }
+    let gone = touched.iter().all(|item| now(item.id).is_none());
+    if gone {
+        check_gone(&touched, after, op)
+    } else {
+        check_merged(&touched, after, op)
+    }
+}
+
+fn is_about_access(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::CreateChannel { .. } | Op::AddMembers { .. } | Op::RemoveMembers { .. }
+    )
+}
+
+/// Several left together with the new one: all were about a message that nobody will ever see.
+fn check_gone(gone: &[&OutboxItem], after: &[OutboxItem], op: &Op) -> Result<(), Violation> {
+    let Some(message) = op.message() else {
+        return violated("C4", format!("{} ended what it is not about", op.name()));
+    };
+    if gone.iter().any(|item| item.op.message() != Some(message)) {
+        return violated("C4", format!("{} ended what it is not about", op.name()));
+    }
+    let takes_send = gone.iter().any(|item| matches!(item.op, Op::SendMessage { .. }));
+    let missed = |item: &&OutboxItem| {
+        item.op.message() == Some(message) || item.op.needs_messages().any(|needed| needed == message)
+    };
+    match after.iter().find(missed).filter(|_| takes_send) {
+        Some(item) => violated(
+            "C4",
+            format!(
+                "message {message} was never sent, and {} {} needs it",
+                item.op.name(),
+                item.id
+            ),
+        ),
+        None => Ok(()),
+    }
+}
+
+/// One stands for both: it says what the later one says.
+fn check_merged(touched: &[&OutboxItem], after: &[OutboxItem], op: &Op) -> Result<(), Violation> {
+    for item in touched {
+        let Some(kept) = after.iter().find(|kept| kept.id == item.id) else {
+            continue;
+        };
+        let says = match (&item.op, op, &kept.op) {
+            (_, Op::EditMessage { body: new, .. }, kept) => body(kept) == Some(new),
+            (
+                Op::MarkRead { epoch, seq, .. },
+                Op::MarkRead { epoch: e, seq: s, .. },
+                Op::MarkRead {
+                    epoch: ke, seq: ks, ..
+                },
+            ) => (*ke, *ks) == (*epoch, *seq).max((*e, *s)),
+            (_, Op::UpdateChannel { name, .. }, Op::UpdateChannel { name: kept, .. })
+            | (_, Op::UpdateUser { name, .. }, Op::UpdateUser { name: kept, .. }) => {
+                name.is_none() || name == kept
+            }
+            (_, new, kept) => new == kept,
+        };
+        if !says {
+            return violated(
+                "E8",
+                format!("{:?} and then {op:?} became {:?}", item.op, kept.op),
+            );
+        }
+    }
+    Ok(())
+}
+
+fn body(op: &Op) -> Option<&MessageBody> {
+    match op {
+        Op::SendMessage { body, .. } | Op::EditMessage { body, .. } => Some(body),
+        _ => None,
+    }
+}
+
+/// Folds as a mutant does, where that is wrong. Nothing: there it does as the engine does.
+pub(super) fn wrong(mutant: Mutant, outbox: &[OutboxItem], op: &Op) -> Option<Delta> {
+    let unsent =
+        |item: &&OutboxItem| !item.attempted && item.rejection().is_none() && item.op.lane() == op.lane();
+    let about = |item: &&OutboxItem| item.op.message() == op.message() && op.message().is_some();
+    let mut unsents = outbox.iter().filter(unsent);
+    match (mutant, op) {
+        (Mutant::FoldAcrossAccess, Op::EditMessage { body: new, .. }) => {
+            let mut item = unsents
+                .clone()
+                .find(|item| about(item) && body(&item.op).is_some())?
+                .clone();
+            unsents.find(|other| other.pos > item.pos && is_about_access(&other.op))?;
+            if let Op::SendMessage { body, .. } | Op::EditMessage { body, .. } = &mut item.op {
+                body.clone_from(new);
+            }
+            Some(Change::Outbox(item).into())
+        }
+        (Mutant::AnnihilateNeeded, Op::DeleteMessage { id, .. }) => {
+            let sends = |item: &&OutboxItem| about(item) && matches!(item.op, Op::SendMessage { .. });
+            unsents.clone().find(sends)?;
+            outbox
+                .iter()
+                .find(|item| item.op.needs_messages().any(|needed| needed == *id) && !about(item))?;
+            let gone = unsents.filter(about);
+            Some(Delta {
+                changes: gone.map(|item| Change::OutboxRemoved(item.id)).collect(),
+            })
+        }
+        (Mutant::ReadFoldSmaller, Op::MarkRead { epoch, seq, .. }) => {
+            let mut item = unsents
+                .find(|item| matches!(item.op, Op::MarkRead { .. }))?
+                .clone();
+            if let Op::MarkRead { epoch: e, seq: s, .. } = &mut item.op {
+                if (*e, *s) == (*epoch, *seq) {
+                    return None;
+                }
+                (*e, *s) = (*e, *s).min((*epoch, *seq));
+            }
+            Some(Change::Outbox(item).into())
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,124 @@
+//! A device that has seen nothing: it has to come to the same as those that have seen everything.
+
+use super::{
+    Violation,
+    device::{Device, everything, or_broken},
+    dice::Dice,
+    log::violated,
+    storage::now_or,
+    world::World,
+};
+use std::collections::BTreeMap;
+use whimbrel_model::{ChannelId, ChannelSummary, MessageScope, limits};
+use whimbrel_state::{State, TimelineItem};
+use whimbrel_store::Store as _;
+
+/// Rows of a timeline that are compared.
+const SCREEN: usize = 20;
+
+/// What a row of the list says that does not depend on which messages are here.
+fn told(row: &ChannelSummary) -> impl PartialEq {
+    let objects = (
+        row.channel.clone(),
+        row.membership.clone(),
+        row.last_message.clone(),
+    );
+    (
+        row.cid.clone(),
+        objects,
+        row.read.clone(),
+        row.members,
+        row.head_seq,
+    )
+}
+
+impl World {
+    /// Lets somebody sign in on a new device. Returns the device that it has to be equal to, and the new one.
+    pub(super) fn sign_in(&mut self) -> Result<(usize, usize), Violation> {
+        let old = self.dice.index(self.devices.len());
+        let user = self.devices[old].user.clone();
+        let dice = Dice::new(self.dice.next());
+        let new = self.devices.len();
+        self.devices.push(Device::new(format!("{user}/new"), user, dice));
+        self.ghost.cursors.push(BTreeMap::new());
+        self.log.count("fresh_device");
+        self.start(new)?;
+        Ok((old, new))
+    }
+
+    /// E3, S14: state that was built by events is what a first load gives, row by row.
+    pub(super) fn check_fresh(&mut self, old: usize, new: usize) -> Result<(), Violation> {
+        let rows = |index: usize| -> Result<Vec<ChannelSummary>, Violation> {
+            let mut rows = or_broken(now_or(self.devices[index].store.channels(0, 1_000))?)?;
+            // What is of a history that the server lost stays in the list: nobody says that it is gone.
+            rows.retain(|row| row.membership.as_ref().is_some_and(|row| row.ver > 0));
+            Ok(rows)
+        };
+        let (had, has) = (rows(old)?, rows(new)?);
+        if had.len() != has.len() {
+            return violated(
+                "E3",
+                format!(
+                    "{} has {} channels, a new device {}",
+                    self.devices[old].name,
+                    had.len(),
+                    has.len()
+                ),
+            );
+        }
+        for (one, other) in had.iter().zip(&has) {
+            // How much is unread is known as far as the messages are here.
+            let read = one.read.as_ref().map_or(0, |read| read.seq);
+            let counts = self.reaches(old, read, one)? && self.reaches(new, read, other)?;
+            if told(one) != told(other) || (counts && one.unread != other.unread) {
+                return violated(
+                    "E3",
+                    format!("{} lists {one:?}, a new device {other:?}", self.devices[old].name),
+                );
+            }
+            let newest = (one.head_seq + 1).saturating_sub(limits::SNAPSHOT_MESSAGES as u64);
+            let shown = self.screen(old, &one.cid, newest)?;
+            let again = self.screen(new, &one.cid, newest)?;
+            if shown != again {
+                return violated(
+                    "E3",
+                    format!(
+                        "{} shows another end of {} than a new device: {shown:?}, not {again:?}",
+                        self.devices[old].name, one.cid
+                    ),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns whether a device has every message of a channel after a sequence.
+    fn reaches(&self, index: usize, seq: u64, row: &ChannelSummary) -> Result<bool, Violation> {
+        let loaded = or_broken(now_or(self.devices[index].store.load())?)?;
+        let ranges = loaded.ranges.get(&row.cid).cloned().unwrap_or_default();
+        Ok(ranges.is_fresh(seq + 1, row.head_seq))
+    }
+
+    /// Returns the newest rows of a channel as a state of their own shows them, without what waits.
+    fn screen(&self, index: usize, cid: &ChannelId, from: u64) -> Result<Vec<TimelineItem>, Violation> {
+        let device = &self.devices[index];
+        let mut query = everything(cid, MessageScope::Channel);
+        query.limit = SCREEN;
+        let page = or_broken(now_or(device.store.messages(&query))?)?;
+        let state = State::new(device.user.clone(), Vec::new());
+        let timeline = state.open_timeline(cid.clone(), MessageScope::Channel, page);
+        // How many replies there are is known as far as they are here; what is above the first row is not told by it.
+        let items = timeline.items();
+        let near = items.iter().filter(|item| item.view.message.seq >= from);
+        let mut near: Vec<TimelineItem> = near
+            .map(|item| TimelineItem {
+                replies: 0,
+                ..TimelineItem::clone(item)
+            })
+            .collect();
+        if let Some(first) = near.first_mut() {
+            first.gap_before = false;
+        }
+        Ok(near)
+    }
+}

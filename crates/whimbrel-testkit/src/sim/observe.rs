@@ -1,0 +1,319 @@
+//! What an app sees: lists that are read once and from then on built by their changes alone, as a screen does.
+
+use super::{
+    Mutant, Violation,
+    device::{everything, or_broken},
+    log::violated,
+    storage::now_or,
+    weaken::weaken_rows,
+    world::World,
+};
+use futures_util::{FutureExt as _, StreamExt as _};
+use std::{collections::BTreeMap, sync::Arc};
+use whimbrel_model::{ChannelId, MessageId, MessageQuery, MessageScope, OutboxItem, limits};
+use whimbrel_state::{
+    ChannelItem, ChannelList, Diffs, Items, OlderEdge, State, Timeline, TimelineItem, VectorDiff,
+};
+use whimbrel_store::{MemoryStore, Store as _};
+
+/// A channel, and the message whose thread it is.
+pub(super) type Place = (ChannelId, Option<MessageId>);
+
+/// A list as its reader has it.
+#[derive(Debug)]
+struct Seen<T> {
+    items: Items<T>,
+    diffs: Diffs<T>,
+    /// A change was about a row that is not there.
+    broken: bool,
+}
+
+#[derive(Debug)]
+struct Open {
+    timeline: Timeline,
+    seen: Seen<TimelineItem>,
+}
+
+/// Everything that is on the screens of one running app.
+#[derive(Debug)]
+pub(super) struct Views {
+    timelines: BTreeMap<Place, Open>,
+    list: ChannelList,
+    channels: Seen<ChannelItem>,
+    outbox: Seen<OutboxItem>,
+}
+
+impl<T: Clone + PartialEq + Send + Sync + 'static> Seen<T> {
+    fn new((items, diffs): (Items<T>, Diffs<T>)) -> Self {
+        Self {
+            items,
+            diffs,
+            broken: false,
+        }
+    }
+
+    fn differs(&self, items: &Items<T>) -> bool {
+        self.broken || self.items != *items
+    }
+
+    /// Applies what has changed; `lose` one batch of it, for a mutant.
+    fn take(&mut self, lose: bool) {
+        let mut lose = lose;
+        while let Some(Some(batch)) = self.diffs.next().now_or_never() {
+            if std::mem::take(&mut lose) {
+                continue;
+            }
+            for diff in batch {
+                let fits = match &diff {
+                    VectorDiff::Insert { index, .. } => *index <= self.items.len(),
+                    VectorDiff::Set { index, .. } | VectorDiff::Remove { index } => *index < self.items.len(),
+                    _ => true,
+                };
+                if fits {
+                    diff.apply(&mut self.items);
+                }
+                self.broken |= !fits;
+            }
+        }
+    }
+}
+
+impl Views {
+    /// Opens the channel list, with its first `rows` rows, and the outbox.
+    pub(super) fn open(state: &State, store: &MemoryStore, rows: usize) -> Result<Self, Violation> {
+        let list = open_channels(state, store, rows, None)?;
+        Ok(Self {
+            timelines: BTreeMap::new(),
+            channels: Seen::new(list.subscribe()),
+            list,
+            outbox: Seen::new(state.subscribe_outbox()),
+        })
+    }
+
+    pub(super) fn timeline(&self, place: &Place) -> Option<&Timeline> {
+        self.timelines.get(place).map(|open| &open.timeline)
+    }
+
+    pub(super) fn put(&mut self, place: Place, timeline: Timeline) {
+        let seen = Seen::new(timeline.subscribe());
+        self.timelines.insert(place, Open { timeline, seen });
+    }
+
+    /// The reader looks: everything that has changed is applied.
+    pub(super) fn look(&mut self, lose: bool) {
+        for open in self.timelines.values_mut() {
+            open.seen.take(lose);
+        }
+        self.channels.take(lose);
+        self.outbox.take(lose);
+    }
+
+    /// C18: the changes, applied in order, made exactly the lists. Returns the one that differs.
+    fn differs(&self, state: &State) -> Option<String> {
+        let timelines = self.timelines.iter();
+        let timeline = timelines
+            .filter(|(_, open)| open.seen.differs(&open.timeline.items()))
+            .map(|(place, _)| format!("the timeline of {place:?}"))
+            .next();
+        let channels = self
+            .channels
+            .differs(&self.list.items())
+            .then(|| "the channel list".to_owned());
+        let outbox = self
+            .outbox
+            .differs(&state.outbox())
+            .then(|| "the outbox".to_owned());
+        timeline.or(channels).or(outbox)
+    }
+}
+
+/// Opens the channel list with its first rows. `has_more`: as given, or as the store has it.
+fn open_channels(
+    state: &State,
+    store: &MemoryStore,
+    rows: usize,
+    has_more: Option<bool>,
+) -> Result<ChannelList, Violation> {
+    let mut first = or_broken(now_or(store.channels(0, rows + 1))?)?;
+    let more = first.len() > rows;
+    first.truncate(rows);
+    let (list, missing) = state.open_channels(first, has_more.unwrap_or(more));
+    for cid in missing {
+        if let Some(row) = or_broken(now_or(store.channel(&cid))?)? {
+            state.put_channel(row);
+        }
+    }
+    Ok(list)
+}
+
+/// Leaves out what is a bound only while something waits: the unread messages.
+fn settled(items: Items<ChannelItem>) -> Items<ChannelItem> {
+    let settle = |item: Arc<ChannelItem>| match item.pending {
+        0 => item,
+        _ => Arc::new(ChannelItem {
+            unread: 0,
+            ..ChannelItem::clone(&item)
+        }),
+    };
+    items.into_iter().map(settle).collect()
+}
+
+/// Returns where a place stands in the store.
+pub(super) fn scope(place: &Place) -> MessageScope {
+    place.1.map_or(MessageScope::Channel, MessageScope::Thread)
+}
+
+impl World {
+    /// Opens the timeline of a channel or a thread with its newest page, or returns the open one.
+    pub(super) fn timeline(&mut self, index: usize, place: &Place) -> Result<Option<Timeline>, Violation> {
+        let limit = self.plan.screen;
+        let device = &mut self.devices[index];
+        let Some(run) = device.run.as_mut() else {
+            return Ok(None);
+        };
+        if let Some(open) = run.views.timeline(place) {
+            return Ok(Some(open.clone()));
+        }
+        let query = MessageQuery {
+            limit,
+            ..everything(&place.0, scope(place))
+        };
+        let page = or_broken(now_or(device.store.messages(&query))?)?;
+        let page = weaken_rows(self.mutant, page);
+        let open = run.state.open_timeline(place.0.clone(), scope(place), page);
+        run.views.put(place.clone(), open.clone());
+        Ok(Some(open))
+    }
+
+    /// Leaves every channel, or scrolls up where there is more on disk.
+    pub(super) fn scroll(&mut self, index: usize, cid: &ChannelId) -> Result<(), Violation> {
+        let place = (cid.clone(), None);
+        if self.dice.per_mille(400)
+            && let Some(run) = self.devices[index].run.as_mut()
+        {
+            run.views.timelines.clear();
+        }
+        let Some(timeline) = self.timeline(index, &place)? else {
+            return Ok(());
+        };
+        let device = &self.devices[index];
+        let Some(run) = &device.run else { return Ok(()) };
+        if timeline.edge() == OlderEdge::OnDisk {
+            let page = or_broken(now_or(device.store.messages(&timeline.older(limits::PAGE_ROWS)))?)?;
+            run.state.extend_timeline(cid, MessageScope::Channel, page);
+            self.log.count("scrolled");
+        }
+        let device = &self.devices[index];
+        let Some(run) = &device.run else { return Ok(()) };
+        if run.views.list.has_more() {
+            let offset = run.views.list.offset();
+            let mut rows = or_broken(now_or(device.store.channels(offset, 3))?)?;
+            let has_more = rows.len() > 2;
+            rows.truncate(2);
+            run.state.extend_channels(rows, has_more);
+            self.log.count("scrolled_channels");
+        }
+        Ok(())
+    }
+
+    /// The people at a device look at what is on its screens.
+    pub(super) fn look(&mut self, index: usize) {
+        let lose = self.mutant == Some(Mutant::DiffDropped) && self.dice.per_mille(20);
+        if let Some(run) = self.devices[index].run.as_mut() {
+            run.views.look(lose);
+        }
+    }
+
+    /// C18, C8, C14: what was built by changes is what is there, is what a restart would show, and shows its gaps.
+    pub(super) fn check_views(&mut self, index: usize) -> Result<(), Violation> {
+        self.look(index);
+        let device = &self.devices[index];
+        let Some(run) = &device.run else { return Ok(()) };
+        if let Some(what) = run.views.differs(&run.state) {
+            return violated(
+                "C18",
+                format!("the changes of {what} did not make it, on {}", device.name),
+            );
+        }
+        let loaded = or_broken(now_or(device.store.load())?)?;
+        let fresh = State::new(device.user.clone(), loaded.outbox);
+        if fresh.outbox() != run.state.outbox() {
+            return violated("C8", format!("{} shows another outbox than it has", device.name));
+        }
+        let rows = if run.views.list.has_more() {
+            run.views.list.offset()
+        } else {
+            usize::MAX - 1
+        };
+        let list = open_channels(&fresh, &device.store, rows, Some(run.views.list.has_more()))?;
+        // With nothing loaded there is no last row to tell how far the list reaches.
+        if rows > 0 {
+            let (shown, again) = (run.views.list.items(), list.items());
+            self.same(index, "channels", &settled(shown), &settled(again))?;
+        }
+        for (place, open) in &run.views.timelines {
+            if place.1.is_none() {
+                self.check_gaps(index, &place.0, &open.timeline)?;
+            }
+            let mut query = everything(&place.0, scope(place));
+            if open.timeline.edge() == OlderEdge::OnDisk {
+                let items = open.timeline.items();
+                query.limit = items.iter().filter(|item| item.view.message.seq > 0).count();
+            }
+            let page = or_broken(now_or(device.store.messages(&query))?)?;
+            let again = fresh.open_timeline(place.0.clone(), scope(place), page);
+            self.same(index, "rows", &open.timeline.items(), &again.items())?;
+        }
+        Ok(())
+    }
+
+    fn same<T>(&self, index: usize, what: &str, shown: &Items<T>, again: &Items<T>) -> Result<(), Violation>
+    where
+        T: PartialEq + Clone + std::fmt::Debug,
+    {
+        if shown == again {
+            return Ok(());
+        }
+        let differs = shown.iter().zip(again.iter()).find(|(one, other)| one != other);
+        violated(
+            "C8",
+            format!(
+                "{} shows {} {what}, {} after a restart; first difference: {differs:?}",
+                self.devices[index].name,
+                shown.len(),
+                again.len()
+            ),
+        )
+    }
+
+    /// C14: between two rows is a gap exactly where a message is missing on the device.
+    fn check_gaps(&self, index: usize, cid: &ChannelId, timeline: &Timeline) -> Result<(), Violation> {
+        let device = &self.devices[index];
+        let loaded = or_broken(now_or(device.store.load())?)?;
+        let ranges = loaded.ranges.get(cid).cloned().unwrap_or_default();
+        let items = timeline.items();
+        let accepted = items.iter().filter(|item| item.view.message.seq > 0);
+        for (above, below) in accepted.clone().zip(accepted.skip(1)) {
+            let (lo, hi) = (above.view.message.seq + 1, below.view.message.seq - 1);
+            if below.gap_before && ranges.covers(lo, hi) {
+                return violated(
+                    "C14",
+                    format!("{} shows a gap in {cid} that is none", device.name),
+                );
+            }
+            if below.gap_before || self.ghost.restores > 0 {
+                continue;
+            }
+            for id in (lo..=hi).filter_map(|seq| self.ghost.server.message_at(cid, seq)) {
+                let here = or_broken(now_or(device.store.message(id))?)?;
+                if here.is_none() {
+                    return violated(
+                        "C14",
+                        format!("{} shows no gap in {cid} where {id} is missing", device.name),
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+}
