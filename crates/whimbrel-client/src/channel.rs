@@ -1,7 +1,10 @@
-use crate::{Client, Error, NewMessage, Queued, Sent, Timeline, command::Command};
+use crate::{
+    Client, Error, MarkUnreadError, NewMessage, Queued, Sent, Timeline, UnreadExplanation, command::Command,
+    unread,
+};
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Custom, Gap, Member, MessageBody, MessageId, MessageScope, Op, ReactionType,
-    Read, UserId,
+    ChannelId, ChannelSummary, Custom, Gap, Member, MessageBody, MessageId, MessageQuery, MessageScope, Op,
+    ReactionType, Read, ReadPosition, UserId, limits,
 };
 
 /// A handle on one channel. Cheap to clone; the channel need not exist, not on this device nor on the server.
@@ -241,24 +244,80 @@ impl Channel {
 
     /// Marks everything that this device knows of the channel as read. Returns nothing when it was already.
     ///
+    /// Reading never undoes a [`Channel::mark_unread`] that it did not know of, whichever of two devices the server hears
+    /// first.
+    ///
     /// # Errors
     /// As [`Channel::send`].
     pub async fn mark_read(&self) -> Result<Option<Queued>, Error> {
         let Some(summary) = self.summary().await? else {
             return Ok(None);
         };
-        let epoch = summary.read.as_ref().map_or(0, |read| read.epoch);
-        let seq = summary.head_seq;
-        if seq == 0 || summary.read.is_some_and(|read| !read.is_behind(epoch, seq)) {
+        let position = summary.position();
+        if summary.head_seq <= position.seq {
             return Ok(None);
         }
-        self.enqueue(Op::MarkRead {
+        let seq = summary.head_seq;
+        self.move_read(ReadPosition { seq, ..position }).await
+    }
+
+    /// Marks a message of the channel's timeline and all after it as unread, on every device of this account. What others see
+    /// of it ([`Read::receipt`]) does not go back. Returns nothing when the message was unread already.
+    ///
+    /// It wins over whatever another device read without knowing of it; of two messages that were marked so, the later one
+    /// is the first unread. A deleted message marks its place.
+    ///
+    /// # Errors
+    /// [`Error::MarkUnread`] when the message has no place in the timeline of this channel that is known here, and as
+    /// [`Channel::send`].
+    pub async fn mark_unread(&self, message: MessageId) -> Result<Option<Queued>, Error> {
+        let stored = self.client.message(message).await?;
+        let Some(summary) = self.summary().await? else {
+            return Err(MarkUnreadError::NotHere(message).into());
+        };
+        match unread::unread_from(message, stored, &summary, self.client.outbox().iter())? {
+            Some(position) => self.move_read(position).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn move_read(&self, ReadPosition { epoch, seq }: ReadPosition) -> Result<Option<Queued>, Error> {
+        let cid = self.cid.clone();
+        self.enqueue(Op::MarkRead { cid, epoch, seq }).await.map(Some)
+    }
+
+    /// Explains how many messages are unread: from which position on, which ones, and what is left out. Absent: nothing is
+    /// known of the channel here.
+    ///
+    /// Reads every message past the read position.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the database cannot be read.
+    pub async fn explain_unread(&self) -> Result<Option<UnreadExplanation>, Error> {
+        let Some(summary) = self.summary().await? else {
+            return Ok(None);
+        };
+        let (outbox, read) = (self.client.outbox(), summary.position().seq);
+        let mut query = MessageQuery {
             cid: self.cid.clone(),
-            epoch,
-            seq,
-        })
-        .await
-        .map(Some)
+            scope: MessageScope::Channel,
+            before: Some(summary.head_seq + 1),
+            limit: limits::PAGE_ROWS,
+        };
+        let mut timeline = Vec::new();
+        let ranges = loop {
+            let page = self.client.store().messages(&query).await?;
+            query.before = page.messages.first().map(|message| message.seq);
+            let goes_on = page.has_more && query.before.is_some_and(|oldest| oldest > read);
+            let past = page.messages.into_iter().filter(|message| message.seq > read);
+            timeline.extend(past.rev());
+            if !goes_on {
+                break page.ranges;
+            }
+        };
+        let (me, timeline) = (self.client.user(), timeline.into_iter());
+        let explanation = UnreadExplanation::new(&summary, me, outbox.iter(), timeline, &ranges);
+        Ok(Some(explanation))
     }
 
     /// Opens the channel's timeline: what is on disk, at once, and every change from then on.

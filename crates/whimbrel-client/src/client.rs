@@ -11,7 +11,7 @@ use whimbrel_model::{
     Account, ChannelId, Custom, DeviceId, Message, MessageBody, MessageId, MessageScope, Op, OpId,
     OutboxItem, User, UserId, WaitsFor,
 };
-use whimbrel_state::{ChannelList, Diffs, Items, OutboxSummary, State, SyncState};
+use whimbrel_state::{ChannelList, Diffs, Items, OutboxSummary, State, SyncState, Unread};
 use whimbrel_store::Store;
 use whimbrel_sync::IdSource;
 
@@ -109,6 +109,15 @@ impl Client {
     /// [`Error`] when the database cannot be read or the client is closed.
     pub async fn channels(&self) -> Result<ChannelList, Error> {
         self.0.commands.ask(|reply| Command::OpenChannels { reply }).await
+    }
+
+    /// Opens the totals of what is unread in all channels: as it is on disk, at once, and every change from then on. They cost
+    /// a look at each channel once, and then one at each that changes.
+    ///
+    /// # Errors
+    /// As [`Client::channels`].
+    pub async fn unread(&self) -> Result<Unread, Error> {
+        self.0.commands.ask(|reply| Command::OpenUnread { reply }).await
     }
 
     /// Loads up to `limit` more rows into the open channel list.

@@ -4,7 +4,7 @@ use crate::{Error, Queued, explain::Facts, queued::Settled};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use whimbrel_model::{ChannelId, Cursor, Gap, MessageBody, MessageScope, Op, OpId};
-use whimbrel_state::{ChannelList, Timeline};
+use whimbrel_state::{ChannelList, Timeline, Unread};
 
 /// Commands that may wait for the driver. A caller beyond that waits, which is all that a full queue should do.
 pub(crate) const COMMANDS: usize = 256;
@@ -70,6 +70,9 @@ pub(crate) enum Command {
     MoreChannels {
         limit: usize,
         reply: Reply<()>,
+    },
+    OpenUnread {
+        reply: Reply<Unread>,
     },
     OpenTimeline {
         cid: ChannelId,

@@ -1,3 +1,4 @@
+use crate::MarkUnreadError;
 use std::sync::Arc;
 use whimbrel_model::{Invalid, Rejection};
 use whimbrel_store::StoreError;
@@ -17,6 +18,9 @@ pub enum Error {
     /// The database failed. Nothing was written.
     #[error(transparent)]
     Store(Arc<StoreError>),
+    /// A message cannot be the first unread one.
+    #[error(transparent)]
+    MarkUnread(#[from] MarkUnreadError),
     /// Older messages could not be fetched.
     #[error(transparent)]
     History(#[from] HistoryError),
@@ -49,6 +53,7 @@ impl Error {
             Self::Invalid(error) => error.code().to_string(),
             Self::Command(error) => error.code().to_owned(),
             Self::Store(error) => error.code().to_owned(),
+            Self::MarkUnread(error) => error.code().to_owned(),
             Self::History(error) => error.code().to_owned(),
             Self::Transport(error) => error.code().to_owned(),
             Self::Missing(_) => "builder_incomplete".to_owned(),
@@ -65,6 +70,7 @@ impl Error {
             Self::Invalid(error) => error.is_retryable(),
             Self::Command(error) => error.is_retryable(),
             Self::Store(error) => error.is_retryable(),
+            Self::MarkUnread(error) => error.is_retryable(),
             Self::History(error) => error.is_retryable(),
             Self::Transport(error) => error.is_retryable(),
             Self::NotCaughtUp(_) | Self::Interrupted => true,

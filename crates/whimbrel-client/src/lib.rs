@@ -29,6 +29,7 @@ mod notice;
 mod queued;
 mod timeline;
 mod token;
+mod unread;
 
 pub use builder::{ClientBuilder, StorePlace};
 pub use channel::{Channel, ChannelUpdate, NewChannel};
@@ -43,10 +44,11 @@ pub use notice::Notice;
 pub use queued::{Queued, Sent};
 pub use timeline::Timeline;
 pub use token::{Token, TokenError, TokenProvider};
+pub use unread::{LeftOut, MarkUnreadError, UnreadExplanation};
 pub use whimbrel_model as model;
 pub use whimbrel_state::{
     ChannelItem, ChannelList, Diffs, Freshness, Items, OlderEdge, OutboxSummary, Source, SyncState,
-    TimelineItem, VectorDiff,
+    TimelineItem, Unread, UnreadTotals, VectorDiff,
 };
 pub use whimbrel_store::{Store, StoreError};
 pub use whimbrel_sync::{EngineConfig, FullJitter, RetryPolicy};

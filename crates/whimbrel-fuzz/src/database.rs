@@ -195,6 +195,7 @@ fn rows() -> Vec<Row> {
             user: user("ada"),
             epoch: 0,
             seq: 2,
+            furthest: 0,
             ver: 8,
         }),
         Row::User(User {

@@ -12,8 +12,8 @@ mod user;
 use crate::{Answer, Digest, Keys, Request, ResultRecord, Storage, StorageError, WorkingSet};
 use step::Steps;
 use whimbrel_model::{
-    ChannelId, Code, Invalid, MemberState, Message, Op, OpEnvelope, StreamEvent, Timestamp, UserId,
-    permission,
+    ChannelId, Code, Invalid, MemberState, Message, Op, OpEnvelope, ReadPosition, StreamEvent, Timestamp,
+    UserId, permission,
 };
 use whimbrel_protocol::Outcome;
 
@@ -179,7 +179,13 @@ fn carry_out(set: &mut WorkingSet, scene: &Scene<'_>) -> Result<Steps, Refusal> 
         Op::DeleteMessage { id, .. } => Ok(message::delete(set, scene, *id)),
         Op::AddReaction { message, kind, .. } => Ok(reaction::set(set, scene, *message, kind, false)),
         Op::RemoveReaction { message, kind, .. } => Ok(reaction::set(set, scene, *message, kind, true)),
-        Op::MarkRead { cid, epoch, seq } => Ok(read::mark(set, scene, cid, *epoch, *seq)),
+        Op::MarkRead { cid, epoch, seq } => {
+            let position = ReadPosition {
+                epoch: *epoch,
+                seq: *seq,
+            };
+            read::mark(set, scene, cid, position)
+        }
         Op::UpdateUser { name, image, custom } => {
             let patch = channel::Patch { name, image, custom };
             Ok(user::update(set, scene, &patch))

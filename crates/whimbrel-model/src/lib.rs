@@ -58,7 +58,7 @@ pub use op::{Lane, Op, OpEnvelope};
 pub use outbox::{OutboxItem, OutboxStatus, Rejection, WaitsFor};
 pub use ranges::{Gap, Range, RangeSet};
 pub use reaction::Reaction;
-pub use read::Read;
+pub use read::{Read, ReadPosition};
 pub use row::{Row, RowKey};
 pub use snapshot::{ChannelSummary, Loaded, MessagePage, MessageQuery, MessageScope};
 pub use stream::{Cursor, Epoch, Head, SnapshotWindow, StreamEvent, StreamId};

@@ -63,6 +63,11 @@ pub const LANE_IN_FLIGHT: usize = OPS_PER_BATCH;
 /// Operations of all lanes on their way at once: four full lanes.
 pub const IN_FLIGHT: usize = 4 * LANE_IN_FLIGHT;
 
+/// Epochs that one operation may take a read register further: more often than anyone marks one channel unread between two
+/// connections. Without a bound one wrong number would be the last epoch there is, and nothing could be marked unread any
+/// more.
+pub const READ_EPOCHS_AHEAD: u32 = 100;
+
 /// Days for which the server keeps the result of an operation whose row does not itself record it.
 pub const RESULT_RETENTION_DAYS: u32 = 30;
 

@@ -45,15 +45,9 @@ impl Op {
                     ..
                 },
             ) if message == other && kind == same => Merge::Replace(later.clone()),
-            (
-                Self::MarkRead { cid, epoch, seq },
-                Self::MarkRead {
-                    cid: other,
-                    epoch: later_epoch,
-                    seq: later_seq,
-                },
-            ) if cid == other => {
-                let further = (*later_epoch, *later_seq) > (*epoch, *seq);
+            // The register would come to the further one too.
+            (Self::MarkRead { cid, .. }, Self::MarkRead { cid: other, .. }) if cid == other => {
+                let further = later.read_position() > self.read_position();
                 Merge::Replace(if further { later.clone() } else { self.clone() })
             }
             _ => self.merged_with_update(later),

@@ -100,7 +100,8 @@ impl Message {
         self.deleted_at.is_some()
     }
 
-    /// Returns whether the message counts as unread for `user` when it is past the user's read position.
+    /// Returns whether the message counts as unread for `user` when it is past the user's read position: an own one, a
+    /// deleted one, and one that stands only in a thread does not.
     #[must_use]
     pub fn counts_as_unread_for(&self, user: &UserId) -> bool {
         self.author != *user && !self.is_deleted() && self.is_in_channel()

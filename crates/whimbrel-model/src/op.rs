@@ -1,6 +1,6 @@
 use crate::{
-    ChannelId, Custom, Invalid, MessageBody, MessageId, OpId, ReactionType, Timestamp, UserId, limits,
-    user::check_profile,
+    ChannelId, Custom, Invalid, MessageBody, MessageId, OpId, ReactionType, ReadPosition, Timestamp, UserId,
+    limits, user::check_profile,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -110,11 +110,12 @@ pub enum Op {
         /// Which reaction.
         kind: ReactionType,
     },
-    /// Moves the own read position forward. A position behind the current one changes nothing.
+    /// Moves the own read register to a position; one that is not further changes nothing. In the next epoch a lower `seq`
+    /// is further too: that marks what comes after it as unread. See [`ReadPosition`].
     MarkRead {
         /// In which channel.
         cid: ChannelId,
-        /// Generation of the register.
+        /// Generation of the register, at most [`limits::READ_EPOCHS_AHEAD`] after the one that the server has.
         #[serde(default)]
         epoch: u32,
         /// The last message read.
@@ -184,6 +185,18 @@ impl Op {
             | Self::RemoveReaction { cid, .. }
             | Self::MarkRead { cid, .. } => Some(cid),
             Self::UpdateUser { .. } => None,
+        }
+    }
+
+    /// Returns where the operation moves the read register to, if it does.
+    #[must_use]
+    pub const fn read_position(&self) -> Option<ReadPosition> {
+        match self {
+            Self::MarkRead { epoch, seq, .. } => Some(ReadPosition {
+                epoch: *epoch,
+                seq: *seq,
+            }),
+            _ => None,
         }
     }
 

@@ -139,6 +139,13 @@ impl RangeSet {
         gaps
     }
 
+    /// Returns how many messages of `lo..=hi` are missing or stale.
+    #[must_use]
+    pub fn missing(&self, lo: u64, hi: u64) -> u64 {
+        let gaps = self.gaps(hi).into_iter().filter(|gap| gap.hi >= lo);
+        gaps.map(|gap| gap.hi + 1 - gap.lo.max(lo)).sum()
+    }
+
     /// Returns the newest gap that lies between messages of the device, or is stale, and reaches back to `from` or later.
     ///
     /// What lies before the first run is older than anything the device ever had: it is loaded on demand.
@@ -248,6 +255,18 @@ mod tests {
         set.insert(6, 20);
         assert!(set.covers(1, 20));
         assert!(set.is_fresh(6, 20) && !set.is_fresh(5, 6));
+    }
+
+    #[test]
+    fn what_is_missing_is_counted_stale_or_not() {
+        let mut set = RangeSet::default();
+        assert_eq!((set.missing(1, 0), set.missing(1, 7)), (0, 7));
+        set.insert(11, 20);
+        set.mark_stale(7);
+        set.insert(41, 90);
+        assert_eq!(set.missing(1, 90), 40);
+        assert_eq!(set.missing(16, 45), 25);
+        assert_eq!((set.missing(41, 90), set.missing(90, 92)), (0, 2));
     }
 
     proptest! {

@@ -1,5 +1,15 @@
-use crate::{ChannelId, UserId};
+use crate::{ChannelId, Op, OutboxItem, UserId};
 use serde::{Deserialize, Serialize};
+
+/// A place of the read register. Of two the greater one holds, by epoch and then by sequence, so that any order in which
+/// they are heard of leads to the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ReadPosition {
+    /// Generation of the register: marking unread opens the next one.
+    pub epoch: u32,
+    /// The last message read. 0: none.
+    pub seq: u64,
+}
 
 /// How far one user has read one channel: a register that only grows, by (epoch, seq).
 ///
@@ -15,15 +25,85 @@ pub struct Read {
     /// The last message read. 0: none.
     #[serde(deserialize_with = "crate::number::exact")]
     pub seq: u64,
+    /// The furthest message ever read, where marking unread went back behind it. 0: `seq` is the furthest.
+    #[serde(
+        default,
+        skip_serializing_if = "is_zero",
+        deserialize_with = "crate::number::exact"
+    )]
+    pub furthest: u64,
     /// Version of the last change.
     #[serde(deserialize_with = "crate::number::exact")]
     pub ver: u64,
 }
 
-impl Read {
-    /// Returns whether the position (`epoch`, `seq`) is further than this one.
+impl ReadPosition {
+    /// Returns the furthest of the positions in `cid` that wait in an outbox. Rejected ones do not.
     #[must_use]
-    pub fn is_behind(&self, epoch: u32, seq: u64) -> bool {
-        (epoch, seq) > (self.epoch, self.seq)
+    pub fn waiting<'a>(cid: &ChannelId, items: impl IntoIterator<Item = &'a OutboxItem>) -> Option<Self> {
+        let queued = items.into_iter().filter(|item| item.rejection().is_none());
+        let here = queued.map(|item| &item.op).filter(|op| op.cid() == Some(cid));
+        here.filter_map(Op::read_position).max()
     }
+
+    /// Returns the position of which the message at `seq` is the first unread one: in the next epoch, so that it holds
+    /// against every position up to now. Nothing if there is no next epoch.
+    #[must_use]
+    pub fn unread_from(self, seq: u64) -> Option<Self> {
+        Some(Self {
+            epoch: self.epoch.checked_add(1)?,
+            seq: seq.saturating_sub(1),
+        })
+    }
+}
+
+impl Read {
+    /// Creates the register of a user who has read nothing.
+    #[must_use]
+    pub const fn new(cid: ChannelId, user: UserId) -> Self {
+        Self {
+            cid,
+            user,
+            epoch: 0,
+            seq: 0,
+            furthest: 0,
+            ver: 0,
+        }
+    }
+
+    /// Returns where the register is: what is unread comes after it.
+    #[must_use]
+    pub const fn position(&self) -> ReadPosition {
+        ReadPosition {
+            epoch: self.epoch,
+            seq: self.seq,
+        }
+    }
+
+    /// Returns the last message that the user ever had read: what others are shown. It never goes back, also when the
+    /// user marks something as unread for themself.
+    #[must_use]
+    pub fn receipt(&self) -> u64 {
+        self.seq.max(self.furthest)
+    }
+
+    /// Moves the register to `position` if that is further. Returns whether it did.
+    pub fn advance(&mut self, position: ReadPosition) -> bool {
+        if position <= self.position() {
+            return false;
+        }
+        let ever = self.receipt();
+        self.epoch = position.epoch;
+        self.seq = position.seq;
+        self.furthest = if ever > self.seq { ever } else { 0 };
+        true
+    }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes the field by reference"
+)]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

@@ -1,6 +1,6 @@
 use crate::{
     Account, Channel, ChannelId, Cursor, Head, Membership, Message, MessageId, OutboxItem, RangeSet,
-    Reaction, Read, StreamId, Timestamp,
+    Reaction, Read, ReadPosition, StreamId, Timestamp,
 };
 use std::collections::BTreeMap;
 
@@ -62,7 +62,8 @@ pub struct MessagePage {
     pub ranges: RangeSet,
 }
 
-/// A row of the channel list: server rows only, the outbox is laid over it later.
+/// A row of the channel list: server rows only, the outbox is laid over it later. But for what is unread: that needs the log,
+/// so a read position that waits in the outbox is laid over here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelSummary {
     /// Which channel.
@@ -73,12 +74,26 @@ pub struct ChannelSummary {
     pub membership: Option<Membership>,
     /// The newest message of the timeline, tombstones included.
     pub last_message: Option<Message>,
-    /// The own read position.
+    /// The own read position, as the server has it.
     pub read: Option<Read>,
-    /// Messages on this device past the read position that count as unread.
+    /// The furthest own read position that waits in the outbox, if it is further than the server's.
+    pub waiting_read: Option<ReadPosition>,
+    /// Messages on this device past [`ChannelSummary::position`] that count as unread.
     pub unread: u64,
+    /// Messages past that position which this device lacks, or has only as they once were: each of them may count. 0:
+    /// `unread` is exact, as far as the server has been heard of.
+    pub unread_unknown: u64,
     /// Active members on this device.
     pub members: u64,
     /// The newest known message sequence.
     pub head_seq: u64,
+}
+
+impl ChannelSummary {
+    /// Returns the own read position, one that waits in the outbox included: what is unread comes after it.
+    #[must_use]
+    pub fn position(&self) -> ReadPosition {
+        let known = self.read.as_ref().map(Read::position);
+        known.max(self.waiting_read).unwrap_or_default()
+    }
 }

@@ -28,9 +28,11 @@ pub struct ChannelItem {
     pub custom: Custom,
     /// The newest message of its timeline: the last one that waits, else the last accepted one.
     pub last_message: Option<MessageView>,
-    /// Messages past the read position, a waiting one included, that count as unread. While a read position waits it is
-    /// an upper bound, and exact when everything was read.
+    /// Messages on this device past the read position, a waiting one included, that count as unread.
     pub unread: u64,
+    /// Messages past the read position that this device lacks, or has only as they once were: each of them may count. 0:
+    /// `unread` is exact, as far as the server has been heard of.
+    pub unread_unknown: u64,
     /// Active members, as far as known here.
     pub members: u64,
     /// The own role.
@@ -63,6 +65,12 @@ struct Rows {
     end: Option<Key>,
     places: HashMap<ChannelId, Key>,
     list: Sorted<Key, ChannelItem>,
+}
+
+/// Returns what is unread in a channel and what may be besides, as the list shows it: nothing once it was left.
+pub(crate) fn unread_of(row: &ChannelSummary, outbox: &Outbox, me: &UserId) -> (u64, u64) {
+    let shown = row::show(&row.cid, Some(row), outbox, me);
+    shown.map_or((0, 0), |(_, item)| (item.unread, item.unread_unknown))
 }
 
 impl ChannelList {
@@ -163,6 +171,11 @@ impl ChannelList {
     /// Returns the channels whose rows are held.
     pub(crate) fn held(&self) -> Vec<ChannelId> {
         lock(&self.0.rows).stored.keys().cloned().collect()
+    }
+
+    /// Returns the newest sequence that the row of a channel knows, if it is held.
+    pub(crate) fn head_seq(&self, cid: &ChannelId) -> Option<u64> {
+        lock(&self.0.rows).stored.get(cid).map(|row| row.head_seq)
     }
 
     /// Returns whether the row of a channel is held.

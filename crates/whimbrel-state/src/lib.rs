@@ -8,6 +8,7 @@
 //! | the one entry point | [`State`] |
 //! | the messages of a channel or a thread | [`Timeline`], [`TimelineItem`], [`OlderEdge`] |
 //! | the channel list | [`ChannelList`], [`ChannelItem`] |
+//! | what is unread in all channels | [`Unread`], [`UnreadTotals`] |
 //! | the connection | [`SyncState`] |
 //! | how fresh and complete a list is | [`Freshness`] |
 //! | what waits to be sent | [`State::outbox`], [`OutboxSummary`] |
@@ -30,6 +31,7 @@
 //!   come after them by outbox position.
 //! - All diffs of one cause arrive as one batch, and applied in order they rebuild exactly the list (C18).
 //! - A row tells whether a gap lies before it (C14); [`OlderEdge`] tells what lies before the first.
+//! - What is unread is what the store counts past the read position, a waiting one included; the totals are its sums (E13).
 //! - A timeline or list that nobody holds is forgotten, and costs nothing.
 //! - Locks are held for one delta at most, never across an await.
 
@@ -40,6 +42,7 @@ mod outbox;
 mod state;
 mod status;
 mod timeline;
+mod unread;
 mod users;
 
 pub use channel_list::{ChannelItem, ChannelList};
@@ -51,3 +54,4 @@ pub use outbox::OutboxSummary;
 pub use state::{Stale, State};
 pub use status::SyncState;
 pub use timeline::{OlderEdge, Timeline, TimelineItem};
+pub use unread::{Unread, UnreadTotals};

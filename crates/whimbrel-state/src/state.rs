@@ -1,6 +1,6 @@
 use crate::{
-    ChannelList, Diffs, Freshness, Items, OutboxSummary, Reach, Source, SyncState, Timeline, channel_list,
-    outbox::Outbox, timeline, users::Users,
+    ChannelList, Diffs, Freshness, Items, OutboxSummary, Reach, Source, SyncState, Timeline, Unread,
+    channel_list, outbox::Outbox, timeline, unread, users::Users,
 };
 use eyeball::{SharedObservable, Subscriber};
 use std::{
@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 use whimbrel_model::{
-    Change, ChannelId, ChannelSummary, Delta, MessagePage, MessageQuery, MessageScope, OutboxItem, Row,
+    Change, ChannelId, ChannelSummary, Delta, MessagePage, MessageQuery, MessageScope, Op, OutboxItem, Row,
     StreamId, Timestamp, User, UserId, limits,
 };
 
@@ -45,6 +45,7 @@ struct Inner {
     users: Users,
     timelines: HashMap<(ChannelId, MessageScope), Weak<timeline::Shared>>,
     channels: Weak<channel_list::Shared>,
+    unread: Weak<unread::Shared>,
 }
 
 impl State {
@@ -85,8 +86,10 @@ impl State {
             let query = timeline.change(|window| window.reduce(delta, &ops, &inner.outbox));
             stale.messages.extend(query);
         }
-        if let Some(list) = inner.channels() {
-            stale.channels = reduce_channels(&list, &self.0.me, delta, &ops, &inner.outbox);
+        let (list, unread) = (inner.channels(), inner.unread());
+        if list.is_some() || unread.is_some() {
+            let open = (list.as_ref(), unread.as_ref());
+            stale.channels = reduce_channels(open, &self.0.me, delta, &ops, &inner.outbox);
         }
         if inner.users.reduce(delta) {
             self.0.users.update(|changes| *changes += 1);
@@ -162,9 +165,32 @@ impl State {
         }
     }
 
-    /// Puts a row of the channel list that was read again.
+    /// Opens the totals of what is unread, with every row of the store's channel list. Those that are open already are
+    /// counted again.
+    #[must_use = "what nobody holds is forgotten"]
+    pub fn open_unread(&self, rows: &[ChannelSummary]) -> Unread {
+        let mut inner = lock(&self.0.inner);
+        if let Some(open) = inner.unread() {
+            open.replace(rows, &inner.outbox, &self.0.me);
+            return open;
+        }
+        let unread = Unread::new(rows, &inner.outbox, &self.0.me);
+        inner.unread = Arc::downgrade(&unread.0);
+        unread
+    }
+
+    /// Returns the totals of what is unread, if they are open.
+    #[must_use]
+    pub fn unread(&self) -> Option<Unread> {
+        lock(&self.0.inner).unread()
+    }
+
+    /// Puts a channel's row that was read again.
     pub fn put_channel(&self, row: ChannelSummary) {
         let inner = lock(&self.0.inner);
+        if let Some(unread) = inner.unread() {
+            unread.put(std::slice::from_ref(&row), &inner.outbox, &self.0.me);
+        }
         if let Some(list) = inner.channels() {
             list.put(row, &inner.outbox);
         }
@@ -285,12 +311,16 @@ impl Inner {
     fn channels(&self) -> Option<ChannelList> {
         self.channels.upgrade().map(ChannelList)
     }
+
+    fn unread(&self) -> Option<Unread> {
+        self.unread.upgrade().map(Unread)
+    }
 }
 
-/// Returns the channels whose rows have to be read again. Those of which only the outbox changed are computed at once;
-/// the others not before their row was read, so that what was accepted does not vanish in between.
+/// Returns the channels whose rows have to be read again. Those of which only the outbox changed, and not what is unread,
+/// are computed at once; the others not before their row was read, so that what was accepted does not vanish in between.
 fn reduce_channels(
-    list: &ChannelList,
+    (list, unread): (Option<&ChannelList>, Option<&Unread>),
     me: &UserId,
     delta: &Delta,
     ops: &[Arc<OutboxItem>],
@@ -302,13 +332,33 @@ fn reduce_channels(
             Change::Row(Row::Reaction(_) | Row::User(_)) => {}
             Change::Row(Row::Read(read)) if read.user != *me => {}
             Change::Row(row) => stale.extend(row.cid().cloned()),
-            Change::Rebase(StreamId::Channel(cid)) => {
+            Change::Rebase(StreamId::Channel(cid))
+            | Change::Unfollow(StreamId::Channel(cid))
+            | Change::Ranges(cid, _) => {
                 stale.insert(cid.clone());
             }
-            Change::Rebase(StreamId::User(user)) if user == me => stale.extend(list.held()),
+            // What is new there and not here may be unread.
+            Change::Head(StreamId::Channel(cid), head) => {
+                let shown = list.and_then(|list| list.head_seq(cid));
+                let counted = unread.map(|unread| unread.head_seq(cid).unwrap_or(0));
+                if shown.into_iter().chain(counted).any(|known| known < head.seq) {
+                    stale.insert(cid.clone());
+                }
+            }
+            Change::Rebase(StreamId::User(user)) if user == me => {
+                stale.extend(list.into_iter().flat_map(ChannelList::held));
+            }
             _ => {}
         }
     }
+    let recounted = ops
+        .iter()
+        .map(|item| &item.op)
+        .filter(|op| changes_unread(op, me));
+    stale.extend(recounted.filter_map(Op::cid).cloned());
+    let Some(list) = list else {
+        return stale.into_iter().collect();
+    };
     let touched: BTreeSet<_> = ops.iter().filter_map(|item| item.op.cid()).collect();
     let touched: Vec<_> = touched
         .into_iter()
@@ -318,6 +368,15 @@ fn reduce_channels(
     stale.extend(touched.iter().filter(|cid| !list.holds(cid)).cloned());
     list.touch(touched, outbox);
     stale.into_iter().collect()
+}
+
+/// Returns whether a waiting operation, or one that waits no more, makes another number of messages unread.
+fn changes_unread(op: &Op, me: &UserId) -> bool {
+    match op {
+        Op::MarkRead { .. } => true,
+        Op::RemoveMembers { users, .. } => users.contains(me),
+        _ => false,
+    }
 }
 
 /// Locks what no panic leaves half done: a poisoned lock is as good as any other.

@@ -12,22 +12,28 @@ use sqlx::{
 };
 use whimbrel_model::{
     Channel, ChannelId, ChannelSummary, Member, Membership, Message, MessageId, MessagePage, MessageQuery,
-    MessageScope, Reaction, Read, Timestamp, User, UserId,
+    MessageScope, RangeSet, Reaction, Read, ReadPosition, Timestamp, User, UserId,
 };
 use whimbrel_store::StoreError;
 
-/// A summary of each row (cid, last_id, last_at) of `k`, which comes next in the text.
-const SUMMARY: &str = "SELECT k.cid, c.ver, c.row, p.ver, p.row, r.epoch, r.seq, r.ver, \
+/// A summary of each row (cid, last_id, last_at) of `k`, which comes next in the text. `w` is a read position that waits.
+const SUMMARY: &str = "SELECT k.cid, c.ver, c.row, p.ver, p.row, r.epoch, r.seq, r.furthest, r.ver, w.read_epoch, w.read_seq, \
      (SELECT count(*) FROM messages u WHERE u.cid = k.cid AND u.in_channel = 1 AND u.ver > 0 \
-      AND u.seq > coalesce(r.seq, 0) AND u.author <> s.user AND u.deleted = 0), \
+      AND u.seq > coalesce(w.read_seq, r.seq, 0) AND u.author <> s.user AND u.deleted = 0), \
      (SELECT count(*) FROM members a WHERE a.cid = k.cid AND a.active = 1 AND a.ver > 0), \
-     max(coalesce(h.head_seq, 0), coalesce(m.seq, 0)), s.user, ";
+     max(coalesce(h.head_seq, 0), coalesce(m.seq, 0)), g.runs, s.user, ";
 const SUMMARY_TABLES: &str = " LEFT JOIN channels c ON c.cid = k.cid \
      LEFT JOIN session s ON s.one = 1 \
      LEFT JOIN memberships p ON p.user = s.user AND p.cid = k.cid \
      LEFT JOIN reads r ON r.cid = k.cid AND r.user = s.user AND r.ver > 0 \
+     LEFT JOIN outbox w ON w.id = (SELECT id FROM outbox WHERE read_cid = k.cid AND rejection IS NULL \
+      AND (read_epoch, read_seq) > (coalesce(r.epoch, 0), coalesce(r.seq, 0)) \
+      ORDER BY read_epoch DESC, read_seq DESC LIMIT 1) \
      LEFT JOIN messages m ON m.id = k.last_id \
+     LEFT JOIN timelines g ON g.cid = k.cid \
      LEFT JOIN streams h ON h.stream = 'C:' || k.cid ";
+/// The columns of [`SUMMARY`].
+const SUMMARY_COLUMNS: usize = 16;
 
 impl Readers {
     pub(crate) async fn channels(
@@ -68,11 +74,11 @@ impl Readers {
     }
 
     pub(crate) async fn reads(&self, cid: &ChannelId) -> Result<Vec<Read>, StoreError> {
-        let sql = "SELECT epoch, seq, ver, user FROM reads WHERE cid = ? ORDER BY user".to_owned();
+        let sql = "SELECT epoch, seq, furthest, ver, user FROM reads WHERE cid = ? ORDER BY user".to_owned();
         let rows = self
             .select("reading read positions", sql, |query| query.bind(cid.as_str()))
             .await?;
-        let read = |row: &SqliteRow| read(row, 0, cid.clone(), text_id(row, 3)?);
+        let read = |row: &SqliteRow| read(row, 0, cid.clone(), text_id(row, 4)?);
         Ok(rows.iter().map(read).collect::<Decoded<_>>()?)
     }
 
@@ -162,29 +168,42 @@ fn summary(row: &SqliteRow) -> Decoded<ChannelSummary> {
         None => None,
     };
     let own_read = match row.try_get::<Option<i64>, _>(5)? {
-        Some(_) => Some(read(row, 5, cid.clone(), text_id(row, 11)?)?),
+        Some(_) => Some(read(row, 5, cid.clone(), text_id(row, 15)?)?),
         None => None,
     };
-    Ok(ChannelSummary {
+    let waiting_read = match row.try_get::<Option<i64>, _>(9)? {
+        Some(epoch) => Some(ReadPosition {
+            epoch: epoch.try_into().map_err(corrupt)?,
+            seq: number(row, 10)?,
+        }),
+        None => None,
+    };
+    let ranges: RangeSet = opt_json(row, 14)?.unwrap_or_default();
+    let mut summary = ChannelSummary {
         cid,
         channel,
         membership,
-        last_message: message::decode(row, 12)?,
+        last_message: message::decode(row, SUMMARY_COLUMNS)?,
         read: own_read,
-        unread: number(row, 8)?,
-        members: number(row, 9)?,
-        head_seq: number(row, 10)?,
-    })
+        waiting_read,
+        unread: number(row, 11)?,
+        unread_unknown: 0,
+        members: number(row, 12)?,
+        head_seq: number(row, 13)?,
+    };
+    summary.unread_unknown = ranges.missing(summary.position().seq + 1, summary.head_seq);
+    Ok(summary)
 }
 
-/// Reads the columns epoch, seq and ver from column `at` on.
+/// Reads the columns epoch, seq, furthest and ver from column `at` on.
 fn read(row: &SqliteRow, at: usize, cid: ChannelId, user: UserId) -> Decoded<Read> {
     Ok(Read {
         cid,
         user,
         epoch: row.try_get::<i64, _>(at)?.try_into().map_err(corrupt)?,
         seq: number(row, at + 1)?,
-        ver: number(row, at + 2)?,
+        furthest: number(row, at + 2)?,
+        ver: number(row, at + 3)?,
     })
 }
 

@@ -14,7 +14,8 @@ pub use whimbrel_client::model;
 pub use whimbrel_client::{
     Channel, ChannelItem, ChannelList, ChannelUpdate, Client, ClientBuilder, Diffs, Environment, Error,
     Items, NewChannel, NewMessage, OlderEdge, OutboxSummary, Queued, Sent, SettleError, SyncState,
-    SystemEnvironment, Timeline, TimelineItem, Token, TokenError, TokenProvider, VectorDiff, Watch,
+    SystemEnvironment, Timeline, TimelineItem, Token, TokenError, TokenProvider, Unread, UnreadExplanation,
+    UnreadTotals, VectorDiff, Watch,
 };
 pub use whimbrel_store_sqlite::SqliteStore;
 pub use whimbrel_transport_ws::WsConnector;

@@ -7,7 +7,7 @@ use crate::{
 };
 use std::ops::ControlFlow;
 use whimbrel_model::{ChannelId, MessagePage, MessageQuery, MessageScope, limits};
-use whimbrel_state::{ChannelList, Timeline};
+use whimbrel_state::{ChannelList, Timeline, Unread};
 use whimbrel_sync::HistoryError;
 
 /// Rows that an opened timeline begins with: a screen and a half.
@@ -15,6 +15,9 @@ const FIRST_MESSAGES: usize = 50;
 
 /// Rows that an opened channel list begins with.
 pub(super) const FIRST_CHANNELS: usize = 30;
+
+/// Rows of the channel list that are read at once to count what is unread.
+const CHANNELS_AT_ONCE: usize = 1_000;
 
 /// Somebody who waits for older messages.
 #[derive(Debug)]
@@ -33,6 +36,7 @@ impl Driver {
         match command {
             Command::OpenChannels { reply } => drop(reply.send(self.open_channels().await)),
             Command::MoreChannels { limit, reply } => drop(reply.send(self.more_channels(limit).await)),
+            Command::OpenUnread { reply } => drop(reply.send(self.open_unread().await)),
             Command::OpenTimeline { cid, scope, reply } => {
                 drop(reply.send(self.open_timeline(cid, scope).await));
             }
@@ -83,6 +87,26 @@ impl Driver {
             }
         }
         Ok(list)
+    }
+
+    async fn open_unread(&self) -> Result<Unread, Error> {
+        if let Some(open) = self.parts.state.unread() {
+            return Ok(open);
+        }
+        self.count_unread().await
+    }
+
+    /// Counts what is unread in all channels.
+    pub(super) async fn count_unread(&self) -> Result<Unread, Error> {
+        let mut rows = Vec::new();
+        loop {
+            let page = self.parts.store.channels(rows.len(), CHANNELS_AT_ONCE).await?;
+            let is_last = page.len() < CHANNELS_AT_ONCE;
+            rows.extend(page);
+            if is_last {
+                return Ok(self.parts.state.open_unread(&rows));
+            }
+        }
     }
 
     async fn more_channels(&self, limit: usize) -> Result<(), Error> {

@@ -125,6 +125,9 @@ impl Driver {
                 state.put_channel(row);
             }
         }
+        if state.unread().is_some() {
+            self.count_unread().await?;
+        }
         Ok(())
     }
 }

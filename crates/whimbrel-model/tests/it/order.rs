@@ -2,7 +2,7 @@
 
 use crate::values::{cid, user};
 use proptest::prelude::*;
-use whimbrel_model::{Head, Op, Read, StreamId};
+use whimbrel_model::{Head, Op, Read, ReadPosition, StreamId};
 
 fn head() -> impl Strategy<Value = Head> {
     (0_u64..6, 0_u64..6).prop_map(|(ver, seq)| Head { ver, seq })
@@ -14,18 +14,16 @@ fn position() -> impl Strategy<Value = (u32, u64)> {
 
 /// The register after it has heard of a position.
 fn join(at: (u32, u64), heard: (u32, u64)) -> (u32, u64) {
-    let register = Read {
-        cid: cid(),
-        user: user(0),
+    let mut register = Read {
         epoch: at.0,
         seq: at.1,
-        ver: 1,
+        ..Read::new(cid(), user(0))
     };
-    if register.is_behind(heard.0, heard.1) {
-        heard
-    } else {
-        at
-    }
+    register.advance(ReadPosition {
+        epoch: heard.0,
+        seq: heard.1,
+    });
+    (register.epoch, register.seq)
 }
 
 fn mark((epoch, seq): (u32, u64)) -> Op {

@@ -23,6 +23,7 @@ fn row(ver: u64) -> Row {
             user,
             epoch: 0,
             seq: ver,
+            furthest: 0,
             ver,
         }),
         3 => Row::Member(Member {

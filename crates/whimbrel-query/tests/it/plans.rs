@@ -36,7 +36,9 @@ fn plan(filter: Filter, sort: Sort, with_cursor: bool) -> String {
         membership: None,
         last_message: None,
         read: None,
+        waiting_read: None,
         unread: 3,
+        unread_unknown: 0,
         members: 0,
         head_seq: 0,
     };

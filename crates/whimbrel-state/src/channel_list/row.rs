@@ -73,7 +73,7 @@ pub(super) fn show(
     item.pending = u32::try_from(ops.len()).unwrap_or(u32::MAX);
     item.created_locally = created.is_some();
     for op in ops {
-        lay_over(&mut item, &op.op, stored);
+        lay_over(&mut item, &op.op);
     }
     Some((key, item))
 }
@@ -88,6 +88,7 @@ fn base(cid: &ChannelId, stored: Option<&ChannelSummary>) -> ChannelItem {
         custom: channel.map_or_else(Custom::default, |channel| channel.custom.clone()),
         last_message: None,
         unread: stored.map_or(0, |row| row.unread),
+        unread_unknown: stored.map_or(0, |row| row.unread_unknown),
         members: stored.map_or(0, |row| row.members),
         role: membership.map_or(Role::Member, |membership| membership.role),
         pending: 0,
@@ -95,7 +96,8 @@ fn base(cid: &ChannelId, stored: Option<&ChannelSummary>) -> ChannelItem {
     }
 }
 
-fn lay_over(item: &mut ChannelItem, op: &Op, stored: Option<&ChannelSummary>) {
+/// What is unread needs no laying over: the store counts past the read position that waits.
+fn lay_over(item: &mut ChannelItem, op: &Op) {
     match op {
         Op::CreateChannel {
             name,
@@ -117,21 +119,7 @@ fn lay_over(item: &mut ChannelItem, op: &Op, stored: Option<&ChannelSummary>) {
             replace(&mut item.image, image.as_ref());
             replace(&mut item.custom, custom.as_ref());
         }
-        Op::MarkRead { epoch, seq, .. } => {
-            let Some(row) = stored else { return };
-            if row.read.as_ref().is_none_or(|read| read.is_behind(*epoch, *seq)) {
-                item.unread = item.unread.min(unread_after(row, *seq));
-            }
-        }
         _ => {}
-    }
-}
-
-/// Returns how many messages after `seq` can count as unread, at most.
-fn unread_after(row: &ChannelSummary, seq: u64) -> u64 {
-    match &row.last_message {
-        Some(last) if last.seq > seq => row.head_seq.max(last.seq) - seq,
-        _ => 0,
     }
 }
 

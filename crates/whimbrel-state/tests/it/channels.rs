@@ -257,6 +257,7 @@ fn only_an_open_list_asks_for_rows_and_only_for_what_it_shows() {
         user: user("bob"),
         epoch: 0,
         seq: 1,
+        furthest: 0,
         ver: 9,
     })]);
     assert!(driver.state.reduce(&of_bob).channels.is_empty());

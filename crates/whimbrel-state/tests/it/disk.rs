@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use whimbrel_model::{
     Change, Channel, ChannelId, ChannelSummary, Custom, Delta, Member, MemberState, Membership, Message,
     MessageBody, MessageId, MessagePage, MessageQuery, MessageScope, Op, OpId, OutboxItem, OutboxStatus,
-    RangeSet, Reaction, Read, Role, Row, RowKey, StreamId, Timestamp, UserId,
+    RangeSet, Reaction, Read, ReadPosition, Role, Row, RowKey, StreamId, Timestamp, UserId,
 };
 
 #[derive(Default)]
@@ -104,17 +104,32 @@ impl Disk {
             return None;
         }
         let read = match self.rows.get(&RowKey::Read(cid.clone(), me.clone())) {
-            Some(Row::Read(row)) => Some(row.clone()),
+            Some(Row::Read(row)) if row.ver > 0 => Some(row.clone()),
             _ => None,
         };
-        let position = read.as_ref().map_or(0, |read| read.seq);
+        let known = read.as_ref().map_or((0, 0), |read| (read.epoch, read.seq));
+        let waiting = self.outbox.values().filter_map(|item| match &item.op {
+            Op::MarkRead {
+                cid: here,
+                epoch,
+                seq,
+            } if here == cid && item.rejection().is_none() => Some((*epoch, *seq)),
+            _ => None,
+        });
+        let waiting = waiting.max().filter(|waiting| *waiting > known);
+        let position = waiting.unwrap_or(known).1;
         let messages = || self.all_messages().filter(|row| row.cid == *cid);
         let unread = messages().filter(|row| row.seq > position && row.counts_as_unread_for(me));
         let members = self.rows.values().filter(
             |row| matches!(row, Row::Member(row) if row.cid == *cid && row.state == MemberState::Active),
         );
+        let head_seq = messages().map(|row| row.seq).max().unwrap_or(0);
+        let ranges = self.ranges.get(cid).cloned().unwrap_or_default();
+        let lacks = |seq: &u64| !ranges.is_fresh(*seq, *seq);
         Some(ChannelSummary {
             cid: cid.clone(),
+            waiting_read: waiting.map(|(epoch, seq)| ReadPosition { epoch, seq }),
+            unread_unknown: (position + 1..=head_seq).filter(lacks).count() as u64,
             channel,
             membership,
             last_message: messages()
@@ -124,7 +139,7 @@ impl Disk {
             read,
             unread: unread.count() as u64,
             members: members.count() as u64,
-            head_seq: messages().map(|row| row.seq).max().unwrap_or(0),
+            head_seq,
         })
     }
 
@@ -291,6 +306,7 @@ pub(crate) fn read(cid: &ChannelId, seq: u64, ver: u64) -> Row {
         user: user("ada"),
         epoch: 0,
         seq,
+        furthest: 0,
         ver,
     })
 }

@@ -126,10 +126,10 @@ impl<'a> Batch<'a> {
             args.json(row);
         });
         let form = (
-            "INSERT INTO reads (cid, user, ver, epoch, seq) VALUES ",
-            5,
-            " ON CONFLICT DO UPDATE SET ver = excluded.ver, epoch = excluded.epoch, seq = excluded.seq \
-             WHERE excluded.ver > ver",
+            "INSERT INTO reads (cid, user, ver, epoch, seq, furthest) VALUES ",
+            6,
+            " ON CONFLICT DO UPDATE SET ver = excluded.ver, epoch = excluded.epoch, seq = excluded.seq, \
+             furthest = excluded.furthest WHERE excluded.ver > ver",
         );
         script.rows(&self.reads, form, |args, row| {
             args.add(row.cid.as_str());
@@ -137,6 +137,7 @@ impl<'a> Batch<'a> {
             args.number(row.ver);
             args.add(i64::from(row.epoch));
             args.number(row.seq);
+            args.number(row.furthest);
         });
     }
 

@@ -18,7 +18,7 @@ pub(super) struct Data {
     cursors: BTreeMap<StreamId, Cursor>,
     heads_token: Option<String>,
     synced_at: Option<Timestamp>,
-    outbox: BTreeMap<OpId, OutboxItem>,
+    pub(super) outbox: BTreeMap<OpId, OutboxItem>,
 }
 
 /// Everything of one channel's stream, so that nothing has to look through all channels.

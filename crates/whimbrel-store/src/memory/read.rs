@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use whimbrel_model::{
     ChannelId, ChannelSummary, Member, MemberState, Message, MessageId, MessagePage, MessageQuery,
-    MessageScope, Read, StreamId, User, UserId,
+    MessageScope, Read, ReadPosition, StreamId, User, UserId,
 };
 
 impl Data {
@@ -41,20 +41,29 @@ impl Data {
         let read = me.and_then(|me| data.reads.get(me)).filter(|read| read.ver > 0);
         let head = self.heads.get(&StreamId::Channel(cid.clone()));
         let known = head.map_or(0, |head| head.seq);
-        Some(ChannelSummary {
+        let head_seq = last_message.map_or(known, |message| known.max(message.seq));
+        let mut summary = ChannelSummary {
             cid: cid.clone(),
             channel: data.row.clone(),
             membership: membership.cloned(),
             last_message: last_message.cloned(),
             read: read.cloned(),
-            unread: me.map_or(0, |me| self.unread(data, me, read.map_or(0, |read| read.seq))),
+            waiting_read: ReadPosition::waiting(cid, self.outbox.values())
+                .filter(|waiting| *waiting > read.map(Read::position).unwrap_or_default()),
+            unread: 0,
+            unread_unknown: 0,
             members: data
                 .members
                 .values()
                 .filter(|row| row.state == MemberState::Active && row.ver > 0)
                 .count() as u64,
-            head_seq: last_message.map_or(known, |message| known.max(message.seq)),
-        })
+            head_seq,
+        };
+        let position = summary.position().seq;
+        summary.unread = me.map_or(0, |me| self.unread(data, me, position));
+        let ranges = self.ranges.get(cid).cloned().unwrap_or_default();
+        summary.unread_unknown = ranges.missing(position + 1, head_seq);
+        Some(summary)
     }
 
     pub(super) fn members(&self, cid: &ChannelId) -> Vec<Member> {

@@ -169,6 +169,7 @@ pub(crate) fn channel(name: &str) -> ChannelItem {
         custom: Custom::default(),
         last_message: None,
         unread: 0,
+        unread_unknown: 0,
         members: 2,
         role: Role::Member,
         pending: 0,

@@ -59,6 +59,7 @@ pub(crate) fn rows() -> Vec<(&'static str, Row)> {
                 user: user("bob"),
                 epoch: 0,
                 seq: 3,
+                furthest: 0,
                 ver: 15,
             }),
         ),

@@ -113,7 +113,9 @@ pub async fn a_channel_with_only_a_membership_is_listed(t: StoreFixture) {
         membership: Some(membership("a", 1, MemberState::Active)),
         last_message: None,
         read: None,
+        waiting_read: None,
         unread: 0,
+        unread_unknown: 0,
         members: 0,
         head_seq: 0,
     };

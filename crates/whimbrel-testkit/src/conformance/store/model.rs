@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use whimbrel_model::{
     Change, ChannelId, ChannelSummary, Delta, Loaded, Member, MemberState, Membership, Message, MessageId,
-    MessagePage, MessageQuery, MessageScope, Reaction, Read, Row, RowKey, StreamId, User, UserId,
+    MessagePage, MessageQuery, MessageScope, Op, OutboxItem, OutboxStatus, Reaction, Read, ReadPosition, Row,
+    RowKey, StreamId, User, UserId,
 };
 
 #[derive(Debug, Default)]
@@ -113,34 +114,51 @@ impl Model {
         }
         let read = self
             .all_reads()
-            .find(|row| Some(&row.user) == me && row.cid == *cid)
+            .find(|row| Some(&row.user) == me && row.cid == *cid && row.ver > 0)
             .cloned();
         let log = || self.all_messages().filter(|row| row.cid == *cid && row.ver > 0);
         let last_message = log()
             .filter(|row| row.is_in_channel())
             .max_by_key(|row| row.seq)
             .cloned();
-        let position = read.as_ref().map_or(0, |read| read.seq);
+        let known = read.as_ref().map_or((0, 0), |read| (read.epoch, read.seq));
+        let waiting = self.waiting_read(cid).filter(|waiting| *waiting > known);
+        let position = waiting.unwrap_or(known).1;
         let head = self.loaded.heads.get(&StreamId::Channel(cid.clone()));
+        let head_seq = last_message
+            .as_ref()
+            .map(|row| row.seq)
+            .max(head.map(|head| head.seq))
+            .unwrap_or(0);
+        let ranges = self.loaded.ranges.get(cid).cloned().unwrap_or_default();
         let unread = |row: &&Message| row.seq > position && me.is_some_and(|me| row.counts_as_unread_for(me));
+        let lacks = |seq: &u64| !ranges.is_fresh(*seq, *seq);
         Some(ChannelSummary {
             cid: cid.clone(),
+            waiting_read: waiting.map(|(epoch, seq)| ReadPosition { epoch, seq }),
+            unread_unknown: (position + 1..=head_seq).filter(lacks).count() as u64,
             unread: log().filter(unread).count() as u64,
             members: self
                 .members(cid)
                 .iter()
-                .filter(|row| row.state == MemberState::Active)
+                .filter(|row| row.state == MemberState::Active && row.ver > 0)
                 .count() as u64,
-            head_seq: last_message
-                .as_ref()
-                .map(|row| row.seq)
-                .max(head.map(|head| head.seq))
-                .unwrap_or(0),
+            head_seq,
             channel,
             membership,
             last_message,
             read,
         })
+    }
+
+    /// The furthest read position that waits in the outbox.
+    fn waiting_read(&self, here: &ChannelId) -> Option<(u32, u64)> {
+        let waits = |item: &&OutboxItem| item.status == OutboxStatus::Queued;
+        let position = |item: &OutboxItem| match &item.op {
+            Op::MarkRead { cid, epoch, seq } if cid == here => Some((*epoch, *seq)),
+            _ => None,
+        };
+        self.loaded.outbox.iter().filter(waits).filter_map(position).max()
     }
 
     pub(super) fn members(&self, cid: &ChannelId) -> Vec<Member> {

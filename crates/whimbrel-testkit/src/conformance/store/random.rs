@@ -4,8 +4,8 @@ use super::{
     StoreFixture,
     model::Model,
     sample::{
-        ME, account, at, c_stream, channel, cid, cursor, head, member, membership, message, mid, outbox_item,
-        profile, put, query, ranges, reaction, read, tombstone, u_stream, user,
+        ME, account, at, c_stream, channel, cid, cursor, head, marks_read, member, membership, message, mid,
+        outbox_item, profile, put, query, ranges, reaction, read, rejected, tombstone, u_stream, user,
     },
 };
 use proptest::{
@@ -117,7 +117,9 @@ fn rows() -> impl Strategy<Value = Change> {
             }),
         1 => (channels(), ver()).prop_map(|(id, ver)| put(channel(id, ver))),
         1 => (channels(), users(), ver(), state()).prop_map(|(id, who, ver, state)| put(member(id, who, ver, state))),
-        1 => (channels(), users(), 0_u64..9, ver()).prop_map(|(id, who, seq, ver)| put(read(id, who, seq, ver))),
+        1 => (channels(), users(), 0_u64..9, 0_u32..3, ver(), 0_u64..12).prop_map(|(id, who, seq, epoch, ver, furthest)| {
+            put(whimbrel_model::Read { epoch, furthest, ..read(id, who, seq, ver) })
+        }),
         1 => (channels(), ver(), state()).prop_map(|(id, ver, state)| put(membership(id, ver, state))),
         1 => (users(), ver()).prop_map(|(who, ver)| put(profile(who, ver))),
     ]
@@ -171,6 +173,15 @@ fn device_changes() -> impl Strategy<Value = Change> {
                 ..outbox_item(pos)
             })
         }),
-        (1_u64..5).prop_map(|pos| Change::OutboxRemoved(outbox_item(pos).id)),
+        (5_u64..8, any::<bool>(), 0_u32..3, 0_u64..9, any::<bool>()).prop_map(
+            |(pos, here, epoch, seq, refused)| {
+                let mut item = marks_read(pos, if here { "a" } else { "b" }, epoch, seq);
+                if refused {
+                    item.status = rejected();
+                }
+                Change::Outbox(item)
+            }
+        ),
+        (1_u64..8).prop_map(|pos| Change::OutboxRemoved(outbox_item(pos).id)),
     ]
 }

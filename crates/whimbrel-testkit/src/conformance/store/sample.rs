@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 use whimbrel_model::{
-    Account, Attachment, Change, Channel, ChannelId, Cursor, Custom, DeviceId, Epoch, Head, Member,
+    Account, Attachment, Change, Channel, ChannelId, Code, Cursor, Custom, DeviceId, Epoch, Head, Member,
     MemberState, Membership, Message, MessageBody, MessageId, MessageQuery, MessageScope, Op, OpId,
-    OutboxItem, OutboxStatus, RangeSet, Reaction, ReactionType, Read, Role, Row, StreamId, Timestamp, User,
-    UserId,
+    OutboxItem, OutboxStatus, RangeSet, Reaction, ReactionType, Read, Rejection, Role, Row, StreamId,
+    Timestamp, User, UserId,
 };
 
 const V7: u128 = 0x0190_0000_0000_7000_8000_0000_0000_0000;
@@ -187,6 +187,7 @@ pub(super) fn read(id: &str, who: &str, seq: u64, ver: u64) -> Read {
         user: user(who),
         epoch: 1,
         seq,
+        furthest: 0,
         ver,
     }
 }
@@ -241,6 +242,26 @@ pub(super) fn outbox_item(pos: u64) -> OutboxItem {
         last_error: None,
         status: OutboxStatus::Queued,
     }
+}
+
+/// A read position that waits.
+pub(super) fn marks_read(pos: u64, id: &str, epoch: u32, seq: u64) -> OutboxItem {
+    OutboxItem {
+        op: Op::MarkRead {
+            cid: cid(id),
+            epoch,
+            seq,
+        },
+        ..outbox_item(pos)
+    }
+}
+
+pub(super) fn rejected() -> OutboxStatus {
+    OutboxStatus::Rejected(Rejection {
+        code: Code::NotMember,
+        message: "not any more".to_owned(),
+        parent: None,
+    })
 }
 
 pub(super) fn query(channel: &str, before: Option<u64>, limit: usize) -> MessageQuery {
