@@ -53,6 +53,8 @@ impl Engine {
             return;
         };
         online.asking_heads = None;
+        // A server that lost history was restarted: it shows on a new connection, before live steps are on their way.
+        let is_first = !online.heads_known;
         // What moves while the pages of a chain come is in none of them.
         let began = online
             .heads_chain
@@ -67,11 +69,15 @@ impl Engine {
         for moved in page.heads {
             self.streams
                 .raise_head(&moved.stream, moved.head, &mut effects.delta);
+            if is_first {
+                self.streams.suspect(&moved.stream, moved.head);
+            }
         }
         // The token is committed with the heads that it covers, as a cursor is with its rows. That of a chain that is not
-        // complete is good for this connection only: on another one nobody would know how old the chain is.
+        // complete is good for this connection only: on another one nobody would know how old the chain is. And while it is not
+        // known whether the server lost history, it has to tell again.
         let is_known = |(epoch, token): &(Epoch, String)| *epoch == self.epoch && *token == page.token;
-        if !page.more && !self.heads_token.as_ref().is_some_and(is_known) {
+        if !page.more && self.streams.is_unsuspicious() && !self.heads_token.as_ref().is_some_and(is_known) {
             self.keep_token(page.token, effects);
         }
         if !page.more {

@@ -1,6 +1,7 @@
 //! What is followed, how far it is on disk, and how far it goes: the cursor rule.
 
 mod fill;
+mod suspect;
 
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
@@ -49,6 +50,9 @@ pub(crate) struct Streams {
     visible: BTreeSet<StreamId>,
     /// Streams that were followed: whoever comes back pulls at once.
     left: BTreeSet<StreamId>,
+    /// Streams that the device has further than the server says: a live step was faster, or the server lost history without a
+    /// word. A page tells which.
+    suspects: BTreeSet<StreamId>,
     /// Channels that may have a gap in what the device had of them.
     gapped: BTreeSet<ChannelId>,
     /// Channels whose gaps are not asked for before a moment.
@@ -92,6 +96,7 @@ impl Streams {
             cooling: BTreeMap::new(),
             visible: BTreeSet::new(),
             left: BTreeSet::new(),
+            suspects: BTreeSet::new(),
         }
     }
 
@@ -124,6 +129,7 @@ impl Streams {
     pub(crate) fn disconnected(&mut self) {
         self.pulling.clear();
         self.rejoined.clear();
+        self.suspects.clear();
         for stream in self.streams.values_mut() {
             stream.early.clear();
         }
@@ -241,6 +247,7 @@ impl Streams {
         }
         self.pulling.remove(&page.stream);
         self.rejoined.remove(&page.stream);
+        self.suspects.remove(&page.stream);
         let Some(old) = self.streams.get(&page.stream).map(|stream| stream.cursor) else {
             return Applied::Ignored;
         };
@@ -300,6 +307,7 @@ impl Streams {
         self.pulling.remove(id);
         self.rejoined.remove(id);
         self.cooling.remove(id);
+        self.suspects.remove(id);
         let Some(mut stream) = self.streams.remove(id) else {
             return;
         };
@@ -361,7 +369,9 @@ impl Streams {
             stream.snapshots += 1;
         }
         match (&page.stream, old) {
-            (stream, Some(cursor)) if cursor.epoch != page.to.epoch => self.rebase(stream, delta),
+            (stream, Some(cursor)) if cursor.epoch != page.to.epoch || cursor.ver > page.head.ver => {
+                self.rebase(stream, delta);
+            }
             // Without a cursor there may be older messages that were asked for before.
             (StreamId::Channel(cid), old) => self.mark_stale(cid, old.map_or(0, |cursor| cursor.ver), delta),
             _ => {}
@@ -506,6 +516,7 @@ impl Streams {
             Some(cursor) => {
                 cursor.window.is_some()
                     || stream.head.ver > cursor.ver
+                    || self.suspects.contains(id)
                     || self.epoch.is_some_and(|epoch| epoch != cursor.epoch)
             }
         };

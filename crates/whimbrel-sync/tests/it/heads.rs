@@ -2,10 +2,11 @@
 
 use crate::{
     disk::Disk,
-    frames::{EPOCH, asks_heads, channel, event, failed, head, heads_page, me, syncs},
+    frames::{EPOCH, asks_heads, channel, cursor, event, failed, head, heads_page, me, message, page, syncs},
     world::{World, own_cursor},
 };
 use whimbrel_model::{Change, Code};
+use whimbrel_protocol::{Page, ServerFrame};
 use whimbrel_sync::{EngineConfig, Input, LinkAction, Status};
 
 #[test]
@@ -166,4 +167,46 @@ fn a_server_that_speaks_and_does_not_answer_is_left_after_a_while() {
 fn the_own_stream_is_pulled_even_if_no_head_names_it() {
     let world = World::live();
     assert_eq!(own_cursor(&world), Some((0, 0)));
+}
+
+#[test]
+fn a_server_that_has_less_than_the_device_is_asked_for_the_stream_on_a_new_connection() {
+    let mut world = World::live();
+    drop(world.frame(event(channel("general"), 0, 10, 10, Vec::new())));
+    // Within a connection a live step may be faster than the heads.
+    world.now += 30_000;
+    let beat = world.input(Input::Timer);
+    let ask = asks_heads(&beat.frames)[0].id;
+    let effects = world.frame(heads_page(
+        ask,
+        "2",
+        false,
+        vec![(channel("general"), head(9, 9))],
+    ));
+    assert_eq!(syncs(&effects.frames), []);
+
+    drop(world.input(Input::GoOffline));
+    let hello = world.hello();
+    let ask = asks_heads(&hello.frames)[0].id;
+    let effects = world.frame(heads_page(
+        ask,
+        "3",
+        false,
+        vec![(channel("general"), head(4, 4))],
+    ));
+    let pull = syncs(&effects.frames)[0].clone();
+    assert_eq!(pull.cursor.map(|cursor| cursor.ver), Some(10));
+    assert_eq!(
+        world.disk.loaded.heads_token,
+        Some(format!("{}/2", EPOCH.0)),
+        "it has to tell again, should this device die now"
+    );
+    let snapshot = Page {
+        reset: true,
+        ..page(&pull, 0, cursor(4, 4), vec![message("general", 4, 4)])
+    };
+    drop(world.frame(ServerFrame::Page(snapshot)));
+    assert_eq!(world.disk.rebased, [channel("general")]);
+    assert_eq!(world.cursor(&channel("general")), Some((4, 4)));
+    assert_eq!(world.engine.status(), Status::Live);
 }

@@ -180,6 +180,44 @@ async fn u35_a_device_that_is_ahead_of_the_server_follows_it_and_not_from_zero()
 }
 
 #[tokio::test]
+async fn u35_a_backup_that_was_put_back_without_a_word_is_noticed() {
+    let mut world = World::start().await;
+    let (_a, ada) = world.online("ada").await;
+    let (device, bob) = world.online("bob").await;
+    made(&ada).await;
+    send_many(&ada, 0, 1_100).await;
+    caught_up(&bob).await;
+    world.stop_server().await;
+    let backup = std::fs::read(world.database()).unwrap();
+    world.start_server().await;
+    go_live(&ada).await;
+    send_many(&ada, 2_000, 30).await;
+    caught_up(&bob).await;
+    let timeline = reef(&bob).timeline().await.unwrap();
+    shows(&timeline, "all", |items| newest_seq(items) == 1_130).await;
+    // The server's operator puts yesterday's file back, and tells nobody.
+    world.stop_server().await;
+    std::fs::write(world.database(), backup).unwrap();
+    world.start_server().await;
+    go_live(&bob).await;
+    let items = shows(&timeline, "what the server has", |items| {
+        newest_seq(items) == 1_100
+    })
+    .await;
+    assert_eq!(texts(&items).last().map(String::as_str), Some("message 1099"));
+    // A bounded snapshot came, and not everything since the first message.
+    let edge = timeline.edge();
+    assert_ne!(edge, OlderEdge::Start);
+    let sent = reef(&ada).send("and on").await.unwrap();
+    within("the answer", sent.settled()).await.unwrap();
+    shows(&timeline, "the next one", |items| {
+        texts(items).last().is_some_and(|text| text == "and on")
+    })
+    .await;
+    drop(device);
+}
+
+#[tokio::test]
 async fn u36_pages_events_and_history_meet_and_each_message_is_there_once() {
     let world = World::start().await;
     let (_a, ada) = world.online("ada").await;

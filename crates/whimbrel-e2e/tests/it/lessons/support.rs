@@ -56,6 +56,10 @@ impl World {
         self.running = Some(Server::start(self.config.clone()).await.unwrap());
     }
 
+    pub(crate) fn database(&self) -> &Path {
+        &self.config.database
+    }
+
     pub(crate) fn token(&self, user: &str) -> String {
         let tokens = Tokens::new(&self.config.auth).unwrap();
         let hour = Duration::from_secs(3600);
