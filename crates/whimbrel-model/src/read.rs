@@ -87,16 +87,16 @@ impl Read {
         self.seq.max(self.furthest)
     }
 
-    /// Moves the register to `position` if that is further. Returns whether it did.
+    /// Lets the register hear of `position`: it moves there if that is further, and the receipt covers it in any case, as it
+    /// was read. Returns whether anything changed.
     pub fn advance(&mut self, position: ReadPosition) -> bool {
-        if position <= self.position() {
-            return false;
-        }
-        let ever = self.receipt();
-        self.epoch = position.epoch;
-        self.seq = position.seq;
-        self.furthest = if ever > self.seq { ever } else { 0 };
-        true
+        let before = (self.position(), self.furthest);
+        let ever = self.receipt().max(position.seq);
+        let ReadPosition { epoch, seq } = self.position().max(position);
+        self.epoch = epoch;
+        self.seq = seq;
+        self.furthest = if ever > seq { ever } else { 0 };
+        before != (self.position(), self.furthest)
     }
 }
 

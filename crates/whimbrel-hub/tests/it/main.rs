@@ -8,5 +8,6 @@ mod dropped;
 mod fan_out;
 mod feed;
 mod group_commit;
+mod reads;
 mod rules;
 mod support;

@@ -12,18 +12,17 @@ fn position() -> impl Strategy<Value = (u32, u64)> {
     (0_u32..4, 0_u64..6)
 }
 
-/// The register after it has heard of a position.
-fn join(at: (u32, u64), heard: (u32, u64)) -> (u32, u64) {
-    let mut register = Read {
-        epoch: at.0,
-        seq: at.1,
-        ..Read::new(cid(), user(0))
-    };
-    register.advance(ReadPosition {
-        epoch: heard.0,
-        seq: heard.1,
-    });
-    (register.epoch, register.seq)
+fn at((epoch, seq): (u32, u64)) -> ReadPosition {
+    ReadPosition { epoch, seq }
+}
+
+/// A register that has heard of some positions, in this order.
+fn heard(positions: &[(u32, u64)]) -> Read {
+    let mut register = Read::new(cid(), user(0));
+    for position in positions {
+        register.advance(at(*position));
+    }
+    register
 }
 
 fn mark((epoch, seq): (u32, u64)) -> Op {
@@ -47,24 +46,45 @@ proptest! {
     }
 
     #[test]
-    fn read_positions_are_a_register_that_any_order_leads_to(a in position(), b in position(), c in position()) {
-        prop_assert_eq!(join(a, a), a);
-        prop_assert_eq!(join(a, b), join(b, a));
-        prop_assert_eq!(join(join(a, b), c), join(a, join(b, c)));
-        prop_assert_eq!(join(a, b), a.max(b));
+    fn read_positions_are_a_register_that_any_order_leads_to(
+        (positions, shuffled) in proptest::collection::vec(position(), 0..6)
+            .prop_flat_map(|positions| (Just(positions.clone()), Just(positions).prop_shuffle())),
+    ) {
+        let register = heard(&positions);
+        prop_assert_eq!(&register, &heard(&shuffled));
+        prop_assert_eq!(register.position(), at(positions.iter().copied().max().unwrap_or_default()));
+        prop_assert_eq!(register.receipt(), positions.iter().map(|(_, seq)| *seq).max().unwrap_or(0));
+        let mut again = register.clone();
+        for position in positions {
+            prop_assert!(!again.advance(at(position)), "what was heard of changes nothing");
+        }
+        prop_assert_eq!(again, register);
     }
 
     #[test]
-    fn marking_unread_opens_an_epoch_that_wins_over_every_position_before(a in position(), seq in 0_u64..6, late in 0_u64..6) {
-        let unread = (a.0 + 1, seq);
-        prop_assert_eq!(join(a, unread), unread);
-        // What another device said in the old epoch comes too late.
-        prop_assert_eq!(join(unread, (a.0, late)), unread);
+    fn marking_unread_wins_over_every_position_before_and_takes_no_receipt_back(
+        a in position(),
+        seq in 1_u64..6,
+        late in 0_u64..6,
+    ) {
+        let mut register = heard(&[a]);
+        let unread = register.position().unread_from(seq).expect("there is a next epoch");
+        prop_assert!(register.advance(unread));
+        prop_assert_eq!(register.position().seq, seq - 1);
+        prop_assert!(register.receipt() >= a.1);
+        // What another device said in the old epoch comes too late for the position. It was read all the same.
+        register.advance(at((a.0, late)));
+        prop_assert_eq!(register.position(), unread);
+        prop_assert!(register.receipt() >= late);
+        // And in the new epoch it goes on.
+        register.advance(ReadPosition { seq: 6, ..unread });
+        prop_assert_eq!((register.position().seq, register.furthest), (6, 0));
     }
 
     #[test]
     fn two_marks_come_to_what_the_register_comes_to(a in position(), b in position()) {
-        prop_assert_eq!(mark(a).merged_with(&mark(b)), whimbrel_model::Merge::Replace(mark(join(a, b))));
+        let merged = mark(a.max(b));
+        prop_assert_eq!(mark(a).merged_with(&mark(b)), whimbrel_model::Merge::Replace(merged));
     }
 
     #[test]

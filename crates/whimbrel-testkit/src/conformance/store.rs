@@ -37,6 +37,7 @@ mod random;
 mod rows;
 mod sample;
 mod timeline;
+mod unread;
 
 pub use device::*;
 pub use fixture::StoreFixture;
@@ -44,6 +45,7 @@ pub use list::*;
 pub use random::*;
 pub use rows::*;
 pub use timeline::*;
+pub use unread::*;
 
 /// Makes one test of each case of the suite, for the store that the closure opens.
 ///
@@ -98,6 +100,11 @@ macro_rules! store_conformance {
             a_summary_counts_active_members,
             a_summary_knows_the_newest_sequence,
             the_last_message_follows_the_log,
+            unread_is_counted_past_a_read_position_that_waits,
+            of_waiting_read_positions_the_furthest_counts,
+            a_read_position_can_wait_where_the_server_has_none,
+            messages_that_are_missing_past_the_read_position_are_told,
+            a_read_position_that_went_back_keeps_the_furthest,
         );
 
         #[test]
