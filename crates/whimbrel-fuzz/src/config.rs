@@ -41,8 +41,7 @@ pub(crate) fn config(bytes: &[u8]) -> bool {
         return false;
     }
     let loaded = Config::load(&flags, &|_| None, Some(&path));
-    // Of what is not TOML the parser shows the line.
-    let may_show = loaded.as_ref().is_err_and(|error| error.key == "config") || is_elsewhere(&text);
+    let may_show = is_elsewhere(&text);
     let shown = format!(
         "{loaded:?} {}",
         loaded.as_ref().err().map(ToString::to_string).unwrap_or_default()

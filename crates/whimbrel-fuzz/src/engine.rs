@@ -7,7 +7,7 @@ use crate::Dice;
 use disk::Disk;
 pub(crate) use script::seeds;
 use std::collections::{BTreeMap, BTreeSet};
-use whimbrel_model::{Change, ChannelId, Code, Op, OpId, StreamEvent, StreamId, Timestamp, UserId};
+use whimbrel_model::{Change, ChannelId, Code, Op, OpId, StreamId, Timestamp, UserId};
 use whimbrel_protocol::{ClientFrame, Outcome, ServerFrame, Sync, Token, decode, encode};
 use whimbrel_sync::{Effects, Engine, EngineConfig, Entropy, Env, Input};
 
@@ -172,8 +172,7 @@ impl World {
 
     /// Takes a frame. One that answers nothing that was asked is made to answer something, most of the time.
     fn hear(&mut self, line: &[u8]) -> bool {
-        let frame = decode::<ServerFrame>(line).ok();
-        let Some(mut frame) = frame.filter(|frame| !goes_back(frame)) else {
+        let Ok(mut frame) = decode::<ServerFrame>(line) else {
             return false;
         };
         match &mut frame {
@@ -184,7 +183,6 @@ impl World {
                     } else {
                         ask.cursor.map_or(0, |cursor| cursor.ver)
                     };
-                    page.to.ver = page.to.ver.max(page.from);
                     page.stream = ask.stream;
                 }
                 self.may_reset = page.reset;
@@ -284,20 +282,6 @@ impl World {
                 }
             }
         }
-    }
-}
-
-/// Returns whether a frame says of a stream that it ends before it begins. The engine takes a server's word for its numbers.
-fn goes_back(frame: &ServerFrame) -> bool {
-    let step = |step: &StreamEvent| step.to < step.from;
-    match frame {
-        ServerFrame::Page(page) => page.to.ver < page.from,
-        ServerFrame::Event(event) => step(event),
-        ServerFrame::Results(results) => results.results.iter().any(|result| match &result.outcome {
-            Outcome::Accepted { steps } => steps.iter().any(step),
-            _ => false,
-        }),
-        _ => false,
     }
 }
 

@@ -252,7 +252,7 @@ impl Streams {
             return Applied::Ignored;
         };
         let follows = old.is_some_and(|cursor| cursor.ver == page.from && cursor.epoch == page.to.epoch);
-        if !page.reset && !follows {
+        if (!page.reset && !follows) || page.to.ver < page.from {
             self.judge(&page.stream);
             return Applied::Ignored;
         }
@@ -451,6 +451,9 @@ impl Streams {
     /// The cursor rule. A stream that is not known at all begins at 0.
     fn begins_at_cursor(&self, step: &StreamEvent) -> bool {
         let Some(epoch) = self.epoch else { return false };
+        if step.to < step.from {
+            return false;
+        }
         match self.streams.get(&step.stream).and_then(|stream| stream.cursor) {
             Some(cursor) => cursor.epoch == epoch && cursor.window.is_none() && cursor.ver == step.from,
             None => step.from == 0,

@@ -91,7 +91,7 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
         .map_err(|error| ConfigError::new("config", &source, format!("cannot be read: {error}")))?;
     let data = Toml::string(&text)
         .data()
-        .map_err(|error| ConfigError::new("config", &source, format!("is not TOML: {error}")))?;
+        .map_err(|error| ConfigError::new("config", &source, not_toml(&error.to_string())))?;
     let mut settings = BTreeMap::new();
     for (key, value) in data.into_values().flatten() {
         let text = scalar(&value).ok_or_else(|| {
@@ -104,6 +104,11 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
         settings.insert(key, text);
     }
     Ok(settings)
+}
+
+/// Says where a file is no TOML. Only that: the rest of what the parser says shows the line, and a secret may be on it.
+fn not_toml(said: &str) -> String {
+    format!("is not TOML: {}", said.lines().next().unwrap_or_default())
 }
 
 fn scalar(value: &Value) -> Option<String> {

@@ -124,4 +124,8 @@ fn a_secret_never_shows() {
     assert!(!format!("{config:?}").contains(SECRET));
     let error = load(&[], &[("WHIMBREL_SECRET", "hunter2")], None).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("hunter2"));
+    let (_dir, unclosed) = file("secret = \"hunter2");
+    let error = load(&[], &[], Some(&unclosed)).unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("hunter2"));
+    assert!(error.to_string().contains("line 1"), "{error}");
 }
