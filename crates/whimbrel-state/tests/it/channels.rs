@@ -1,13 +1,14 @@
 //! One test for each behaviour of the channel list.
 
 use crate::{
-    disk::{accepted, channel, cid, member, membership, message, queued, read, rows, send, user},
+    disk::{accepted, channel, cid, covered, member, membership, message, queued, read, rows, send, user},
     driver::{Driver, Reader, names},
 };
 use whimbrel_model::{
-    Change, Code, Custom, MemberState, Op, OutboxItem, OutboxStatus, Rejection, Role, Row,
-    overlay::MessageStatus,
+    Change, Code, Custom, Delta, Head, MemberState, Message, Op, OutboxItem, OutboxStatus, Rejection, Role,
+    Row, StreamId, Timestamp, overlay::MessageStatus,
 };
+use whimbrel_state::UnreadTotals;
 
 /// The account is in the channels of `names`; each has one message of bob, the later the newer.
 fn driver(names: &[&str]) -> Driver {
@@ -181,6 +182,97 @@ fn a_waiting_read_position_lowers_unread_at_once() {
     driver.queue(rejected(&queued(1, mark(3))));
     driver.queue(rejected(&queued(2, mark(5))));
     assert_eq!(list.items()[0].unread, 4);
+}
+
+#[test]
+fn marking_unread_shows_at_once_and_is_taken_back_when_it_is_rejected() {
+    let mut driver = driver(&["a"]);
+    driver.commit(rows(
+        (2..=5).map(|n| Row::Message(message(n, &cid("a"), n, 20 + n))),
+    ));
+    driver.commit(rows([read(&cid("a"), 5, 40)]));
+    driver.commit(covered(&cid("a"), &[(1, 5)]));
+    let list = driver.open_channels(10);
+    let unread = driver.open_unread();
+    assert_eq!((list.items()[0].unread, unread.totals().channels), (0, 0));
+    let back = queued(
+        1,
+        Op::MarkRead {
+            cid: cid("a"),
+            epoch: 1,
+            seq: 2,
+        },
+    );
+    driver.queue(back.clone());
+    assert_eq!((list.items()[0].unread, unread.totals().messages), (3, 3));
+    // What is deleted meanwhile does not count.
+    let deleted = Message {
+        deleted_at: Some(Timestamp(0)),
+        ..message(4, &cid("a"), 4, 50)
+    };
+    driver.commit(rows([Row::Message(deleted)]));
+    assert_eq!((list.items()[0].unread, unread.totals().messages), (2, 2));
+    driver.queue(rejected(&back));
+    assert_eq!((list.items()[0].unread, unread.totals().channels), (0, 0));
+}
+
+#[test]
+fn totals_are_kept_without_an_open_list_and_a_left_channel_is_not_in_them() {
+    let mut driver = driver(&["a", "b"]);
+    let unread = driver.open_unread();
+    let totals = |messages, channels, unknown| UnreadTotals {
+        messages,
+        channels,
+        unknown,
+    };
+    // Nobody has said yet that the device has everything.
+    assert_eq!(unread.totals(), totals(2, 2, 2));
+    driver.commit(covered(&cid("a"), &[(1, 2)]));
+    driver.commit(covered(&cid("b"), &[(1, 2)]));
+    assert_eq!(unread.totals(), totals(2, 2, 0));
+    driver.commit(rows([Row::Message(message(9, &cid("a"), 2, 30))]));
+    assert_eq!(unread.totals(), totals(3, 2, 0));
+    driver.commit(rows([read(&cid("a"), 2, 31)]));
+    assert_eq!(unread.totals(), totals(1, 1, 0));
+    let leave = queued(
+        1,
+        Op::RemoveMembers {
+            cid: cid("b"),
+            users: vec![user("ada")],
+        },
+    );
+    driver.queue(leave.clone());
+    assert_eq!(unread.totals(), totals(0, 0, 0));
+    driver.queue(rejected(&leave));
+    assert_eq!(unread.totals(), totals(1, 1, 0));
+    driver.commit(rows([membership(&cid("b"), MemberState::Gone, 50)]));
+    assert_eq!(unread.totals(), totals(0, 0, 0));
+    drop(unread);
+    assert!(driver.state.unread().is_none(), "nobody holds them any more");
+}
+
+#[test]
+fn a_newer_head_is_a_reason_to_look_again_and_a_known_one_is_not() {
+    let driver = driver(&["a", "b"]);
+    let head = |name: &str, seq| {
+        let head = Head { ver: 90 + seq, seq };
+        Delta::from(Change::Head(StreamId::Channel(cid(name)), head))
+    };
+    assert!(
+        driver.state.reduce(&head("a", 7)).channels.is_empty(),
+        "nothing is open"
+    );
+    let list = driver.open_channels(1);
+    assert_eq!(driver.state.reduce(&head("b", 7)).channels, [cid("b")]);
+    assert!(driver.state.reduce(&head("b", 1)).channels.is_empty());
+    assert!(
+        driver.state.reduce(&head("a", 7)).channels.is_empty(),
+        "its row is on disk only"
+    );
+    let unread = driver.open_unread();
+    assert_eq!(driver.state.reduce(&head("a", 7)).channels, [cid("a")]);
+    assert!(driver.state.reduce(&head("a", 1)).channels.is_empty());
+    drop((list, unread));
 }
 
 #[test]

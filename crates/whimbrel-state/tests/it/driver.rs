@@ -3,7 +3,9 @@
 use crate::disk::{Disk, user};
 use futures_util::{FutureExt, StreamExt};
 use whimbrel_model::{Change, ChannelId, Delta, MessageQuery, MessageScope, OpId, OutboxItem};
-use whimbrel_state::{ChannelItem, ChannelList, Diffs, Items, State, Timeline, TimelineItem, VectorDiff};
+use whimbrel_state::{
+    ChannelItem, ChannelList, Diffs, Items, State, Timeline, TimelineItem, Unread, UnreadTotals, VectorDiff,
+};
 
 pub(crate) struct Driver {
     pub(crate) disk: Disk,
@@ -77,6 +79,23 @@ impl Driver {
             self.state.put_channel(row);
         }
         list
+    }
+
+    pub(crate) fn open_unread(&self) -> Unread {
+        let (rows, _) = self.disk.channels(self.state.me(), 0, usize::MAX);
+        self.state.open_unread(&rows)
+    }
+
+    /// The sums over the whole list of a state that is made anew.
+    pub(crate) fn unread_anew(&self) -> UnreadTotals {
+        let (rows, has_more) = self.disk.channels(self.state.me(), 0, usize::MAX);
+        let (list, _) = self.fresh().open_channels(rows, has_more);
+        let items = list.items();
+        UnreadTotals {
+            messages: items.iter().map(|item| item.unread).sum(),
+            channels: items.iter().filter(|item| item.unread > 0).count() as u64,
+            unknown: items.iter().map(|item| item.unread_unknown).sum(),
+        }
     }
 
     pub(crate) fn extend_channels(&self, list: &ChannelList, limit: usize) {

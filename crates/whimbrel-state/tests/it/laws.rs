@@ -147,6 +147,7 @@ fn obeys_the_laws(history: u8, limit: usize, actions: Vec<Action>) -> Result<(),
     }
     let channels = world.driver.open_channels(2);
     let mut rows = Reader::new(channels.subscribe());
+    let unread = world.driver.open_unread();
     for action in actions {
         for delta in world.act(&action) {
             let (mut result, alive) = (Ok(()), &world.alive);
@@ -170,6 +171,11 @@ fn obeys_the_laws(history: u8, limit: usize, actions: Vec<Action>) -> Result<(),
         }
         rows.read();
         prop_assert_eq!(&rows.list, &channels.items());
+        prop_assert_eq!(
+            unread.totals(),
+            world.driver.unread_anew(),
+            "E13: the sums of a recount"
+        );
         if channels.offset() == 0 && channels.has_more() {
             // All that was loaded was left, and no page that a store returns ends before its first row.
             continue;

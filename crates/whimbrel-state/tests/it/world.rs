@@ -1,16 +1,14 @@
 //! A server, someone who uses the device, others, and a network that delivers in any order.
 
 use crate::{
-    disk::{
-        accepted, channel, cid, member, membership, message, message_id, queued, read, rebase, rows, user,
-    },
+    disk::{accepted, channel, cid, member, membership, message, message_id, queued, rebase, rows, user},
     driver::Driver,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
     Change, ChannelId, Code, Custom, Delta, MemberState, Message, MessageBody, MessageId, Op, OutboxStatus,
-    Reaction, ReactionType, Rejection, Row, Timestamp, UserId,
+    Reaction, ReactionType, Read, Rejection, Row, Timestamp, UserId,
 };
 
 /// One thing that happens. Numbers choose among what there is.
@@ -118,6 +116,7 @@ pub(crate) struct World {
     log: Vec<Row>,
     pub(crate) newest: BTreeMap<MessageId, Message>,
     seqs: BTreeMap<ChannelId, u64>,
+    reads: BTreeMap<ChannelId, Read>,
     ver: u64,
     pos: u64,
     /// Own messages that have to be shown, exactly once.
@@ -131,6 +130,7 @@ impl World {
             log: Vec::new(),
             newest: BTreeMap::new(),
             seqs: BTreeMap::new(),
+            reads: BTreeMap::new(),
             ver: 0,
             pos: 0,
             alive: BTreeSet::new(),
@@ -259,7 +259,21 @@ impl World {
             Op::RemoveReaction { cid, message, .. } if self.newest.contains_key(message) => {
                 vec![self.reaction(cid.clone(), *message, user("ada"), true)]
             }
-            Op::MarkRead { cid, seq, .. } => vec![read(cid, *seq, self.next())],
+            Op::MarkRead { cid, .. } => {
+                let position = op.read_position().unwrap();
+                let ver = self.next();
+                let row = self
+                    .reads
+                    .entry(cid.clone())
+                    .or_insert_with(|| Read::new(cid.clone(), user("ada")));
+                if !row.advance(position) {
+                    return Vec::new();
+                }
+                row.ver = ver;
+                let row = Row::Read(row.clone());
+                self.log.push(row.clone());
+                vec![row]
+            }
             Op::UpdateChannel { cid, name, .. } => {
                 vec![channel(cid, name.as_deref().unwrap_or_default(), self.next())]
             }
@@ -355,7 +369,7 @@ impl World {
         Some(match action {
             Action::MarkRead(n, seq) => Op::MarkRead {
                 cid: one(n)?,
-                epoch: 0,
+                epoch: u32::from(*seq / 16 % 3),
                 seq: u64::from(*seq % 16),
             },
             Action::Rename(n) => Op::UpdateChannel {
