@@ -7,20 +7,29 @@
 //! - A figure is a median; a ratio is the median of the ratios of each round.
 //! - A bench that cannot run is an error. A goal that is not met is a figure.
 
+mod catchup;
 mod clock;
+mod counted;
+mod crowd;
+mod device;
 mod disk;
 mod echo;
 mod figure;
+mod helper;
+mod herd;
+mod idle;
 mod ingest;
 mod memory;
 mod raw;
 mod rounds;
 mod sample;
 mod scroll;
+mod serve;
 mod state;
 
 use clap::Parser as _;
 use figure::{Figure, Plan, Result};
+use helper::Role;
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Parser)]
@@ -30,6 +39,9 @@ struct Args {
     /// Few samples of small sizes
     #[arg(long)]
     quick: bool,
+    /// What this process is there for, if it is part of a bench
+    #[arg(long, hide = true)]
+    role: Option<String>,
 }
 
 /// One bench: what it measures at three sizes, against what.
@@ -71,6 +83,24 @@ const BENCHES: &[Bench] = &[
         measures: "a page of older messages from disk into the observed timeline, at growing depth",
         run: scroll::run,
     },
+    Bench {
+        id: "P6",
+        name: "catchup",
+        measures: "10,000 to 450,000 missed messages of 500 channels, and 50 to 5,000 channels that moved, until stored and shown",
+        run: catchup::run,
+    },
+    Bench {
+        id: "P4",
+        name: "idle",
+        measures: "connections with nothing going on, and coming back to nothing new, 1,000 to 8,000 clients",
+        run: idle::run,
+    },
+    Bench {
+        id: "P9",
+        name: "herd",
+        measures: "clients that come back at once after a crash of the server, with missed messages, 500 to 5,000",
+        run: herd::run,
+    },
 ];
 
 #[expect(
@@ -80,6 +110,19 @@ const BENCHES: &[Bench] = &[
 )]
 fn main() -> ExitCode {
     let args = Args::parse();
+    if let Some(role) = &args.role {
+        let role = serde_json::from_str(role).map_err(Into::into);
+        return match role.and_then(Role::play) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!(
+                    "{} cannot go on: {error}",
+                    args.role.as_deref().unwrap_or_default()
+                );
+                ExitCode::FAILURE
+            }
+        };
+    }
     let known = |name: &String| BENCHES.iter().any(|bench| bench.is_called(name));
     if let Some(name) = args.names.iter().find(|name| !known(name)) {
         let all: Vec<String> = BENCHES

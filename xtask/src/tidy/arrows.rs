@@ -174,6 +174,7 @@ const TABLE: &[Arrows] = &[
             "whimbrel-server",
             "whimbrel-state",
             "whimbrel-store",
+            "whimbrel-transport",
         ],
         ..NOTHING
     },
