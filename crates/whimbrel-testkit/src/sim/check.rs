@@ -390,6 +390,13 @@ fn check_truth(cid: &ChannelId, held: &Held, truth: &Truth) -> Result<(), Violat
             }
             Row::Read(row) => {
                 let most = truth.reads.get(&(cid.clone(), row.user.clone()));
+                let ever = truth.receipts.get(&(cid.clone(), row.user.clone()));
+                if ever != Some(&row.seq.max(row.furthest)) {
+                    return violated(
+                        "E6",
+                        format!("{} ever read {cid} to {ever:?}, not {row:?}", row.user),
+                    );
+                }
                 if most != Some(&(row.epoch, row.seq)) {
                     return violated(
                         "E6",

@@ -9,7 +9,7 @@ use super::{
     world::World,
 };
 use futures_util::{FutureExt as _, StreamExt as _};
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 use whimbrel_model::{ChannelId, MessageId, MessageQuery, MessageScope, OutboxItem, limits};
 use whimbrel_state::{
     ChannelItem, ChannelList, Diffs, Items, OlderEdge, State, Timeline, TimelineItem, VectorDiff,
@@ -146,18 +146,6 @@ fn open_channels(
     Ok(list)
 }
 
-/// Leaves out what is a bound only while something waits: the unread messages.
-fn settled(items: Items<ChannelItem>) -> Items<ChannelItem> {
-    let settle = |item: Arc<ChannelItem>| match item.pending {
-        0 => item,
-        _ => Arc::new(ChannelItem {
-            unread: 0,
-            ..ChannelItem::clone(&item)
-        }),
-    };
-    items.into_iter().map(settle).collect()
-}
-
 /// Returns where a place stands in the store.
 pub(super) fn scope(place: &Place) -> MessageScope {
     place.1.map_or(MessageScope::Channel, MessageScope::Thread)
@@ -249,7 +237,7 @@ impl World {
         // With nothing loaded there is no last row to tell how far the list reaches.
         if rows > 0 {
             let (shown, again) = (run.views.list.items(), list.items());
-            self.same(index, "channels", &settled(shown), &settled(again))?;
+            self.same(index, "channels", &shown, &again)?;
         }
         for (place, open) in &run.views.timelines {
             if place.1.is_none() {

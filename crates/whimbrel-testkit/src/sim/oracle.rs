@@ -4,7 +4,7 @@ use super::{Violation, ghost::Decisions, log::violated, storage::now_or, world::
 use std::collections::BTreeMap;
 use whimbrel_hub::{Request, Storage as _, StorageError, apply_group};
 use whimbrel_model::{
-    ChannelId, Code, Cursor, Epoch, Head, MemberState, MessageId, Op, OpEnvelope, Row, RowKey,
+    ChannelId, Code, Cursor, Epoch, Head, MemberState, MessageId, Op, OpEnvelope, Read, Row, RowKey,
     SnapshotWindow, StreamEvent, StreamId, UserId, limits,
 };
 use whimbrel_protocol::{HeadsPage, HistoryPage, Outcome, Page};
@@ -119,9 +119,13 @@ impl Decisions {
             }
             Row::Read(new) => {
                 let old = self.row(stream, &row.key());
-                let back =
-                    matches!(old, Some(Row::Read(old)) if (old.epoch, old.seq) >= (new.epoch, new.seq));
-                if back || new.seq > self.head(stream).seq {
+                let ever = |row: &Read| row.seq.max(row.furthest);
+                let stays = |old: &Read| {
+                    let (was, is) = ((old.epoch, old.seq), (new.epoch, new.seq));
+                    was > is || ever(old) > ever(new) || (was == is && ever(old) == ever(new))
+                };
+                let back = matches!(old, Some(Row::Read(old)) if stays(old));
+                if back || ever(new) > self.head(stream).seq {
                     return violated("S11", format!("{old:?} became {new:?}"));
                 }
             }

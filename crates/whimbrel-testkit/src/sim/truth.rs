@@ -20,6 +20,8 @@ pub(super) struct Truth {
     pub(super) reactions: BTreeMap<(MessageId, UserId, ReactionType), bool>,
     /// By (epoch, sequence).
     pub(super) reads: BTreeMap<(ChannelId, UserId), (u32, u64)>,
+    /// The last message that was ever read.
+    pub(super) receipts: BTreeMap<(ChannelId, UserId), u64>,
     pub(super) names: BTreeMap<ChannelId, String>,
 }
 
@@ -78,6 +80,8 @@ impl Truth {
             }
             Op::MarkRead { cid, epoch, seq } => {
                 let said = self.messages.values().filter(|said| said.cid == *cid).count() as u64;
+                let ever = self.receipts.entry((cid.clone(), user.clone())).or_default();
+                *ever = (*ever).max(*seq.min(&said));
                 let read = self.reads.entry((cid.clone(), user.clone())).or_default();
                 *read = (*read).max((*epoch, *seq.min(&said)));
             }
