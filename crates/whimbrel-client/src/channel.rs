@@ -1,7 +1,4 @@
-use crate::{
-    Client, Error, MarkUnreadError, NewMessage, Queued, Sent, Timeline, UnreadExplanation, command::Command,
-    unread,
-};
+use crate::{Client, Error, NewMessage, Queued, Sent, Timeline, UnreadExplanation, command::Command, unread};
 use whimbrel_model::{
     ChannelId, ChannelSummary, Custom, Gap, Member, MessageBody, MessageId, MessageQuery, MessageScope, Op,
     ReactionType, Read, ReadPosition, UserId, limits,
@@ -272,10 +269,9 @@ impl Channel {
     /// [`Channel::send`].
     pub async fn mark_unread(&self, message: MessageId) -> Result<Option<Queued>, Error> {
         let stored = self.client.message(message).await?;
-        let Some(summary) = self.summary().await? else {
-            return Err(MarkUnreadError::NotHere(message).into());
-        };
-        match unread::unread_from(message, stored, &summary, self.client.outbox().iter())? {
+        let summary = self.summary().await?;
+        let outbox = self.client.outbox();
+        match unread::unread_from((&self.cid, message), stored, summary.as_ref(), outbox.iter())? {
             Some(position) => self.move_read(position).await,
             None => Ok(None),
         }

@@ -60,9 +60,9 @@ impl MarkUnreadError {
 /// Finds the position that makes a message the first unread one. `stored` is its row. Nothing: it is unread already, and
 /// what is unread before it stays so.
 pub(crate) fn unread_from(
-    id: MessageId,
+    (cid, id): (&ChannelId, MessageId),
     stored: Option<Message>,
-    summary: &ChannelSummary,
+    summary: Option<&ChannelSummary>,
     mut outbox: impl Iterator<Item = impl AsRef<OutboxItem>>,
 ) -> Result<Option<ReadPosition>, MarkUnreadError> {
     // With version 0 it is of a history that the server lost: its place says nothing.
@@ -73,10 +73,13 @@ pub(crate) fn unread_from(
             false => MarkUnreadError::NotHere(id),
         });
     };
-    if message.cid != summary.cid {
+    if message.cid != *cid {
         let cid = message.cid;
         return Err(MarkUnreadError::Elsewhere { id, cid });
     }
+    let Some(summary) = summary else {
+        return Err(MarkUnreadError::NotHere(id));
+    };
     if !message.is_in_channel() {
         return Err(MarkUnreadError::ThreadOnly(id));
     }

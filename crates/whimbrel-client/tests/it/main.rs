@@ -18,6 +18,8 @@ mod fickle;
 mod fresh;
 mod offline;
 mod older;
+mod reads;
+mod recount;
 mod rejected;
 mod support;
 mod visible;
