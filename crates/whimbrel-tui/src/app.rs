@@ -52,8 +52,10 @@ pub enum Action {
     LeaveThread,
     /// Loads older messages.
     LoadOlder(Scope),
-    /// Loads more rows into the channel list.
-    MoreChannels,
+    /// Shows the channels whose names complete a word. Empty: all of them.
+    FilterChannels(String),
+    /// Loads more rows into the list of that word.
+    MoreChannels(String),
     /// Sends a message.
     Send(ChannelId, NewMessage),
     /// Replaces the body of a message.
@@ -68,6 +70,8 @@ pub enum Action {
     Create(ChannelId, NewChannel),
     /// Marks a channel as read.
     MarkRead(ChannelId),
+    /// Marks a message and all after it as unread.
+    MarkUnread(ChannelId, MessageId),
     /// Connects.
     Connect,
     /// Disconnects.
@@ -153,10 +157,7 @@ impl App {
         let mut actions = match event {
             Event::Key(key) if key.kind == KeyEventKind::Release => Vec::new(),
             Event::Key(key) => self.key(key),
-            Event::Paste(text) => {
-                self.paste(&text);
-                Vec::new()
-            }
+            Event::Paste(text) => self.paste(&text),
             Event::Resize(columns, rows) => {
                 self.size = (columns, rows);
                 Vec::new()
@@ -198,7 +199,8 @@ impl App {
         self.leave_composer();
         let thread = self.thread.take();
         let scope = Scope::channel(cid.clone());
-        if self.open.as_ref().is_some_and(|pane| pane.scope == scope) {
+        if let Some(open) = self.open.as_mut().filter(|pane| pane.scope == scope) {
+            open.kept_unread = false;
             self.enter_composer();
             return thread.map(|_| Action::LeaveThread).into_iter().collect();
         }
@@ -235,7 +237,8 @@ impl App {
         }
     }
 
-    /// Marks the open channel as read when its newest row can be seen, once for each newest row.
+    /// Marks the open channel as read when its newest row can be seen, once for each newest row, unless the user marked
+    /// something in it as unread.
     fn mark_read(&mut self) -> Option<Action> {
         if self.thread.is_some() || self.dialog.is_some() {
             return None;
@@ -245,8 +248,8 @@ impl App {
         let unread = self
             .channels
             .get(&pane.scope.cid)
-            .is_some_and(|item| item.unread > 0);
-        if !unread || pane.marked == Some(newest) || !crate::draw::shows_newest(self) {
+            .is_some_and(|item| item.unread + item.unread_unknown > 0);
+        if !unread || pane.kept_unread || pane.marked == Some(newest) || !crate::draw::shows_newest(self) {
             return None;
         }
         let cid = pane.scope.cid.clone();

@@ -26,7 +26,8 @@ use ratatui::{
 pub fn draw(app: &App, frame: &mut Frame<'_>) {
     let areas = Areas::of(app, frame.area());
     if let Some(area) = areas.channels {
-        let inner = framed(frame, &areas, area, "Channels", app.focus == Focus::Channels);
+        let title = channels::title(app);
+        let inner = framed(frame, &areas, area, &title, app.focus == Focus::Channels);
         channels::draw(app, frame, inner);
     }
     if let Some(area) = areas.timeline {

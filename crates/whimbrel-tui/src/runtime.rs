@@ -64,6 +64,7 @@ impl Runtime {
         let (orders, accepted) = mpsc::channel(QUEUE);
         let mut tasks = JoinSet::new();
         tasks.spawn(feeds::channels(client.clone(), news.clone()));
+        tasks.spawn(feeds::unread(client.clone(), news.clone()));
         tasks.spawn(feeds::sync(client.clone(), news.clone()));
         tasks.spawn(feeds::outbox(client.clone(), news.clone()));
         tasks.spawn(perform::in_order(client.clone(), accepted, news.clone()));

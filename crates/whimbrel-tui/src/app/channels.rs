@@ -1,12 +1,14 @@
 //! The channel list and its selection, which stays with the channel when the list moves.
 
-use whimbrel::{ChannelItem, Items, model::ChannelId};
+use whimbrel::{ChannelItem, Items, UnreadTotals, model::ChannelId};
 
 #[derive(Debug, Default)]
 pub(crate) struct Channels {
     pub(crate) items: Items<ChannelItem>,
     pub(crate) has_more: bool,
     pub(crate) selected: Option<ChannelId>,
+    /// In all channels, those that are not loaded included.
+    pub(crate) unread: UnreadTotals,
 }
 
 impl Channels {

@@ -17,6 +17,8 @@ pub(crate) enum Dialog {
     Delete(MessageId),
     /// Asks which reaction.
     React(MessageId, Input),
+    /// Filters the channel list while a word is typed.
+    Filter(Input),
     /// Asks for a new channel.
     Create(Form),
 }

@@ -12,9 +12,13 @@ use whimbrel::{
 impl App {
     pub(super) fn dialog_key(&mut self, dialog: Dialog, key: KeyEvent) -> Vec<Action> {
         if key.code == KeyCode::Esc {
-            return Vec::new();
+            return match dialog {
+                Dialog::Filter(_) => self.filter_channels(String::new()),
+                _ => Vec::new(),
+            };
         }
         match dialog {
+            Dialog::Filter(input) => self.filter_key(input, key),
             Dialog::Help | Dialog::Explanation(_) => Vec::new(),
             Dialog::Outbox(at) => self.outbox_key(at, key),
             Dialog::Delete(id) => match (key.code, self.pane()) {
@@ -89,6 +93,25 @@ impl App {
         }]
     }
 
+    /// The list follows each letter. Enter keeps it so.
+    fn filter_key(&mut self, mut input: Input, key: KeyEvent) -> Vec<Action> {
+        if key.code == KeyCode::Enter {
+            return Vec::new();
+        }
+        field::key(&mut input, key);
+        let word = input.value().trim().to_owned();
+        self.dialog = Some(Dialog::Filter(input));
+        self.filter_channels(word)
+    }
+
+    fn filter_channels(&mut self, word: String) -> Vec<Action> {
+        if self.channels.filter == word {
+            return Vec::new();
+        }
+        self.channels.filter.clone_from(&word);
+        vec![Action::FilterChannels(word)]
+    }
+
     fn create_key(&mut self, mut form: Form, key: KeyEvent) -> Vec<Action> {
         form.problem = None;
         match key.code {
@@ -111,14 +134,20 @@ impl App {
         Vec::new()
     }
 
-    pub(super) fn paste(&mut self, text: &str) {
+    pub(super) fn paste(&mut self, text: &str) -> Vec<Action> {
         let writes = self.pane().is_some() && self.focus == Focus::Composer;
         match &mut self.dialog {
             None if writes => field::paste(&mut self.composer.input, text, true),
             Some(Dialog::React(_, input)) => field::paste(input, text, false),
             Some(Dialog::Create(form)) => field::paste(form.field(), text, false),
+            Some(Dialog::Filter(input)) => {
+                field::paste(input, text, false);
+                let word = input.value().trim().to_owned();
+                return self.filter_channels(word);
+            }
             _ => {}
         }
+        Vec::new()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Action, App, Dialog, known};
 use whimbrel::{
-    ChannelItem, Items, OlderEdge, OutboxSummary, SyncState, TimelineItem,
+    ChannelItem, Items, OlderEdge, OutboxSummary, SyncState, TimelineItem, UnreadTotals,
     model::{ChannelId, Member, MemberState, Message, MessageId, MessageScope, OutboxItem, User},
 };
 
@@ -56,6 +56,8 @@ pub enum Feed {
         /// Whether more are on this device.
         has_more: bool,
     },
+    /// What is unread in all channels changed.
+    Unread(UnreadTotals),
     /// A timeline changed.
     Timeline(TimelineFeed),
     /// Loading older messages is over. With a problem: why there are none.
@@ -85,6 +87,7 @@ impl App {
     pub(super) fn feed(&mut self, feed: Feed) -> Vec<Action> {
         match feed {
             Feed::Channels { items, has_more } => return self.channels_changed(items, has_more),
+            Feed::Unread(totals) => self.channels.unread = totals,
             Feed::Timeline(feed) => return self.timeline_changed(feed),
             Feed::Older(scope, problem) => self.older_loaded(&scope, problem),
             Feed::Sync(state) => self.sync = state,

@@ -52,6 +52,7 @@ impl App {
         match letter {
             '?' => self.dialog = Some(Dialog::Help),
             'x' => self.dialog = Some(Dialog::Outbox(0)),
+            '/' => self.dialog = Some(Dialog::Filter(self.channels.filter.as_str().into())),
             'n' => self.dialog = Some(Dialog::Create(Form::default())),
             'o' => return vec![self.switch()],
             _ if self.focus == Focus::Timeline => return self.message_command(letter),
@@ -88,7 +89,7 @@ impl App {
         };
         let at_end = self.channels.step(by);
         if at_end && by > 0 && self.channels.has_more {
-            return vec![Action::MoreChannels];
+            return vec![Action::MoreChannels(self.channels.filter.clone())];
         }
         Vec::new()
     }

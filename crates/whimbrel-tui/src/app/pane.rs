@@ -25,6 +25,8 @@ pub(crate) struct Pane {
     pub(crate) loading: bool,
     /// The newest row when the channel was last marked as read.
     pub(crate) marked: Option<MessageId>,
+    /// Whether the user marked something as unread: then it stays so until the channel is opened again.
+    pub(crate) kept_unread: bool,
 }
 
 /// A thread: the message that it is about, and the replies.
@@ -44,6 +46,7 @@ impl Pane {
             ready: false,
             loading: false,
             marked: None,
+            kept_unread: false,
         }
     }
 

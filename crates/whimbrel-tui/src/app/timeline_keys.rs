@@ -143,6 +143,7 @@ impl App {
         match letter {
             't' => return self.open_thread(),
             'i' => return vec![Action::Explain(item.id())],
+            'u' => return self.mark_unread(&item),
             'e' | 'd' | 'r' | 'q' if item.view.message.is_deleted() => self.notify("The message is deleted"),
             'e' | 'r' | 'q' | 'd' if matches!(item.view.status, MessageStatus::Failed(_)) => {
                 self.notify("The server did not accept this message. Retry or discard it in the outbox: x");
@@ -157,6 +158,18 @@ impl App {
             _ => {}
         }
         Vec::new()
+    }
+
+    fn mark_unread(&mut self, item: &TimelineItem) -> Vec<Action> {
+        let message = &item.view.message;
+        if message.seq == 0 || !message.is_in_channel() {
+            self.notify("Only a message that was sent, and stands in the channel, can be marked as unread");
+            return Vec::new();
+        }
+        if let Some(open) = &mut self.open {
+            open.kept_unread = true;
+        }
+        vec![Action::MarkUnread(message.cid.clone(), message.id)]
     }
 
     fn edit(&mut self, item: &TimelineItem) {

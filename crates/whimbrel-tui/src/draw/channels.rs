@@ -10,12 +10,16 @@ use ratatui::{
     layout::Rect,
     text::{Line, Span},
 };
-use whimbrel::{ChannelItem, model::overlay::MessageStatus};
+use whimbrel::{ChannelItem, UnreadTotals, model::overlay::MessageStatus};
 
 const HEIGHT: usize = 2;
 
 pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let items = &app.channels.items;
+    if items.is_empty() && !app.channels.filter.is_empty() {
+        let hint = Line::styled("None has such a name.", style::DIM);
+        return lines(frame, area, vec![hint]);
+    }
     if items.is_empty() {
         let hint = vec![
             Line::styled("No channels yet.", style::DIM),
@@ -34,12 +38,26 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     lines(frame, area, rows.collect());
 }
 
+/// The title of the list: how much is unread in all of it.
+pub(super) fn title(app: &App) -> String {
+    let UnreadTotals {
+        messages, unknown, ..
+    } = app.channels.unread;
+    match (messages, unknown) {
+        (0, 0) => "Channels".to_owned(),
+        (count, 0) => format!("Channels: {count} unread"),
+        (count, _) => format!("Channels: {count}+ unread"),
+    }
+}
+
 fn row(app: &App, item: &ChannelItem, selected: bool, width: usize) -> [Line<'static>; HEIGHT] {
     let open = app.open.as_ref().is_some_and(|pane| pane.scope.cid == item.cid);
     let pending = if item.pending > 0 { "·" } else { "" };
-    let unread = match item.unread {
-        0 => String::new(),
-        1..=99 => format!("({})", item.unread),
+    let unread = match (item.unread, item.unread_unknown) {
+        (0, 0) => String::new(),
+        (0, _) => "(?)".to_owned(),
+        (1..=99, 0) => format!("({})", item.unread),
+        (1..=99, _) => format!("({}+)", item.unread),
         _ => "(99+)".to_owned(),
     };
     let badge = [pending, &unread].concat();

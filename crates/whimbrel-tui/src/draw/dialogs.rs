@@ -19,7 +19,9 @@ const HELP: &[(&str, &str)] = &[
     ("PgUp PgDn Home End", "move through messages, load older ones"),
     ("Alt+Enter", "a new line in a message"),
     ("e d r q t", "edit, delete, react, quote, open the thread"),
+    ("u", "mark a message and all after it as unread"),
     ("i", "why a message is as it is shown"),
+    ("/", "find channels by name; Esc shows all again"),
     ("n", "new channel"),
     ("o", "go offline, go online"),
     ("x", "outbox: what waits, what was rejected"),
@@ -76,6 +78,12 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>) {
                 vec![Line::raw(""), Line::raw(quick.join("  ")), hint],
             );
             field(frame, area, 0, "> ", input, true);
+        }
+        Some(Dialog::Filter(input)) => {
+            let area = window(frame, "Find channels", 50, 2);
+            let hint = Line::styled("Enter keeps the list so, Esc shows all", style::DIM);
+            lines(frame, area, vec![Line::raw(""), hint]);
+            field(frame, area, 0, "/ ", input, true);
         }
         Some(Dialog::Create(form)) => create(form, frame),
     }

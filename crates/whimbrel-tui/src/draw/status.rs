@@ -69,7 +69,7 @@ fn connection(state: &SyncState) -> (String, Style) {
 fn keys(app: &App) -> &'static str {
     match app.focus {
         Focus::Channels => "Enter open  n new  o on/offline  x outbox  ? help  ^C quit",
-        Focus::Timeline => "e edit  d delete  r react  t thread  q quote  i why  ? help",
+        Focus::Timeline => "e edit  d delete  r react  t thread  q quote  u unread  i why  ? help",
         Focus::Composer => "Enter send  Up messages  Esc lists, where o x n ? work",
     }
 }

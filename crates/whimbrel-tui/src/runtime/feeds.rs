@@ -5,14 +5,14 @@
 use crate::app::{Event, Feed, Scope, TimelineFeed};
 use futures_util::StreamExt;
 use tokio::sync::mpsc::Sender;
-use whimbrel::{Client, Error, Timeline, model::MessageScope};
+use whimbrel::{ChannelList, Client, Error, Timeline, field, model::MessageScope};
 
-pub(super) async fn channels(client: Client, news: Sender<Event>) {
-    let list = match client.channels().await {
+pub(super) async fn channels(client: Client, word: String, news: Sender<Event>) {
+    let list = match channel_list(&client, &word).await {
         Ok(list) => list,
         Err(error) => return problem(&news, &error).await,
     };
-    let mut has_more = list.subscribe_has_more();
+    let mut load = list.watch_load_state();
     let (mut items, mut changes) = list.subscribe();
     loop {
         let feed = Feed::Channels {
@@ -27,8 +27,23 @@ pub(super) async fn channels(client: Client, news: Sender<Event>) {
                 Some(batch) => batch.into_iter().for_each(|diff| diff.apply(&mut items)),
                 None => return,
             },
-            Some(_) = has_more.next() => {}
+            Some(_) = load.next() => {}
         }
+    }
+}
+
+pub(super) async fn unread(client: Client, news: Sender<Event>) {
+    let unread = match client.unread().await {
+        Ok(unread) => unread,
+        Err(error) => return problem(&news, &error).await,
+    };
+    let mut watch = unread.subscribe();
+    let mut totals = Some(watch.get());
+    while let Some(now) = totals {
+        if news.send(Event::Feed(Feed::Unread(now))).await.is_err() {
+            return;
+        }
+        totals = watch.next().await;
     }
 }
 
@@ -82,6 +97,14 @@ pub(super) async fn outbox(client: Client, news: Sender<Event>) {
         }
         summary = summaries.next().await;
     }
+}
+
+/// Opens the list of the channels whose names complete a word. One that is open already is the same one.
+pub(super) async fn channel_list(client: &Client, word: &str) -> Result<ChannelList, Error> {
+    if word.is_empty() {
+        return client.channels().await;
+    }
+    client.query_channels(field("name").autocomplete(word)).await
 }
 
 /// Opens a timeline. One that is open already is the same one.

@@ -40,6 +40,7 @@ async fn carry_out(client: &Client, action: Action) -> Result<Option<Feed>, Erro
         Action::Unreact(cid, id, kind) => drop(client.channel(cid.as_str())?.unreact(id, &kind).await?),
         Action::Create(cid, new) => drop(client.channel(cid.as_str())?.create_with(new).await?),
         Action::MarkRead(cid) => drop(client.channel(cid.as_str())?.mark_read().await?),
+        Action::MarkUnread(cid, id) => drop(client.channel(cid.as_str())?.mark_unread(id).await?),
         Action::MoreChannels => client.load_more_channels(MORE).await?,
         Action::Connect => client.connect().await?,
         Action::Disconnect => client.disconnect().await?,

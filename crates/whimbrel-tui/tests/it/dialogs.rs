@@ -171,3 +171,52 @@ fn a_message_is_explained_on_demand() {
     screen.press(KeyCode::Esc);
     screen.sees_not("it was sent and has no answer yet");
 }
+
+#[test]
+fn the_channel_list_follows_the_word_that_is_typed() {
+    let mut screen = Screen::new(90, 24);
+    let word = |word: &str| Action::FilterChannels(word.to_owned());
+    assert!(screen.write("/").is_empty());
+    screen.sees("Find channels");
+    assert_eq!(screen.write("ra"), [word("r"), word("ra")]);
+    screen.feed(Feed::Channels {
+        items: Items::from_iter([Arc::new(channel("random"))]),
+        has_more: true,
+    });
+    assert!(screen.press(KeyCode::Enter).is_empty());
+    screen.sees_not("Find channels");
+    screen.sees("Channels /ra");
+    screen.sees_not("general");
+    assert_eq!(
+        screen.press(KeyCode::Down),
+        [Action::MoreChannels("ra".to_owned())],
+        "more of what was found"
+    );
+    screen.write("/");
+    assert_eq!(screen.write("x"), [word("rax")]);
+    screen.feed(Feed::Channels {
+        items: Items::new(),
+        has_more: false,
+    });
+    screen.sees("None has such a name.");
+    assert_eq!(screen.press(KeyCode::Esc), [word("")]);
+    screen.sees_not("Channels /");
+}
+
+#[test]
+fn an_open_channel_keeps_its_name_while_the_list_does_not_have_it() {
+    let named = ChannelItem {
+        name: "The General".to_owned(),
+        ..channel("general")
+    };
+    let mut screen = Screen::with(90, 24, vec![message(1, "bob", "hello")]);
+    screen.feed(Feed::Channels {
+        items: Items::from_iter([Arc::new(named)]),
+        has_more: false,
+    });
+    screen.feed(Feed::Channels {
+        items: Items::new(),
+        has_more: false,
+    });
+    screen.sees("The General");
+}

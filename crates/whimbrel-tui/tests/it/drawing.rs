@@ -4,7 +4,7 @@ use crate::support::{Screen, channel, cid, general, id, message, user};
 use crossterm::event::KeyCode;
 use std::sync::Arc;
 use whimbrel::{
-    ChannelItem, OlderEdge, OutboxSummary, SyncState, TimelineItem,
+    ChannelItem, OlderEdge, OutboxSummary, SyncState, TimelineItem, UnreadTotals,
     model::{
         Code, Member, MemberState, ReactionType, Rejection, Role, Timestamp, User,
         overlay::{MessageStatus, ReactionGroup},
@@ -102,6 +102,36 @@ fn a_quote_stands_above_even_if_the_quoted_is_elsewhere() {
     let stored = message(1, "bob", "really?").view.message;
     screen.feed(Feed::Message(id(1), Some(Box::new(stored))));
     screen.sees("│ bob: really?");
+}
+
+#[test]
+fn the_list_says_how_much_is_unread_and_what_is_not_known() {
+    let mut screen = Screen::new(80, 20);
+    let totals = |messages, unknown| UnreadTotals {
+        messages,
+        channels: 1,
+        unknown,
+    };
+    for (totals, title) in [
+        (totals(7, 0), " Channels: 7 unread "),
+        (totals(7, 90), " Channels: 7+ unread "),
+        (totals(0, 0), " Channels "),
+    ] {
+        screen.feed(Feed::Unread(totals));
+        screen.sees(title);
+    }
+    for (unread, unread_unknown, badge) in [(7, 1, "(7+)"), (0, 1, "(?)"), (120, 0, "(99+)")] {
+        let item = ChannelItem {
+            unread,
+            unread_unknown,
+            ..channel("general")
+        };
+        screen.feed(Feed::Channels {
+            items: [Arc::new(item)].into_iter().collect(),
+            has_more: false,
+        });
+        screen.sees(badge);
+    }
 }
 
 #[test]

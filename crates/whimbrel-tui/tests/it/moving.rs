@@ -1,6 +1,6 @@
 //! Moving between channels, messages and the line; loading; reading.
 
-use crate::support::{Screen, cid, general, message, unread};
+use crate::support::{Screen, cid, general, id, message, unread};
 use crossterm::event::KeyCode;
 use whimbrel::{OlderEdge, SyncState, TimelineItem};
 use whimbrel_tui::{Action, Feed, Scope};
@@ -126,6 +126,25 @@ fn a_channel_is_marked_as_read_when_its_end_is_in_sight() {
 }
 
 #[test]
+fn what_is_marked_unread_stays_so_until_the_channel_is_opened_again() {
+    let mut screen = Screen::with(80, 20, many(1..=5));
+    assert_eq!(screen.feed(unread(2)), [Action::MarkRead(cid("general"))]);
+    screen.feed(unread(0));
+    screen.press(KeyCode::Up);
+    screen.press(KeyCode::Up);
+    assert_eq!(screen.write("u"), [Action::MarkUnread(cid("general"), id(4))]);
+    assert!(screen.feed(unread(2)).is_empty());
+    screen.press(KeyCode::End);
+    assert!(screen.show(many(1..=6), OlderEdge::Start).is_empty());
+    assert!(
+        screen.feed(unread(3)).is_empty(),
+        "a new message does not undo it"
+    );
+    screen.press(KeyCode::Left);
+    assert_eq!(screen.press(KeyCode::Enter), [Action::MarkRead(cid("general"))]);
+}
+
+#[test]
 fn a_list_that_has_more_is_extended_at_its_end() {
     let mut screen = Screen::new(80, 20);
     assert!(screen.press(KeyCode::Down).is_empty());
@@ -134,7 +153,7 @@ fn a_list_that_has_more_is_extended_at_its_end() {
         *has_more = true;
     }
     screen.feed(feed);
-    assert_eq!(screen.press(KeyCode::Down), [Action::MoreChannels]);
+    assert_eq!(screen.press(KeyCode::Down), [Action::MoreChannels(String::new())]);
 }
 
 #[test]
