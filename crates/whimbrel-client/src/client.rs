@@ -1,5 +1,6 @@
 use crate::{
-    Channel, ClientBuilder, Environment, Error, Explanation, MessageExplanation, Notice, Queued, Timeline,
+    Channel, ChannelList, ClientBuilder, Environment, Error, Explanation, MessageExplanation, Notice,
+    QueryChannels, Queued, Timeline,
     command::{Command, Commands},
     explain,
 };
@@ -11,7 +12,8 @@ use whimbrel_model::{
     Account, ChannelId, Custom, DeviceId, Message, MessageBody, MessageId, MessageScope, Op, OpId,
     OutboxItem, User, UserId, WaitsFor,
 };
-use whimbrel_state::{ChannelList, Diffs, Items, OutboxSummary, State, SyncState, Unread};
+use whimbrel_query::{Filter, Query};
+use whimbrel_state::{Diffs, Items, OutboxSummary, State, SyncState, Unread};
 use whimbrel_store::Store;
 use whimbrel_sync::IdSource;
 
@@ -103,12 +105,13 @@ impl Client {
         Ok(Channel::new(self.clone(), ChannelId::new(cid)?))
     }
 
-    /// Opens the channel list: what is on disk, at once, and every change from then on.
+    /// Opens the channel list: the channels that the account is in, the newest message first. What is on disk, at once, and
+    /// every change from then on.
     ///
     /// # Errors
     /// [`Error`] when the database cannot be read or the client is closed.
     pub async fn channels(&self) -> Result<ChannelList, Error> {
-        self.0.commands.ask(|reply| Command::OpenChannels { reply }).await
+        self.open_channels(Query::channel_list()).await
     }
 
     /// Opens the totals of what is unread in all channels: as it is on disk, at once, and every change from then on. They cost
@@ -120,15 +123,28 @@ impl Client {
         self.0.commands.ask(|reply| Command::OpenUnread { reply }).await
     }
 
-    /// Loads up to `limit` more rows into the open channel list.
+    /// Opens the list of the channels that `filter` wants: what is on disk, at once, and every change from then on.
+    ///
+    /// Await it, or give it an order first. Channels that the account has left are left out, unless the filter says
+    /// something of `joined`. Needs no connection. Several lists can be open at once; the same query twice is one list.
+    ///
+    /// ```
+    /// # async fn example(client: &whimbrel_client::Client) -> Result<(), whimbrel_client::Error> {
+    /// use whimbrel_client::{Sort, field};
+    ///
+    /// let red = client.query_channels(field("custom.team").eq("red")).await?;
+    /// let by_name = client
+    ///     .query_channels(field("name").autocomplete("re"))
+    ///     .sort(Sort::by_ascending("name"))
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// As [`Client::channels`].
-    pub async fn load_more_channels(&self, limit: usize) -> Result<(), Error> {
-        self.0
-            .commands
-            .ask(|reply| Command::MoreChannels { limit, reply })
-            .await
+    /// [`Error::Query`] when the filter or the order is none of channels; [`Error`] as [`Client::channels`].
+    pub fn query_channels(&self, filter: Filter) -> QueryChannels {
+        QueryChannels::new(self.clone(), filter)
     }
 
     /// Returns what waits in the outbox or was rejected, oldest first.
@@ -333,6 +349,12 @@ impl Client {
             let _ = closed.await;
         }
         self.0.tasks.wait().await;
+    }
+
+    pub(crate) async fn open_channels(&self, query: Query) -> Result<ChannelList, Error> {
+        let open = |reply| Command::OpenChannels { query, reply };
+        let list = self.0.commands.ask(open).await?;
+        Ok(ChannelList::new(list, self.clone()))
     }
 
     pub(crate) async fn open_timeline(&self, cid: ChannelId, scope: MessageScope) -> Result<Timeline, Error> {

@@ -4,6 +4,7 @@ use crate::{Error, Queued, explain::Facts, queued::Settled};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use whimbrel_model::{ChannelId, Cursor, Gap, MessageBody, MessageScope, Op, OpId};
+use whimbrel_query::Query;
 use whimbrel_state::{ChannelList, Timeline, Unread};
 
 /// Commands that may wait for the driver. A caller beyond that waits, which is all that a full queue should do.
@@ -65,9 +66,11 @@ pub(crate) enum Command {
     GoOnline,
     GoOffline,
     OpenChannels {
+        query: Query,
         reply: Reply<ChannelList>,
     },
     MoreChannels {
+        list: ChannelList,
         limit: usize,
         reply: Reply<()>,
     },

@@ -2,6 +2,7 @@
 
 mod act;
 mod asked;
+mod lists;
 mod older;
 mod recover;
 

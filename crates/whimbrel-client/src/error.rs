@@ -1,6 +1,7 @@
 use crate::MarkUnreadError;
 use std::sync::Arc;
 use whimbrel_model::{Invalid, Rejection};
+use whimbrel_query::QueryError;
 use whimbrel_store::StoreError;
 use whimbrel_sync::{CommandError, HistoryError};
 use whimbrel_transport::TransportError;
@@ -18,6 +19,9 @@ pub enum Error {
     /// The database failed. Nothing was written.
     #[error(transparent)]
     Store(Arc<StoreError>),
+    /// A filter or an order that is none: where, why, and what to do.
+    #[error(transparent)]
+    Query(#[from] QueryError),
     /// A message cannot be the first unread one.
     #[error(transparent)]
     MarkUnread(#[from] MarkUnreadError),
@@ -53,6 +57,7 @@ impl Error {
             Self::Invalid(error) => error.code().to_string(),
             Self::Command(error) => error.code().to_owned(),
             Self::Store(error) => error.code().to_owned(),
+            Self::Query(error) => error.code().to_string(),
             Self::MarkUnread(error) => error.code().to_owned(),
             Self::History(error) => error.code().to_owned(),
             Self::Transport(error) => error.code().to_owned(),
@@ -70,6 +75,7 @@ impl Error {
             Self::Invalid(error) => error.is_retryable(),
             Self::Command(error) => error.is_retryable(),
             Self::Store(error) => error.is_retryable(),
+            Self::Query(error) => error.is_retryable(),
             Self::MarkUnread(error) => error.is_retryable(),
             Self::History(error) => error.is_retryable(),
             Self::Transport(error) => error.is_retryable(),
@@ -83,6 +89,7 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Closed => Self::Closed,
+            StoreError::Query(error) => Self::Query(error),
             error => Self::Store(Arc::new(error)),
         }
     }

@@ -17,6 +17,7 @@
 
 mod builder;
 mod channel;
+mod channel_list;
 mod client;
 mod command;
 mod driver;
@@ -33,6 +34,7 @@ mod unread;
 
 pub use builder::{ClientBuilder, StorePlace};
 pub use channel::{Channel, ChannelUpdate, NewChannel};
+pub use channel_list::{ChannelList, QueryChannels};
 pub use client::Client;
 pub use environment::{Environment, SystemEnvironment};
 pub use error::{Error, SettleError};
@@ -46,8 +48,10 @@ pub use timeline::Timeline;
 pub use token::{Token, TokenError, TokenProvider};
 pub use unread::{LeftOut, MarkUnreadError, UnreadExplanation};
 pub use whimbrel_model as model;
+pub use whimbrel_query as query;
+pub use whimbrel_query::{Filter, PageCursor, Query, QueryError, Sort, field};
 pub use whimbrel_state::{
-    ChannelItem, ChannelList, Diffs, Freshness, Items, OlderEdge, OutboxSummary, Source, SyncState,
+    ChannelItem, Diffs, Freshness, Items, LoadState, OlderEdge, OutboxSummary, Source, SyncState,
     TimelineItem, Unread, UnreadTotals, VectorDiff,
 };
 pub use whimbrel_store::{Store, StoreError};

@@ -7,7 +7,7 @@ use whimbrel_model::{
     Membership, Message, MessageBody, MessageId, MessageQuery, MessageScope, Op, OpId, OutboxItem,
     OutboxStatus, RangeSet, Reaction, Read, Role, Row, SnapshotWindow, StreamId, Timestamp, User, UserId,
 };
-use whimbrel_store::{Store, StoreError};
+use whimbrel_store::{Query, Store, StoreError};
 use whimbrel_store_sqlite::SqliteStore;
 
 /// Bytes that are changed in one file at most.
@@ -66,7 +66,7 @@ pub(crate) fn database(bytes: &[u8]) -> bool {
 
 async fn read_all(store: &SqliteStore) -> Result<(), StoreError> {
     let loaded = store.load().await;
-    let channels = store.channels(0, 100).await;
+    let channels = store.channels(&Query::channel_list(), None, 100).await;
     let cid = cid();
     let page = store
         .messages(&MessageQuery {

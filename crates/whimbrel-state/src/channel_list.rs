@@ -7,15 +7,48 @@ use crate::{
     state::lock,
 };
 use eyeball::{SharedObservable, Subscriber};
-use row::Key;
 use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex},
 };
 use whimbrel_model::{ChannelId, ChannelSummary, Custom, Role, UserId, overlay::MessageView};
+use whimbrel_query::{ChannelItem as Asked, PageCursor, Place, Query};
 
-/// One row of the channel list.
+/// A channel as the store has it: what a list is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelRow {
+    /// Its row of the channel list.
+    pub summary: ChannelSummary,
+    /// Its active members. Absent: they were not read, as no open list asks for them
+    /// ([`State::asks_for_members`](crate::State::asks_for_members)).
+    pub members: Option<Vec<UserId>>,
+}
+
+impl From<ChannelSummary> for ChannelRow {
+    fn from(summary: ChannelSummary) -> Self {
+        Self {
+            summary,
+            members: None,
+        }
+    }
+}
+
+/// How much of a list is loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoadState {
+    /// Nothing was read yet: that it has no rows says nothing.
+    #[default]
+    Loading,
+    /// There are more rows on this device.
+    More,
+    /// The next ones are being read.
+    LoadingMore,
+    /// Everything that is on this device is in it. Without rows it is empty.
+    End,
+}
+
+/// One row of a channel list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelItem {
     /// Which channel: the identity of the row.
@@ -33,9 +66,9 @@ pub struct ChannelItem {
     /// Messages past the read position that this device lacks, or has only as they once were: each of them may count. 0:
     /// `unread` is exact, as far as the server has been heard of.
     pub unread_unknown: u64,
-    /// Active members, as far as known here.
+    /// Active members, as far as known here. Waiting changes of them are in it where the list's query asks for members.
     pub members: u64,
-    /// The own role.
+    /// The own role, while the account is in the channel.
     pub role: Role,
     /// Operations in the outbox that still go out.
     pub pending: u32,
@@ -43,37 +76,66 @@ pub struct ChannelItem {
     pub created_locally: bool,
 }
 
-/// The channels of the account, those with the newest activity first, kept up to date while a handle or a [`Diffs`] of
-/// it lives.
+/// The channels that a query wants, in its order, kept up to date while a handle or a [`Diffs`] of it lives.
 ///
-/// Channels with something unsent come first, the last composed on top; then by the time at which the newest message was
-/// accepted, then by id; then those without a message. Cloning it gives another handle to the same list.
+/// What is in it is decided by the filter itself, on each channel with what waits in the outbox laid over it: a change made
+/// a moment ago, with no connection, moves a row, or makes it come and go. By `last_message_at` and `last_updated`, what
+/// waits is newer than all that was accepted, what was composed last the newest. Cloning it gives another handle to the
+/// same list.
 #[derive(Clone)]
 pub struct ChannelList(pub(crate) Arc<Shared>);
 
 pub(crate) struct Shared {
+    query: Query,
     rows: Mutex<Rows>,
-    has_more: SharedObservable<bool>,
+    load: SharedObservable<LoadState>,
     freshness: SharedObservable<Freshness>,
 }
 
 /// The stored rows of the list and what is shown of them.
 struct Rows {
     me: UserId,
-    stored: HashMap<ChannelId, ChannelSummary>,
-    /// The last row that was read, in the store's order, if there are more: rows after it are on disk only.
-    end: Option<Key>,
-    places: HashMap<ChannelId, Key>,
-    list: Sorted<Key, ChannelItem>,
+    /// The rows that are shown, and those that are not because of what waits in the outbox.
+    stored: HashMap<ChannelId, Arc<ChannelRow>>,
+    reach: Reach,
+    places: HashMap<ChannelId, Place>,
+    list: Sorted<Place, ChannelItem>,
 }
 
-/// Returns what is unread in a channel and what may be besides, as the list shows it: nothing once it was left.
+/// How far the list was read, in the order of its query. Rows after it are on disk only.
+#[derive(Debug)]
+enum Reach {
+    Nothing,
+    UpTo(Place, PageCursor),
+    All,
+}
+
+/// Returns what is unread in a channel and what may be besides, as a list shows it: nothing once it was left.
 pub(crate) fn unread_of(row: &ChannelSummary, outbox: &Outbox, me: &UserId) -> (u64, u64) {
-    let shown = row::show(&row.cid, Some(row), outbox, me);
-    shown.map_or((0, 0), |(_, item)| (item.unread, item.unread_unknown))
+    if row::is_joined(row, outbox, me) {
+        (row.unread, row.unread_unknown)
+    } else {
+        (0, 0)
+    }
+}
+
+impl Reach {
+    fn covers(&self, place: &Place) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::UpTo(end, _) => place <= end,
+            Self::All => true,
+        }
+    }
 }
 
 impl ChannelList {
+    /// Returns what it is the answer to.
+    #[must_use]
+    pub fn query(&self) -> &Query {
+        &self.0.query
+    }
+
     /// Returns the rows as they are now.
     #[must_use]
     pub fn items(&self) -> Items<ChannelItem> {
@@ -87,15 +149,33 @@ impl ChannelList {
         lock(&self.0.rows).list.subscribe(Some(keep))
     }
 
+    /// Returns how much of it is loaded.
+    #[must_use]
+    pub fn load_state(&self) -> LoadState {
+        self.0.load.get()
+    }
+
+    /// Returns a reader of [`ChannelList::load_state`].
+    pub fn subscribe_load_state(&self) -> Subscriber<LoadState> {
+        self.0.load.subscribe()
+    }
+
     /// Returns whether there are more channels on this device to load.
     #[must_use]
     pub fn has_more(&self) -> bool {
-        self.0.has_more.get()
+        matches!(self.load_state(), LoadState::More | LoadState::LoadingMore)
     }
 
-    /// Returns a reader of [`ChannelList::has_more`].
-    pub fn subscribe_has_more(&self) -> Subscriber<bool> {
-        self.0.has_more.subscribe()
+    /// Takes note that the next rows are being read, or that they could not be.
+    pub fn set_loading_more(&self, loading: bool) {
+        if self.has_more() {
+            let state = if loading {
+                LoadState::LoadingMore
+            } else {
+                LoadState::More
+            };
+            self.0.load.set_if_not_eq(state);
+        }
     }
 
     /// Returns how fresh it is. It is complete once the device has caught up for the first time: every channel of the
@@ -114,58 +194,85 @@ impl ChannelList {
         self.0.freshness.set_if_not_eq(freshness);
     }
 
-    /// Returns how many rows of the store's order are in the list: the offset to read more from, for
-    /// [`State::extend_channels`](crate::State::extend_channels).
+    /// Returns the place after which the next rows are to be read, for
+    /// [`State::extend_channels`](crate::State::extend_channels). Absent: from the first.
     #[must_use]
-    pub fn offset(&self) -> usize {
-        lock(&self.0.rows).offset()
+    pub fn next_page(&self) -> Option<PageCursor> {
+        match &lock(&self.0.rows).reach {
+            Reach::UpTo(_, cursor) => Some(cursor.clone()),
+            Reach::Nothing | Reach::All => None,
+        }
     }
 
-    pub(crate) fn new(me: UserId) -> Self {
+    /// Returns how many of the store's rows, in the order of the query, the list was read up to.
+    #[must_use]
+    pub fn loaded(&self) -> usize {
+        let rows = lock(&self.0.rows);
+        let in_reach = |row: &&Arc<ChannelRow>| {
+            let item = asked(row);
+            self.0.query.filter().matches(&item) && rows.reach.covers(&self.0.query.place(&item))
+        };
+        rows.stored.values().filter(in_reach).count()
+    }
+
+    pub(crate) fn new(me: UserId, query: Query) -> Self {
         Self(Arc::new(Shared {
+            query,
             rows: Mutex::new(Rows {
                 me,
                 stored: HashMap::new(),
-                end: None,
+                reach: Reach::Nothing,
                 places: HashMap::new(),
                 list: Sorted::default(),
             }),
-            has_more: SharedObservable::new(false),
+            load: SharedObservable::default(),
             freshness: SharedObservable::default(),
         }))
     }
 
+    pub(crate) fn asks_for_members(&self) -> bool {
+        asks_for_members(&self.0.query)
+    }
+
     /// Adds the rows that come next in the store's order.
-    pub(crate) fn extend(&self, page: Vec<ChannelSummary>, has_more: bool, outbox: &Outbox) {
+    pub(crate) fn extend(&self, page: Vec<ChannelRow>, has_more: bool, outbox: &Outbox) {
         let mut rows = lock(&self.0.rows);
+        let query = &self.0.query;
+        // Nothing comes after all of it.
+        let has_more = has_more && !matches!(rows.reach, Reach::All);
         match page.last() {
-            _ if !has_more => rows.end = None,
-            Some(last) => rows.end = Some(Key::stored(last)),
+            _ if !has_more => rows.reach = Reach::All,
+            Some(last) => {
+                let item = asked(last);
+                rows.reach = Reach::UpTo(query.place(&item), query.cursor(&item));
+            }
             None => {}
         }
         let touched: Vec<_> = page
             .iter()
-            .map(|row| row.cid.clone())
+            .map(|row| row.summary.cid.clone())
             .chain(outbox.channels().cloned())
             .collect();
+        let page = page.into_iter();
         rows.stored
-            .extend(page.into_iter().map(|row| (row.cid.clone(), row)));
-        rows.settle(touched, outbox);
+            .extend(page.map(|row| (row.summary.cid.clone(), Arc::new(row))));
+        rows.settle(touched, query, outbox);
         drop(rows);
-        self.0.has_more.set_if_not_eq(has_more);
+        let state = if has_more { LoadState::More } else { LoadState::End };
+        self.0.load.set_if_not_eq(state);
     }
 
     /// Replaces one row.
-    pub(crate) fn put(&self, row: ChannelSummary, outbox: &Outbox) {
+    pub(crate) fn put(&self, row: Arc<ChannelRow>, outbox: &Outbox) {
         let mut rows = lock(&self.0.rows);
-        let cid = row.cid.clone();
+        let cid = row.summary.cid.clone();
         rows.stored.insert(cid.clone(), row);
-        rows.settle(vec![cid], outbox);
+        rows.settle(vec![cid], &self.0.query, outbox);
     }
 
     /// Computes channels again of which the outbox changed.
-    pub(crate) fn touch(&self, cids: Vec<ChannelId>, outbox: &Outbox) {
-        lock(&self.0.rows).settle(cids, outbox);
+    pub(crate) fn touch(&self, cids: &[ChannelId], outbox: &Outbox) {
+        lock(&self.0.rows).settle(cids.iter().cloned(), &self.0.query, outbox);
     }
 
     /// Returns the channels whose rows are held.
@@ -175,7 +282,7 @@ impl ChannelList {
 
     /// Returns the newest sequence that the row of a channel knows, if it is held.
     pub(crate) fn head_seq(&self, cid: &ChannelId) -> Option<u64> {
-        lock(&self.0.rows).stored.get(cid).map(|row| row.head_seq)
+        lock(&self.0.rows).stored.get(cid).map(|row| row.summary.head_seq)
     }
 
     /// Returns whether the row of a channel is held.
@@ -186,40 +293,44 @@ impl ChannelList {
 
 impl fmt::Debug for ChannelList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChannelList").finish_non_exhaustive()
+        f.debug_struct("ChannelList")
+            .field("query", &self.0.query)
+            .finish_non_exhaustive()
     }
 }
 
 impl Rows {
     /// Computes the touched channels again and shows the result as one batch.
-    fn settle(&mut self, touched: impl IntoIterator<Item = ChannelId>, outbox: &Outbox) {
+    fn settle(&mut self, touched: impl IntoIterator<Item = ChannelId>, query: &Query, outbox: &Outbox) {
         let mut batch = self.list.edit();
         for cid in touched {
-            let stored = self.stored.get(&cid);
-            let in_reach =
-                stored.is_some_and(|row| self.end.as_ref().is_none_or(|end| Key::stored(row) <= *end));
-            let shown = row::show(&cid, stored, outbox, &self.me)
-                .filter(|(key, _)| in_reach || matches!(key, Key::Waiting(_)));
+            let stored = self.stored.get(&cid).map(Arc::as_ref);
+            let shown = row::show(&cid, stored, outbox, &self.me, query)
+                .filter(|(place, _)| self.reach.covers(place));
             let old = self.places.remove(&cid);
-            let new = shown.as_ref().map(|(key, _)| key.clone());
+            let new = shown.as_ref().map(|(place, _)| place.clone());
             batch.place(old.as_ref(), shown);
             let waits = outbox.of(Some(&cid)).next().is_some();
-            if !waits && (new.is_none() || !in_reach) {
+            if !waits && new.is_none() {
                 self.stored.remove(&cid);
             }
-            if let Some(key) = new {
-                self.places.insert(cid, key);
+            if let Some(place) = new {
+                self.places.insert(cid, place);
             }
         }
         batch.commit();
     }
+}
 
-    fn offset(&self) -> usize {
-        let in_reach = |row: &&ChannelSummary| self.end.as_ref().is_none_or(|end| Key::stored(row) <= *end);
-        self.stored
-            .values()
-            .filter(|row| row::is_member(row))
-            .filter(in_reach)
-            .count()
+/// Returns whether a query cannot be answered without the members of each channel.
+fn asks_for_members(query: &Query) -> bool {
+    query.uses("members") || query.uses("member_count")
+}
+
+/// Returns a row as a query asks it.
+fn asked(row: &ChannelRow) -> Asked<'_> {
+    Asked {
+        summary: &row.summary,
+        members: row.members.as_deref().unwrap_or_default(),
     }
 }

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | the one entry point | [`State`] |
 //! | the messages of a channel or a thread | [`Timeline`], [`TimelineItem`], [`OlderEdge`] |
-//! | the channel list | [`ChannelList`], [`ChannelItem`] |
+//! | channels by a query, the usual list among them | [`ChannelList`], [`ChannelItem`], [`LoadState`] |
 //! | what is unread in all channels | [`Unread`], [`UnreadTotals`] |
 //! | the connection | [`SyncState`] |
 //! | how fresh and complete a list is | [`Freshness`] |
@@ -18,7 +18,7 @@
 //!
 //! 1. `store.apply(&delta)`, then `let stale = state.reduce(&delta)`.
 //! 2. For each channel in [`Stale::channels`]: `store.channel(cid)` into [`State::put_channel`], or
-//!    [`State::put_no_channel`] if there is no row.
+//!    [`State::put_no_channel`] if there is no row. If [`State::asks_for_members`], with its members ([`ChannelRow`]).
 //! 3. For each query in [`Stale::messages`]: `store.messages(&query)` into [`State::put_messages`].
 //!
 //! ## Invariants
@@ -30,6 +30,8 @@
 //! - A message has one row, under one id, from the moment it is sent (C1). Accepted rows are ordered by `seq`, the rest
 //!   come after them by outbox position.
 //! - All diffs of one cause arrive as one batch, and applied in order they rebuild exactly the list (C18).
+//! - A list of channels shows, of the channels up to where it was read, exactly those that its query wants of the
+//!   laid-over rows, in its order.
 //! - A row tells whether a gap lies before it (C14); [`OlderEdge`] tells what lies before the first.
 //! - What is unread is what the store counts past the read position, a waiting one included; the totals are its sums (E13).
 //! - A timeline or list that nobody holds is forgotten, and costs nothing.
@@ -45,7 +47,7 @@ mod timeline;
 mod unread;
 mod users;
 
-pub use channel_list::{ChannelItem, ChannelList};
+pub use channel_list::{ChannelItem, ChannelList, ChannelRow, LoadState};
 pub use eyeball::Subscriber;
 pub use eyeball_im::VectorDiff;
 pub use freshness::{Freshness, Reach, Source};

@@ -1,6 +1,6 @@
 use crate::{
-    ChannelList, Diffs, Freshness, Items, OutboxSummary, Reach, Source, SyncState, Timeline, Unread,
-    channel_list, outbox::Outbox, timeline, unread, users::Users,
+    ChannelList, ChannelRow, Diffs, Freshness, Items, OutboxSummary, Reach, Source, SyncState, Timeline,
+    Unread, channel_list, outbox::Outbox, timeline, unread, users::Users,
 };
 use eyeball::{SharedObservable, Subscriber};
 use std::{
@@ -12,12 +12,13 @@ use whimbrel_model::{
     Change, ChannelId, ChannelSummary, Delta, MessagePage, MessageQuery, MessageScope, Op, OutboxItem, Row,
     StreamId, Timestamp, User, UserId, limits,
 };
+use whimbrel_query::Query;
 
 /// What has to be read again from the store after a delta, because the delta alone does not say it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "what is not read again stays as it was on the screen"]
 pub struct Stale {
-    /// Rows of the channel list, for [`State::put_channel`], or [`State::put_no_channel`] where there is none.
+    /// Rows of open lists of channels, for [`State::put_channel`], or [`State::put_no_channel`] where there is none.
     pub channels: Vec<ChannelId>,
     /// Messages of open timelines, for [`State::put_messages`]. At most one query for each.
     pub messages: Vec<MessageQuery>,
@@ -38,13 +39,13 @@ struct Shared {
     outbox: SharedObservable<OutboxSummary>,
 }
 
-/// Locked before a timeline or the list, never after.
+/// Locked before a timeline or a list, never after.
 #[derive(Default)]
 struct Inner {
     outbox: Outbox,
     users: Users,
     timelines: HashMap<(ChannelId, MessageScope), Weak<timeline::Shared>>,
-    channels: Weak<channel_list::Shared>,
+    channels: Vec<Weak<channel_list::Shared>>,
     unread: Weak<unread::Shared>,
 }
 
@@ -86,9 +87,9 @@ impl State {
             let query = timeline.change(|window| window.reduce(delta, &ops, &inner.outbox));
             stale.messages.extend(query);
         }
-        let (list, unread) = (inner.channels(), inner.unread());
-        if list.is_some() || unread.is_some() {
-            let open = (list.as_ref(), unread.as_ref());
+        let (lists, unread) = (inner.channel_lists(), inner.unread());
+        if !lists.is_empty() || unread.is_some() {
+            let open = (lists.as_slice(), unread.as_ref());
             stale.channels = reduce_channels(open, &self.0.me, delta, &ops, &inner.outbox);
         }
         if inner.users.reduce(delta) {
@@ -133,36 +134,49 @@ impl State {
         }
     }
 
-    /// Opens the channel list with the first rows in the store's order, or returns the one that is open already.
-    ///
-    /// Also returns the channels with something in the outbox whose rows are not among them, to be read for
-    /// [`State::put_channel`].
+    /// Opens the list of a query of channels, with nothing loaded yet, or returns the one that is open already.
     #[must_use = "a list that nobody holds is forgotten"]
-    pub fn open_channels(&self, rows: Vec<ChannelSummary>, has_more: bool) -> (ChannelList, Vec<ChannelId>) {
+    pub fn open_channels(&self, query: &Query) -> ChannelList {
         let mut inner = lock(&self.0.inner);
-        if let Some(open) = inner.channels() {
-            return (open, Vec::new());
-        }
-        let list = ChannelList::new(self.0.me.clone());
-        list.extend(rows, has_more, &inner.outbox);
-        inner.channels = Arc::downgrade(&list.0);
-        let missing = inner.outbox.channels().filter(|cid| !list.holds(cid));
-        let missing = missing.cloned().collect();
-        (list, missing)
+        let open = inner
+            .channel_lists()
+            .into_iter()
+            .find(|list| list.query() == query);
+        open.unwrap_or_else(|| {
+            let list = ChannelList::new(self.0.me.clone(), query.clone());
+            inner.channels.push(Arc::downgrade(&list.0));
+            list
+        })
     }
 
-    /// Returns the channel list, if it is open.
+    /// Returns the open lists of channels.
     #[must_use]
-    pub fn channels(&self) -> Option<ChannelList> {
-        lock(&self.0.inner).channels()
+    pub fn channel_lists(&self) -> Vec<ChannelList> {
+        lock(&self.0.inner).channel_lists()
     }
 
-    /// Adds the next rows in the store's order, read from [`ChannelList::offset`].
-    pub fn extend_channels(&self, rows: Vec<ChannelSummary>, has_more: bool) {
+    /// Returns whether an open list cannot do without the members of channels ([`ChannelRow::members`]).
+    #[must_use]
+    pub fn asks_for_members(&self) -> bool {
+        self.channel_lists().iter().any(ChannelList::asks_for_members)
+    }
+
+    /// Adds the next rows in the store's order, read from [`ChannelList::next_page`].
+    ///
+    /// Returns the channels with something in the outbox whose rows the list does not hold, to be read for
+    /// [`State::put_channel`].
+    #[must_use = "what is not read is not shown"]
+    pub fn extend_channels(
+        &self,
+        list: &ChannelList,
+        rows: impl IntoIterator<Item = impl Into<ChannelRow>>,
+        has_more: bool,
+    ) -> Vec<ChannelId> {
         let inner = lock(&self.0.inner);
-        if let Some(list) = inner.channels() {
-            list.extend(rows, has_more, &inner.outbox);
-        }
+        let rows = rows.into_iter().map(Into::into).collect();
+        list.extend(rows, has_more, &inner.outbox);
+        let missing = inner.outbox.channels().filter(|cid| !list.holds(cid));
+        missing.cloned().collect()
     }
 
     /// Opens the totals of what is unread, with every row of the store's channel list. Those that are open already are
@@ -186,22 +200,23 @@ impl State {
     }
 
     /// Puts a channel's row that was read again.
-    pub fn put_channel(&self, row: ChannelSummary) {
-        let inner = lock(&self.0.inner);
+    pub fn put_channel(&self, row: impl Into<ChannelRow>) {
+        let row = Arc::new(row.into());
+        let mut inner = lock(&self.0.inner);
         if let Some(unread) = inner.unread() {
-            unread.put(std::slice::from_ref(&row), &inner.outbox, &self.0.me);
+            unread.put(std::slice::from_ref(&row.summary), &inner.outbox, &self.0.me);
         }
-        if let Some(list) = inner.channels() {
-            list.put(row, &inner.outbox);
+        for list in inner.channel_lists() {
+            list.put(Arc::clone(&row), &inner.outbox);
         }
     }
 
     /// Takes note that the store has no row of a channel that was to be read again: what waits in the outbox is all that
     /// there is to show of it.
     pub fn put_no_channel(&self, cid: &ChannelId) {
-        let inner = lock(&self.0.inner);
-        if let Some(list) = inner.channels() {
-            list.touch(vec![cid.clone()], &inner.outbox);
+        let mut inner = lock(&self.0.inner);
+        for list in inner.channel_lists() {
+            list.touch(std::slice::from_ref(cid), &inner.outbox);
         }
     }
 
@@ -235,7 +250,7 @@ impl State {
         for timeline in inner.timelines() {
             timeline.set_freshness(as_of, reach(timeline.cid()));
         }
-        if let Some(list) = inner.channels() {
+        for list in inner.channel_lists() {
             list.set_freshness(Freshness {
                 as_of,
                 source: if live { Source::Server } else { Source::Disk },
@@ -308,8 +323,14 @@ impl Inner {
             .collect()
     }
 
-    fn channels(&self) -> Option<ChannelList> {
-        self.channels.upgrade().map(ChannelList)
+    /// Returns the open lists of channels, and forgets those that nobody holds any more.
+    fn channel_lists(&mut self) -> Vec<ChannelList> {
+        self.channels.retain(|list| list.strong_count() > 0);
+        self.channels
+            .iter()
+            .filter_map(Weak::upgrade)
+            .map(ChannelList)
+            .collect()
     }
 
     fn unread(&self) -> Option<Unread> {
@@ -320,7 +341,7 @@ impl Inner {
 /// Returns the channels whose rows have to be read again. Those of which only the outbox changed, and not what is unread,
 /// are computed at once; the others not before their row was read, so that what was accepted does not vanish in between.
 fn reduce_channels(
-    (list, unread): (Option<&ChannelList>, Option<&Unread>),
+    (lists, unread): (&[ChannelList], Option<&Unread>),
     me: &UserId,
     delta: &Delta,
     ops: &[Arc<OutboxItem>],
@@ -339,14 +360,14 @@ fn reduce_channels(
             }
             // What is new there and not here may be unread.
             Change::Head(StreamId::Channel(cid), head) => {
-                let shown = list.and_then(|list| list.head_seq(cid));
+                let shown = lists.iter().filter_map(|list| list.head_seq(cid));
                 let counted = unread.map(|unread| unread.head_seq(cid).unwrap_or(0));
-                if shown.into_iter().chain(counted).any(|known| known < head.seq) {
+                if shown.chain(counted).any(|known| known < head.seq) {
                     stale.insert(cid.clone());
                 }
             }
             Change::Rebase(StreamId::User(user)) if user == me => {
-                stale.extend(list.into_iter().flat_map(ChannelList::held));
+                stale.extend(lists.iter().flat_map(ChannelList::held));
             }
             _ => {}
         }
@@ -356,17 +377,16 @@ fn reduce_channels(
         .map(|item| &item.op)
         .filter(|op| changes_unread(op, me));
     stale.extend(recounted.filter_map(Op::cid).cloned());
-    let Some(list) = list else {
-        return stale.into_iter().collect();
-    };
     let touched: BTreeSet<_> = ops.iter().filter_map(|item| item.op.cid()).collect();
     let touched: Vec<_> = touched
         .into_iter()
         .filter(|cid| !stale.contains(*cid))
         .cloned()
         .collect();
-    stale.extend(touched.iter().filter(|cid| !list.holds(cid)).cloned());
-    list.touch(touched, outbox);
+    for list in lists {
+        stale.extend(touched.iter().filter(|cid| !list.holds(cid)).cloned());
+        list.touch(&touched, outbox);
+    }
     stale.into_iter().collect()
 }
 

@@ -27,6 +27,7 @@ mod load;
 mod message;
 mod opening;
 mod own;
+mod query;
 mod read;
 mod readers;
 mod recovery;

@@ -16,13 +16,13 @@ use whimbrel_model::{
 };
 use whimbrel_store::StoreError;
 
-/// A summary of each row (cid, last_id, last_at) of `k`, which comes next in the text. `w` is a read position that waits.
-const SUMMARY: &str = "SELECT k.cid, c.ver, c.row, p.ver, p.row, r.epoch, r.seq, r.furthest, r.ver, w.read_epoch, w.read_seq, \
+/// A summary of each row (cid, last_id) of `k`, which comes next in the text. `w` is a read position that waits.
+pub(crate) const SUMMARY: &str = "SELECT k.cid, c.ver, c.row, p.ver, p.row, r.epoch, r.seq, r.furthest, r.ver, w.read_epoch, w.read_seq, \
      (SELECT count(*) FROM messages u WHERE u.cid = k.cid AND u.in_channel = 1 AND u.ver > 0 \
       AND u.seq > coalesce(w.read_seq, r.seq, 0) AND u.author <> s.user AND u.deleted = 0), \
      (SELECT count(*) FROM members a WHERE a.cid = k.cid AND a.active = 1 AND a.ver > 0), \
      max(coalesce(h.head_seq, 0), coalesce(m.seq, 0)), g.runs, s.user, ";
-const SUMMARY_TABLES: &str = " LEFT JOIN channels c ON c.cid = k.cid \
+pub(crate) const SUMMARY_TABLES: &str = " LEFT JOIN channels c ON c.cid = k.cid \
      LEFT JOIN session s ON s.one = 1 \
      LEFT JOIN memberships p ON p.user = s.user AND p.cid = k.cid \
      LEFT JOIN reads r ON r.cid = k.cid AND r.user = s.user AND r.ver > 0 \
@@ -36,21 +36,6 @@ const SUMMARY_TABLES: &str = " LEFT JOIN channels c ON c.cid = k.cid \
 const SUMMARY_COLUMNS: usize = 16;
 
 impl Readers {
-    pub(crate) async fn channels(
-        &self,
-        offset: usize,
-        limit: usize,
-    ) -> Result<Vec<ChannelSummary>, StoreError> {
-        let sql = format!(
-            "{SUMMARY}{COLUMNS} FROM (SELECT cid, last_id, last_at FROM timelines WHERE listed = 1 \
-             ORDER BY last_at DESC, cid LIMIT ? OFFSET ?) k{SUMMARY_TABLES}ORDER BY k.last_at DESC, k.cid"
-        );
-        let rows = self.select("reading the channel list", sql, |query| {
-            query.bind(count(limit)).bind(count(offset))
-        });
-        Ok(rows.await?.iter().map(summary).collect::<Decoded<_>>()?)
-    }
-
     pub(crate) async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {
         let sql = format!(
             "{SUMMARY}{COLUMNS} FROM (SELECT v.cid, t.last_id FROM (SELECT ? AS cid) v \
@@ -133,7 +118,7 @@ impl Readers {
         Ok(rows.iter().map(user).collect::<Decoded<_>>()?)
     }
 
-    async fn select(
+    pub(crate) async fn select(
         &self,
         doing: &str,
         sql: String,
@@ -144,14 +129,14 @@ impl Readers {
     }
 }
 
-type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
+pub(crate) type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
 
 /// SQLite's numbers are signed; no more rows than that exist.
-fn count(rows: usize) -> i64 {
+pub(crate) fn count(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
-fn summary(row: &SqliteRow) -> Decoded<ChannelSummary> {
+pub(crate) fn summary(row: &SqliteRow) -> Decoded<ChannelSummary> {
     let cid: ChannelId = text_id(row, 0)?;
     let channel = match opt_json::<Channel>(row, 2)? {
         Some(channel) => Some(Channel {

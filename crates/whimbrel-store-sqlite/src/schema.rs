@@ -9,7 +9,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
     include_str!("schema/0004.sql"),
+    include_str!("schema/0005.sql"),
 ];
+
+/// The first schema in which channels have their names as they are searched.
+const FOLDED_SINCE: i64 = 5;
 
 /// The schema that this version reads and writes, as in `PRAGMA user_version`.
 pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -63,13 +67,32 @@ pub(crate) async fn migrate(
     if missing.is_empty() {
         return Ok(());
     }
-    let sql = format!(
-        "BEGIN IMMEDIATE; {}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT",
-        missing.join(";\n")
-    );
-    let migrated = sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await;
-    migrated.map_err(|error| error::open(path, &error))?;
+    // If it fails, the caller closes the connection, and with it the transaction is undone.
+    let failed = |error: sqlx::Error| error::open(path, &error);
+    let sql = format!("BEGIN IMMEDIATE; {}", missing.join(";\n"));
+    let begun = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await;
+    begun.map_err(failed)?;
+    if found < FOLDED_SINCE {
+        fold_names(&mut *connection).await.map_err(failed)?;
+    }
+    let sql = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT");
+    let ended = sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await;
+    ended.map_err(failed)?;
     tracing::info!(?path, from = found, to = VERSION, "the database has a new schema");
+    Ok(())
+}
+
+/// Fills in the names of the channels that are there already.
+async fn fold_names(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let named =
+        "SELECT cid, json_extract(row, '$.name') FROM channels WHERE json_extract(row, '$.name') <> ''";
+    for row in sqlx::query(named).fetch_all(&mut *connection).await? {
+        sqlx::query("UPDATE channels SET folded = ? WHERE cid = ?")
+            .bind(whimbrel_query::fold(row.try_get(1)?))
+            .bind(row.try_get::<String, _>(0)?)
+            .execute(&mut *connection)
+            .await?;
+    }
     Ok(())
 }
 

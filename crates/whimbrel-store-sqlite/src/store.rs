@@ -13,7 +13,7 @@ use whimbrel_model::{
     ChannelId, ChannelSummary, Delta, Loaded, Member, Message, MessageId, MessagePage, MessageQuery, Read,
     User, UserId,
 };
-use whimbrel_store::{Store, StoreError};
+use whimbrel_store::{PageCursor, Query, Store, StoreError};
 
 /// One account's database in one SQLite file.
 ///
@@ -129,8 +129,14 @@ impl Store for SqliteStore {
         self.health.noticed(self.writer.apply(delta).await)
     }
 
-    async fn channels(&self, offset: usize, limit: usize) -> Result<Vec<ChannelSummary>, StoreError> {
-        self.health.noticed(self.readers.channels(offset, limit).await)
+    async fn channels(
+        &self,
+        query: &Query,
+        after: Option<&PageCursor>,
+        limit: usize,
+    ) -> Result<Vec<ChannelSummary>, StoreError> {
+        self.health
+            .noticed(self.readers.channels(query, after, limit).await)
     }
 
     async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {

@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use whimbrel_query::QueryError;
 
 /// Why a store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,9 @@ pub enum StoreError {
     /// The disk is full. Nothing was written.
     #[error("the disk is full: nothing was written, and nothing was lost")]
     DiskFull,
+    /// What was asked is not a query of what it was asked of.
+    #[error(transparent)]
+    Query(#[from] QueryError),
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
@@ -60,6 +64,7 @@ impl StoreError {
             Self::InUse { .. } => "store_in_use",
             Self::ReadOnly { .. } => "store_read_only",
             Self::DiskFull => "store_disk_full",
+            Self::Query(_) => "store_query",
             Self::Closed => "store_closed",
             Self::Corrupt(_) => "store_corrupt",
             Self::Engine(_) => "store_engine",

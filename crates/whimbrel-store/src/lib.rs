@@ -23,3 +23,4 @@ mod store;
 pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use store::Store;
+pub use whimbrel_query::{PageCursor, Query};

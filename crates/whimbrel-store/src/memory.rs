@@ -14,6 +14,7 @@ use whimbrel_model::{
     ChannelId, ChannelSummary, Delta, Loaded, Member, Message, MessageId, MessagePage, MessageQuery, Read,
     User, UserId,
 };
+use whimbrel_query::{PageCursor, Query};
 
 /// A store in memory: for tests, and for apps that keep nothing on disk.
 ///
@@ -61,8 +62,13 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn channels(&self, offset: usize, limit: usize) -> Result<Vec<ChannelSummary>, StoreError> {
-        Ok(self.data()?.channels(offset, limit))
+    async fn channels(
+        &self,
+        query: &Query,
+        after: Option<&PageCursor>,
+        limit: usize,
+    ) -> Result<Vec<ChannelSummary>, StoreError> {
+        Ok(self.data()?.channels(query, after, limit)?)
     }
 
     async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {

@@ -5,6 +5,7 @@ use whimbrel_model::{
     ChannelId, ChannelSummary, Delta, Loaded, Member, Message, MessageId, MessagePage, MessageQuery, Read,
     User, UserId,
 };
+use whimbrel_query::{PageCursor, Query};
 
 /// One account's database on one device.
 ///
@@ -22,12 +23,20 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// the caller has to [`load`](Self::load) to learn the outcome.
     async fn apply(&self, delta: &Delta) -> Result<(), StoreError>;
 
-    /// Reads the channel list: channels with an active membership, by newest message first (then by cid), those
-    /// without a message last; `limit` rows after skipping `offset`.
+    /// Reads the channels that a query wants, in its order: at most `limit`, after the place of the cursor if there is one.
     ///
-    /// The newest message of a channel is the one with the greatest `seq`; channels are compared by the time at which
-    /// the server accepted theirs, as no other number is common to them.
-    async fn channels(&self, offset: usize, limit: usize) -> Result<Vec<ChannelSummary>, StoreError>;
+    /// What the query is about are the channels of which [`channel`](Self::channel) reads a row, those that the account has
+    /// left among them. The newest message of a channel is the one with the greatest `seq`; its time is the one at which
+    /// the server accepted it, as no other number is common to all channels. [`Query::channel_list`] is the usual list.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`] when it is not a query of channels, or the cursor is of another query.
+    async fn channels(
+        &self,
+        query: &Query,
+        after: Option<&PageCursor>,
+        limit: usize,
+    ) -> Result<Vec<ChannelSummary>, StoreError>;
 
     /// Reads one channel's row of the list, whether the account is in it or not. Nothing if neither the channel's own
     /// row nor the own membership is on the device.

@@ -26,7 +26,7 @@ use ratatui::{
 pub fn draw(app: &App, frame: &mut Frame<'_>) {
     let areas = Areas::of(app, frame.area());
     if let Some(area) = areas.channels {
-        let title = channels::title(app);
+        let title = channels::title(app, area.width);
         let inner = framed(frame, &areas, area, &title, app.focus == Focus::Channels);
         channels::draw(app, frame, inner);
     }

@@ -56,6 +56,8 @@ struct Runtime {
     orders: mpsc::Sender<Action>,
     /// Who watches the open channel, and the open thread.
     watching: [Option<AbortHandle>; 2],
+    /// Who watches the channel list.
+    listing: AbortHandle,
 }
 
 impl Runtime {
@@ -63,7 +65,7 @@ impl Runtime {
         let (news, events) = mpsc::channel(QUEUE);
         let (orders, accepted) = mpsc::channel(QUEUE);
         let mut tasks = JoinSet::new();
-        tasks.spawn(feeds::channels(client.clone(), news.clone()));
+        let listing = tasks.spawn(feeds::channels(client.clone(), String::new(), news.clone()));
         tasks.spawn(feeds::unread(client.clone(), news.clone()));
         tasks.spawn(feeds::sync(client.clone(), news.clone()));
         tasks.spawn(feeds::outbox(client.clone(), news.clone()));
@@ -75,6 +77,7 @@ impl Runtime {
             events,
             orders,
             watching: [None, None],
+            listing,
         }
     }
 
@@ -124,6 +127,11 @@ impl Runtime {
                 }
                 self.unwatch(thread);
                 self.watch(scope, thread);
+            }
+            Action::FilterChannels(word) => {
+                self.listing.abort();
+                let feed = feeds::channels(self.client.clone(), word, self.news.clone());
+                self.listing = self.tasks.spawn(feed);
             }
             Action::LeaveThread => self.unwatch(true),
             Action::LoadOlder(scope) => {

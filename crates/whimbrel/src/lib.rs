@@ -11,11 +11,13 @@ use whimbrel_client::StorePlace;
 
 /// The domain types: ids, rows, operations, limits.
 pub use whimbrel_client::model;
+/// The filter and sort language, see [`Client::query_channels`].
+pub use whimbrel_client::query;
 pub use whimbrel_client::{
     Channel, ChannelItem, ChannelList, ChannelUpdate, Client, ClientBuilder, Diffs, Environment, Error,
-    Items, NewChannel, NewMessage, OlderEdge, OutboxSummary, Queued, Sent, SettleError, SyncState,
-    SystemEnvironment, Timeline, TimelineItem, Token, TokenError, TokenProvider, Unread, UnreadExplanation,
-    UnreadTotals, VectorDiff, Watch,
+    Filter, Items, LoadState, NewChannel, NewMessage, OlderEdge, OutboxSummary, QueryError, Queued, Sent,
+    SettleError, Sort, SyncState, SystemEnvironment, Timeline, TimelineItem, Token, TokenError,
+    TokenProvider, Unread, UnreadExplanation, UnreadTotals, VectorDiff, Watch, field,
 };
 pub use whimbrel_store_sqlite::SqliteStore;
 pub use whimbrel_transport_ws::WsConnector;

@@ -51,12 +51,12 @@ const TABLE: &[Arrows] = &[
     },
     Arrows {
         package: "whimbrel-store",
-        needs: &["whimbrel-model"],
+        needs: &["whimbrel-model", "whimbrel-query"],
         ..NOTHING
     },
     Arrows {
         package: "whimbrel-state",
-        needs: &["whimbrel-model"],
+        needs: &["whimbrel-model", "whimbrel-query"],
         ..NOTHING
     },
     Arrows {
@@ -71,7 +71,7 @@ const TABLE: &[Arrows] = &[
     },
     Arrows {
         package: "whimbrel-store-sqlite",
-        needs: &["whimbrel-model", "whimbrel-store"],
+        needs: &["whimbrel-model", "whimbrel-query", "whimbrel-store"],
         ..NOTHING
     },
     Arrows {
@@ -79,6 +79,7 @@ const TABLE: &[Arrows] = &[
         needs: &[
             "whimbrel-model",
             "whimbrel-protocol",
+            "whimbrel-query",
             "whimbrel-state",
             "whimbrel-store",
             "whimbrel-sync",
@@ -108,6 +109,7 @@ const TABLE: &[Arrows] = &[
             "whimbrel-hub",
             "whimbrel-model",
             "whimbrel-protocol",
+            "whimbrel-query",
             "whimbrel-store",
             "whimbrel-transport",
         ],

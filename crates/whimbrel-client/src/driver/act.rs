@@ -58,10 +58,7 @@ impl Driver {
         }
         let stale = self.parts.state.reduce(delta);
         for cid in stale.channels {
-            match self.parts.store.channel(&cid).await? {
-                Some(row) => self.parts.state.put_channel(row),
-                None => self.parts.state.put_no_channel(&cid),
-            }
+            self.put_channel(&cid).await?;
         }
         for query in stale.messages {
             let page = self.parts.store.messages(&query).await?;

@@ -7,17 +7,11 @@ use crate::{
 };
 use std::ops::ControlFlow;
 use whimbrel_model::{ChannelId, MessagePage, MessageQuery, MessageScope, limits};
-use whimbrel_state::{ChannelList, Timeline, Unread};
+use whimbrel_state::Timeline;
 use whimbrel_sync::HistoryError;
 
 /// Rows that an opened timeline begins with: a screen and a half.
 const FIRST_MESSAGES: usize = 50;
-
-/// Rows that an opened channel list begins with.
-pub(super) const FIRST_CHANNELS: usize = 30;
-
-/// Rows of the channel list that are read at once to count what is unread.
-const CHANNELS_AT_ONCE: usize = 1_000;
 
 /// Somebody who waits for older messages.
 #[derive(Debug)]
@@ -34,8 +28,10 @@ pub(super) struct Waiting {
 impl Driver {
     pub(super) async fn read(&mut self, command: Command, round: &mut Round) {
         match command {
-            Command::OpenChannels { reply } => drop(reply.send(self.open_channels().await)),
-            Command::MoreChannels { limit, reply } => drop(reply.send(self.more_channels(limit).await)),
+            Command::OpenChannels { query, reply } => drop(reply.send(self.open_channels(&query).await)),
+            Command::MoreChannels { list, limit, reply } => {
+                drop(reply.send(self.more_channels(&list, limit).await));
+            }
             Command::OpenUnread { reply } => drop(reply.send(self.open_unread().await)),
             Command::OpenTimeline { cid, scope, reply } => {
                 drop(reply.send(self.open_timeline(cid, scope).await));
@@ -73,51 +69,6 @@ impl Driver {
             | Command::GoOffline
             | Command::Close { .. } => {}
         }
-    }
-
-    async fn open_channels(&self) -> Result<ChannelList, Error> {
-        let mut rows = self.parts.store.channels(0, FIRST_CHANNELS + 1).await?;
-        let has_more = rows.len() > FIRST_CHANNELS;
-        rows.truncate(FIRST_CHANNELS);
-        let (list, missing) = self.parts.state.open_channels(rows, has_more);
-        self.publish_freshness();
-        for cid in missing {
-            if let Some(row) = self.parts.store.channel(&cid).await? {
-                self.parts.state.put_channel(row);
-            }
-        }
-        Ok(list)
-    }
-
-    async fn open_unread(&self) -> Result<Unread, Error> {
-        if let Some(open) = self.parts.state.unread() {
-            return Ok(open);
-        }
-        self.count_unread().await
-    }
-
-    /// Counts what is unread in all channels.
-    pub(super) async fn count_unread(&self) -> Result<Unread, Error> {
-        let mut rows = Vec::new();
-        loop {
-            let page = self.parts.store.channels(rows.len(), CHANNELS_AT_ONCE).await?;
-            let is_last = page.len() < CHANNELS_AT_ONCE;
-            rows.extend(page);
-            if is_last {
-                return Ok(self.parts.state.open_unread(&rows));
-            }
-        }
-    }
-
-    async fn more_channels(&self, limit: usize) -> Result<(), Error> {
-        let Some(list) = self.parts.state.channels() else {
-            return Ok(());
-        };
-        let mut rows = self.parts.store.channels(list.offset(), limit + 1).await?;
-        let has_more = rows.len() > limit;
-        rows.truncate(limit);
-        self.parts.state.extend_channels(rows, has_more);
-        Ok(())
     }
 
     async fn open_timeline(&mut self, cid: ChannelId, scope: MessageScope) -> Result<Timeline, Error> {

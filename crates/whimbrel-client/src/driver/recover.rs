@@ -1,6 +1,6 @@
 //! After the database failed: everything starts over from what it holds, as soon as it can be read.
 
-use super::{Driver, INPUTS_PER_COMMIT, Round, older::FIRST_CHANNELS, start_engine};
+use super::{Driver, INPUTS_PER_COMMIT, Round, start_engine};
 use crate::{Error, command::Command};
 use std::{any::Any, collections::HashSet, sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -119,12 +119,7 @@ impl Driver {
             let page = self.parts.store.messages(&query).await?;
             state.put_messages(&query, page);
         }
-        if let Some(list) = state.channels() {
-            let limit = list.offset() + FIRST_CHANNELS;
-            for row in self.parts.store.channels(0, limit).await? {
-                state.put_channel(row);
-            }
-        }
+        self.show_channels_again().await?;
         if state.unread().is_some() {
             self.count_unread().await?;
         }

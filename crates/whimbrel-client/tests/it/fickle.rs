@@ -10,7 +10,7 @@ use whimbrel_model::{
     Change, ChannelId, ChannelSummary, Delta, Loaded, Member, Message, MessageId, MessagePage, MessageQuery,
     Read, StreamId, User, UserId,
 };
-use whimbrel_store::{MemoryStore, Store, StoreError};
+use whimbrel_store::{MemoryStore, PageCursor, Query, Store, StoreError};
 
 #[derive(Debug)]
 pub(crate) struct Fickle {
@@ -127,8 +127,13 @@ impl Store for Fickle {
         Ok(())
     }
 
-    async fn channels(&self, offset: usize, limit: usize) -> Result<Vec<ChannelSummary>, StoreError> {
-        self.inner.channels(offset, limit).await
+    async fn channels(
+        &self,
+        query: &Query,
+        after: Option<&PageCursor>,
+        limit: usize,
+    ) -> Result<Vec<ChannelSummary>, StoreError> {
+        self.inner.channels(query, after, limit).await
     }
 
     async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {

@@ -18,6 +18,7 @@ mod fickle;
 mod fresh;
 mod offline;
 mod older;
+mod queries;
 mod reads;
 mod recount;
 mod rejected;

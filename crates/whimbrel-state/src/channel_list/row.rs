@@ -1,135 +1,215 @@
-//! How a channel looks in the list, and where it stands: its stored row with the outbox laid over it.
+//! How a channel looks in a list, and where it stands: its stored row with the outbox laid over it, as the query sees it.
 
-use super::ChannelItem;
+use super::{ChannelItem, ChannelRow, asked, asks_for_members};
 use crate::outbox::{Outbox, replace};
-use std::cmp::Reverse;
+use std::borrow::Cow;
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Custom, MemberState, Op, OutboxItem, Role, Timestamp, UserId,
+    Channel, ChannelId, ChannelSummary, Custom, MemberState, Membership, Op, OutboxItem, Role, UserId,
     overlay::{self, MessageStatus, MessageView},
 };
+use whimbrel_query::{ChannelItem as Asked, FieldValue, Item, Place, Query};
 
-/// Where a channel stands in the list.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Key {
-    /// Something of it is unsent: by the outbox position of the last.
-    Waiting(Reverse<u64>),
-    /// By the newest accepted message.
-    Active(Reverse<Timestamp>, ChannelId),
-    /// No message at all.
-    Empty(ChannelId),
-}
-
-impl Key {
-    /// Returns the place in the store's order.
-    pub(super) fn stored(row: &ChannelSummary) -> Self {
-        match &row.last_message {
-            Some(last) => Self::Active(
-                Reverse(last.accepted_at.unwrap_or(last.composed_at)),
-                row.cid.clone(),
-            ),
-            None => Self::Empty(row.cid.clone()),
-        }
-    }
-}
-
-/// Returns whether the account is in the channel, as far as the server has said.
-pub(super) fn is_member(row: &ChannelSummary) -> bool {
-    let membership = row.membership.as_ref();
-    membership.is_some_and(|membership| membership.state == MemberState::Active)
-}
-
-/// Computes a channel's row. Returns nothing when the account is not in it, or has left it a moment ago.
+/// Computes a channel's row. Returns nothing when the query does not want it, or nothing is known of it.
 pub(super) fn show(
     cid: &ChannelId,
-    stored: Option<&ChannelSummary>,
+    stored: Option<&ChannelRow>,
     outbox: &Outbox,
     me: &UserId,
-) -> Option<(Key, ChannelItem)> {
+    query: &Query,
+) -> Option<(Place, ChannelItem)> {
     let ops: Vec<_> = outbox.queued(Some(cid)).collect();
-    let known = stored.is_some_and(|row| row.membership.is_some());
+    let known = stored.is_some_and(|row| row.summary.membership.is_some());
     let created = ops
         .iter()
         .rfind(|item| !known && matches!(item.op, Op::CreateChannel { .. }));
-    let leaves = ops
-        .iter()
-        .any(|item| matches!(&item.op, Op::RemoveMembers { users, .. } if users.contains(me)));
-    if leaves || !(created.is_some() || stored.is_some_and(is_member)) {
+    let waiting = last_waiting(&ops, stored, outbox);
+    let mut row = match stored {
+        Some(row) => Cow::Borrowed(row),
+        None => Cow::Owned(unknown(cid, created?)),
+    };
+    if !asks_for_members(query) && row.members.is_some() {
+        row.to_mut().members = None;
+    }
+    for item in &ops {
+        match &item.op {
+            Op::CreateChannel { .. } if created.is_none_or(|created| created.id != item.id) => {}
+            _ => lay_over(&mut row, item, me),
+        }
+    }
+    if let Some((_, view)) = &waiting {
+        row.to_mut().summary.last_message = Some(view.message.clone());
+    }
+    let item = asked(&row);
+    if !query.filter().matches(&item) {
         return None;
     }
-    let waiting = last_waiting(&ops, stored, outbox);
     let newest = waiting
         .as_ref()
         .map(|(pos, _)| *pos)
         .max(created.map(|item| item.pos));
-    let key = match (newest, stored) {
-        (Some(pos), _) => Key::Waiting(Reverse(pos)),
-        (None, Some(row)) => Key::stored(row),
-        (None, None) => Key::Empty(cid.clone()),
-    };
-    let mut item = base(cid, stored);
-    item.last_message = waiting
+    let place = query.place(&Placed { item, waits: newest });
+    let view = waiting
         .map(|(_, view)| view)
         .or_else(|| last_accepted(stored, outbox));
-    item.pending = u32::try_from(ops.len()).unwrap_or(u32::MAX);
-    item.created_locally = created.is_some();
-    for op in ops {
-        lay_over(&mut item, &op.op);
-    }
-    Some((key, item))
+    Some((place, item_of(&row.summary, view, ops.len(), created.is_some())))
 }
 
-fn base(cid: &ChannelId, stored: Option<&ChannelSummary>) -> ChannelItem {
-    let channel = stored.and_then(|row| row.channel.as_ref());
-    let membership = stored.and_then(|row| row.membership.as_ref());
+/// A channel as it is placed: what waits is newer than all that was accepted.
+struct Placed<'a> {
+    item: Asked<'a>,
+    /// The outbox position of the last thing that waits.
+    waits: Option<u64>,
+}
+
+/// Later than every time: what waits is placed at this and its outbox position.
+const LATER: u64 = 1 << 52;
+
+impl Item for Placed<'_> {
+    fn built_in(&self, field: &str) -> FieldValue<'_> {
+        match (field, self.waits) {
+            ("last_message_at" | "last_updated", Some(pos)) => FieldValue::Number((LATER + pos) as f64),
+            _ => self.item.built_in(field),
+        }
+    }
+
+    fn custom(&self) -> Option<&Custom> {
+        self.item.custom()
+    }
+}
+
+/// Returns the row of a channel of which there is nothing but the operation that makes it.
+fn unknown(cid: &ChannelId, created: &OutboxItem) -> ChannelRow {
+    ChannelRow {
+        summary: ChannelSummary {
+            cid: cid.clone(),
+            channel: None,
+            membership: None,
+            last_message: None,
+            read: None,
+            waiting_read: None,
+            unread: 0,
+            unread_unknown: 0,
+            members: 0,
+            head_seq: 0,
+        },
+        members: Some(vec![created.user.clone()]),
+    }
+}
+
+fn item_of(
+    summary: &ChannelSummary,
+    last_message: Option<MessageView>,
+    pending: usize,
+    created_locally: bool,
+) -> ChannelItem {
+    let channel = summary.channel.as_ref();
+    let membership = summary.membership.as_ref();
     ChannelItem {
-        cid: cid.clone(),
+        cid: summary.cid.clone(),
         name: channel.map_or_else(String::new, |channel| channel.name.clone()),
         image: channel.map_or_else(String::new, |channel| channel.image.clone()),
         custom: channel.map_or_else(Custom::default, |channel| channel.custom.clone()),
-        last_message: None,
-        unread: stored.map_or(0, |row| row.unread),
-        unread_unknown: stored.map_or(0, |row| row.unread_unknown),
-        members: stored.map_or(0, |row| row.members),
+        last_message,
+        unread: summary.unread,
+        unread_unknown: summary.unread_unknown,
+        members: summary.members,
         role: membership.map_or(Role::Member, |membership| membership.role),
-        pending: 0,
-        created_locally: false,
+        pending: u32::try_from(pending).unwrap_or(u32::MAX),
+        created_locally,
     }
 }
 
-/// What is unread needs no laying over: the store counts past the read position that waits.
-fn lay_over(item: &mut ChannelItem, op: &Op) {
-    match op {
-        Op::CreateChannel {
-            name,
-            image,
-            custom,
-            members,
-            ..
-        } if item.created_locally => {
-            item.name.clone_from(name);
-            item.image.clone_from(image);
-            item.custom.clone_from(custom);
-            item.members = 1 + members.len() as u64;
-            item.role = Role::Owner;
+/// Lays an operation over a row. Of messages only the last that waits matters, which is not known here. What is unread needs
+/// no laying over: the store counts past the read position that waits.
+fn lay_over(row: &mut Cow<'_, ChannelRow>, item: &OutboxItem, me: &UserId) {
+    match &item.op {
+        Op::CreateChannel { members, .. } => {
+            let row = row.to_mut();
+            row.summary.channel = made(item);
+            row.summary.membership = Some(Membership {
+                cid: row.summary.cid.clone(),
+                user: me.clone(),
+                role: Role::Owner,
+                state: MemberState::Active,
+                ver: 0,
+            });
+            row.members = Some(vec![me.clone()]);
+            change_members(row, members, true);
         }
         Op::UpdateChannel {
             name, image, custom, ..
         } => {
-            replace(&mut item.name, name.as_ref());
-            replace(&mut item.image, image.as_ref());
-            replace(&mut item.custom, custom.as_ref());
+            if let Some(channel) = &mut row.to_mut().summary.channel {
+                replace(&mut channel.name, name.as_ref());
+                replace(&mut channel.image, image.as_ref());
+                replace(&mut channel.custom, custom.as_ref());
+                channel.updated_at = channel.updated_at.max(item.composed_at);
+            }
+        }
+        Op::AddMembers { users, .. } => change_members(row.to_mut(), users, true),
+        Op::RemoveMembers { users, .. } => {
+            let row = row.to_mut();
+            change_members(row, users, false);
+            if let Some(own) = row.summary.membership.as_mut().filter(|_| users.contains(me)) {
+                own.state = MemberState::Gone;
+            }
         }
         _ => {}
     }
 }
 
+/// Returns the channel that an operation makes.
+fn made(item: &OutboxItem) -> Option<Channel> {
+    let Op::CreateChannel {
+        cid,
+        name,
+        image,
+        custom,
+        ..
+    } = &item.op
+    else {
+        return None;
+    };
+    Some(Channel {
+        cid: cid.clone(),
+        name: name.clone(),
+        image: image.clone(),
+        custom: custom.clone(),
+        created_by: item.user.clone(),
+        created_at: item.composed_at,
+        updated_at: item.composed_at,
+        ver: 0,
+    })
+}
+
+/// Adds or removes members, where they are known: else nobody can say whom that changes.
+fn change_members(row: &mut ChannelRow, users: &[UserId], add: bool) {
+    let Some(members) = &mut row.members else { return };
+    for user in users {
+        match members.iter().position(|member| member == user) {
+            Some(at) if !add => drop(members.remove(at)),
+            None if add => members.push(user.clone()),
+            _ => {}
+        }
+    }
+    row.summary.members = members.len() as u64;
+}
+
+/// Returns whether the account is in the channel, and has not left it a moment ago.
+pub(super) fn is_joined(row: &ChannelSummary, outbox: &Outbox, me: &UserId) -> bool {
+    let own = row.membership.as_ref();
+    let leaves = |op: &Op| matches!(op, Op::RemoveMembers { users, .. } if users.contains(me));
+    own.is_some_and(|own| own.state == MemberState::Active)
+        && !outbox.queued(Some(&row.cid)).any(|item| leaves(&item.op))
+}
+
 /// Returns the last message of the timeline that still waits, and its outbox position.
 fn last_waiting(
     ops: &[&OutboxItem],
-    stored: Option<&ChannelSummary>,
+    stored: Option<&ChannelRow>,
     outbox: &Outbox,
 ) -> Option<(u64, MessageView)> {
-    let accepted = stored.and_then(|row| row.last_message.as_ref());
+    let accepted = stored.and_then(|row| row.summary.last_message.as_ref());
     ops.iter().rev().find_map(|item| {
         let Op::SendMessage { id, .. } = &item.op else {
             return None;
@@ -141,7 +221,7 @@ fn last_waiting(
     })
 }
 
-fn last_accepted(stored: Option<&ChannelSummary>, outbox: &Outbox) -> Option<MessageView> {
-    let message = stored?.last_message.as_ref()?;
+fn last_accepted(stored: Option<&ChannelRow>, outbox: &Outbox) -> Option<MessageView> {
+    let message = stored?.summary.last_message.as_ref()?;
     overlay::message(Some(message), outbox.about(message.id))
 }

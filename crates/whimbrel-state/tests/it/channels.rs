@@ -8,7 +8,7 @@ use whimbrel_model::{
     Change, Code, Custom, Delta, Head, MemberState, Message, Op, OutboxItem, OutboxStatus, Rejection, Role,
     Row, StreamId, Timestamp, overlay::MessageStatus,
 };
-use whimbrel_state::UnreadTotals;
+use whimbrel_state::{LoadState, UnreadTotals};
 
 /// The account is in the channels of `names`; each has one message of bob, the later the newer.
 fn driver(names: &[&str]) -> Driver {
@@ -319,7 +319,7 @@ fn a_left_channel_leaves_the_list_before_and_after_the_server_knows() {
 fn rows_after_the_loaded_ones_wait_on_disk_until_they_are_loaded_or_active() {
     let mut driver = driver(&["a", "b", "c", "d", "e"]);
     let list = driver.open_channels(2);
-    let mut more = list.subscribe_has_more();
+    let mut load = list.subscribe_load_state();
     assert!(list.has_more());
     assert_eq!(names(&list.items()), ["e", "d"]);
     driver.commit(rows([channel(&cid("a"), "renamed", 5)]));
@@ -329,12 +329,13 @@ fn rows_after_the_loaded_ones_wait_on_disk_until_they_are_loaded_or_active() {
     assert_eq!(list.items()[0].name, "renamed");
     driver.commit(rows([Row::Message(message(9, &cid("b"), 2, 60))]));
     assert_eq!(names(&list.items()), ["a", "b", "e", "d"]);
-    assert_eq!(list.offset(), 3);
+    assert_eq!(list.loaded(), 3);
     driver.remove(queued(1, create("a")).id);
     assert_eq!(names(&list.items()), ["b", "e", "d"]);
     driver.extend_channels(&list, 10);
     assert_eq!(names(&list.items()), ["b", "e", "d", "c", "a"]);
-    assert!(!more.next_now() && !list.has_more());
+    assert_eq!(load.next_now(), LoadState::End);
+    assert!(!list.has_more());
 }
 
 #[test]
@@ -354,6 +355,6 @@ fn only_an_open_list_asks_for_rows_and_only_for_what_it_shows() {
     })]);
     assert!(driver.state.reduce(&of_bob).channels.is_empty());
     drop(list);
-    assert!(driver.state.channels().is_none());
+    assert!(driver.state.channel_lists().is_empty());
     assert!(driver.state.reduce(&delta).channels.is_empty());
 }

@@ -1,11 +1,13 @@
 //! A store as the documentation of `Store` and `Delta` describes it, in the plainest way: the reference for the laws.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
     Change, Channel, ChannelId, ChannelSummary, Custom, Delta, Member, MemberState, Membership, Message,
     MessageBody, MessageId, MessagePage, MessageQuery, MessageScope, Op, OpId, OutboxItem, OutboxStatus,
     RangeSet, Reaction, Read, ReadPosition, Role, Row, RowKey, StreamId, Timestamp, UserId,
 };
+use whimbrel_query::{ChannelItem, PageCursor, Query};
+use whimbrel_state::ChannelRow;
 
 #[derive(Default)]
 pub(crate) struct Disk {
@@ -143,22 +145,41 @@ impl Disk {
         })
     }
 
-    /// The rows after `offset`, and whether there are more after those.
-    pub(crate) fn channels(&self, me: &UserId, offset: usize, limit: usize) -> (Vec<ChannelSummary>, bool) {
-        let mut found: Vec<_> = self
-            .rows
-            .values()
-            .filter_map(|row| match row {
-                Row::Membership(row) if row.state == MemberState::Active => self.channel(me, &row.cid),
-                _ => None,
-            })
-            .collect();
-        found.sort_by_key(|row| {
-            let at = row.last_message.as_ref().and_then(|message| message.accepted_at);
-            (std::cmp::Reverse(at), row.cid.clone())
+    /// The channel with its active members.
+    pub(crate) fn channel_row(&self, me: &UserId, cid: &ChannelId) -> Option<ChannelRow> {
+        let active = self.rows.values().filter_map(|row| match row {
+            Row::Member(row) if row.cid == *cid && row.state == MemberState::Active => Some(row.user.clone()),
+            _ => None,
         });
-        let rest = found.split_off(offset.min(found.len()));
-        (rest.iter().take(limit).cloned().collect(), rest.len() > limit)
+        Some(ChannelRow {
+            summary: self.channel(me, cid)?,
+            members: Some(active.collect()),
+        })
+    }
+
+    /// What a query wants after a cursor, and whether there is more after that.
+    pub(crate) fn channels(
+        &self,
+        me: &UserId,
+        query: &Query,
+        after: Option<&PageCursor>,
+        limit: usize,
+    ) -> (Vec<ChannelRow>, bool) {
+        let after = after.map(|after| query.place_of(after).unwrap());
+        let cids: BTreeSet<_> = self.rows.values().filter_map(Row::cid).collect();
+        let mut found = BTreeMap::new();
+        for row in cids.into_iter().filter_map(|cid| self.channel_row(me, cid)) {
+            let item = ChannelItem {
+                summary: &row.summary,
+                members: row.members.as_deref().unwrap(),
+            };
+            let place = query.place(&item);
+            if query.filter().matches(&item) && after.as_ref().is_none_or(|after| place > *after) {
+                found.insert(place, row);
+            }
+        }
+        let has_more = found.len() > limit;
+        (found.into_values().take(limit).collect(), has_more)
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::disk::{Disk, user};
 use futures_util::{FutureExt, StreamExt};
 use whimbrel_model::{Change, ChannelId, Delta, MessageQuery, MessageScope, OpId, OutboxItem};
+use whimbrel_query::Query;
 use whimbrel_state::{
     ChannelItem, ChannelList, Diffs, Items, State, Timeline, TimelineItem, Unread, UnreadTotals, VectorDiff,
 };
@@ -31,7 +32,7 @@ impl Driver {
             observe(&self.disk);
         }
         for cid in &stale.channels {
-            match self.disk.channel(self.state.me(), cid) {
+            match self.disk.channel_row(self.state.me(), cid) {
                 Some(row) => self.state.put_channel(row),
                 None => self.state.put_no_channel(cid),
             }
@@ -72,24 +73,29 @@ impl Driver {
     }
 
     pub(crate) fn open_channels(&self, limit: usize) -> ChannelList {
-        let me = self.state.me();
-        let (rows, has_more) = self.disk.channels(me, 0, limit);
-        let (list, missing) = self.state.open_channels(rows, has_more);
-        for row in missing.iter().filter_map(|cid| self.disk.channel(me, cid)) {
-            self.state.put_channel(row);
-        }
+        self.open_query(&Query::channel_list(), limit)
+    }
+
+    pub(crate) fn open_query(&self, query: &Query, limit: usize) -> ChannelList {
+        let list = self.state.open_channels(query);
+        self.extend_channels(&list, limit);
         list
     }
 
     pub(crate) fn open_unread(&self) -> Unread {
-        let (rows, _) = self.disk.channels(self.state.me(), 0, usize::MAX);
+        let (rows, _) = self
+            .disk
+            .channels(self.state.me(), &Query::channel_list(), None, usize::MAX);
+        let rows: Vec<_> = rows.into_iter().map(|row| row.summary).collect();
         self.state.open_unread(&rows)
     }
 
     /// The sums over the whole list of a state that is made anew.
     pub(crate) fn unread_anew(&self) -> UnreadTotals {
-        let (rows, has_more) = self.disk.channels(self.state.me(), 0, usize::MAX);
-        let (list, _) = self.fresh().open_channels(rows, has_more);
+        let (fresh, query) = (self.fresh(), Query::channel_list());
+        let (rows, has_more) = self.disk.channels(self.state.me(), &query, None, usize::MAX);
+        let list = fresh.open_channels(&query);
+        let _ = fresh.extend_channels(&list, rows, has_more);
         let items = list.items();
         UnreadTotals {
             messages: items.iter().map(|item| item.unread).sum(),
@@ -99,8 +105,15 @@ impl Driver {
     }
 
     pub(crate) fn extend_channels(&self, list: &ChannelList, limit: usize) {
-        let (rows, has_more) = self.disk.channels(self.state.me(), list.offset(), limit);
-        self.state.extend_channels(rows, has_more);
+        let me = self.state.me();
+        let (rows, has_more) = self
+            .disk
+            .channels(me, list.query(), list.next_page().as_ref(), limit);
+        for cid in self.state.extend_channels(list, rows, has_more) {
+            if let Some(row) = self.disk.channel_row(me, &cid) {
+                self.state.put_channel(row);
+            }
+        }
     }
 
     /// A state made anew from the same disk.

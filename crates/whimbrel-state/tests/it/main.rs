@@ -12,5 +12,6 @@ mod disk;
 mod driver;
 mod laws;
 mod others;
+mod queries;
 mod timeline;
 mod world;

@@ -52,6 +52,7 @@ impl<'a> Batch<'a> {
         }
         touched.extend(self.messages.iter().map(|row| &row.cid));
         touched.extend(self.memberships.iter().map(|row| &row.cid));
+        touched.extend(self.channels.iter().map(|row| &row.cid));
         self.write_messages(script);
         self.write_reactions(script);
         self.write_members(script);
@@ -142,14 +143,20 @@ impl<'a> Batch<'a> {
     }
 
     fn write_objects(&self, script: &mut Script) {
-        let tail =
-            " ON CONFLICT DO UPDATE SET ver = excluded.ver, row = excluded.row WHERE excluded.ver > ver";
-        let form = ("INSERT INTO channels (cid, ver, row) VALUES ", 3, tail);
+        let form = (
+            "INSERT INTO channels (cid, ver, row, folded) VALUES ",
+            4,
+            " ON CONFLICT DO UPDATE SET ver = excluded.ver, row = excluded.row, folded = excluded.folded \
+             WHERE excluded.ver > ver",
+        );
         script.rows(&self.channels, form, |args, row| {
             args.add(row.cid.as_str());
             args.number(row.ver);
             args.json(row);
+            args.add(whimbrel_query::fold(&row.name));
         });
+        let tail =
+            " ON CONFLICT DO UPDATE SET ver = excluded.ver, row = excluded.row WHERE excluded.ver > ver";
         let form = ("INSERT INTO users (id, ver, row) VALUES ", 3, tail);
         script.rows(&self.users, form, |args, row| {
             args.add(row.id.as_str());
@@ -187,15 +194,16 @@ fn write_rebase(script: &mut Script, stream: &StreamId) {
 pub(super) fn write_timelines(script: &mut Script, touched: &BTreeSet<&ChannelId>) {
     let touched: Vec<_> = touched.iter().collect();
     let form = (
-        "INSERT INTO timelines (cid, listed, last_id, last_at) \
-         SELECT t.column1, coalesce(p.active, 0), m.id, m.at FROM (VALUES ",
+        "INSERT INTO timelines (cid, known, listed, last_id, last_at) \
+         SELECT t.column1, c.cid IS NOT NULL OR p.cid IS NOT NULL, coalesce(p.active, 0), m.id, m.at FROM (VALUES ",
         1,
-        ") t LEFT JOIN memberships p ON p.cid = t.column1 AND p.user = (SELECT user FROM session) \
+        ") t LEFT JOIN channels c ON c.cid = t.column1 LEFT JOIN memberships p ON p.cid = t.column1 AND p.user = (SELECT user FROM session) \
          LEFT JOIN messages m ON m.id = (SELECT id FROM messages \
          WHERE cid = t.column1 AND in_channel = 1 AND ver > 0 ORDER BY seq DESC LIMIT 1) \
          WHERE true ON CONFLICT DO UPDATE \
-         SET listed = excluded.listed, last_id = excluded.last_id, last_at = excluded.last_at \
-         WHERE (listed, last_id, last_at) IS NOT (excluded.listed, excluded.last_id, excluded.last_at)",
+         SET known = excluded.known, listed = excluded.listed, last_id = excluded.last_id, last_at = excluded.last_at \
+         WHERE (known, listed, last_id, last_at) \
+         IS NOT (excluded.known, excluded.listed, excluded.last_id, excluded.last_at)",
     );
     script.rows(&touched, form, |args, cid| args.add(cid.as_str()));
 }

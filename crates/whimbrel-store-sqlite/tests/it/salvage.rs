@@ -8,7 +8,7 @@ use std::{
 };
 use tempfile::TempDir;
 use whimbrel_model::{Change, Cursor, Delta, Epoch, OutboxItem, StreamId};
-use whimbrel_store::{Store, StoreError};
+use whimbrel_store::{Query, Store, StoreError};
 use whimbrel_store_sqlite::SqliteStore;
 
 /// Operations in the outbox of the database that is damaged.
@@ -94,7 +94,7 @@ fn flip(bytes: &mut [u8], state: &mut u64) {
 
 /// Reads everything, twice if the first time finds out that it is damaged.
 async fn read_all(store: &SqliteStore) -> Vec<OutboxItem> {
-    let _ = store.channels(0, 10).await;
+    let _ = store.channels(&Query::channel_list(), None, 10).await;
     let _ = store.message(whimbrel_model::MessageId(item(1).id.0)).await;
     match store.load().await {
         Ok(loaded) => loaded.outbox,

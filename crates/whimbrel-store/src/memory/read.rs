@@ -1,31 +1,47 @@
 //! The reads.
 
 use super::data::{ChannelData, Data};
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use whimbrel_model::{
     ChannelId, ChannelSummary, Member, MemberState, Message, MessageId, MessagePage, MessageQuery,
     MessageScope, Read, ReadPosition, StreamId, User, UserId,
 };
+use whimbrel_query::{ChannelItem, Endpoint, PageCursor, Query, QueryError};
 
 impl Data {
-    pub(super) fn channels(&self, offset: usize, limit: usize) -> Vec<ChannelSummary> {
-        let me = self.account.as_ref().map(|account| &account.user);
-        let mine = self.memberships.values();
-        let active = mine.filter(|row| Some(&row.user) == me && row.state == MemberState::Active);
-        let mut listed: Vec<_> = active
-            .map(|row| {
-                let newest = self
-                    .channels
-                    .get(&row.cid)
-                    .and_then(|data| self.last_message(data));
-                let at = newest.map(|message| message.accepted_at.unwrap_or(message.composed_at));
-                (Reverse(at), &row.cid)
-            })
-            .collect();
-        listed.sort();
-        let page = listed.into_iter().skip(offset).take(limit);
-        page.filter_map(|(_, cid)| self.channel(cid)).collect()
+    pub(super) fn channels(
+        &self,
+        query: &Query,
+        after: Option<&PageCursor>,
+        limit: usize,
+    ) -> Result<Vec<ChannelSummary>, QueryError> {
+        query.require(&Endpoint::CHANNELS)?;
+        let after = after.map(|cursor| query.place_of(cursor)).transpose()?;
+        let joined = self.memberships.keys().map(|(_, cid)| cid);
+        let all: BTreeSet<_> = self.channels.keys().chain(joined).collect();
+        let mut wanted = Vec::new();
+        for summary in all.into_iter().filter_map(|cid| self.channel(cid)) {
+            let members = self.active_members(&summary.cid);
+            let item = ChannelItem {
+                summary: &summary,
+                members: &members,
+            };
+            if query.filter().matches(&item) {
+                let place = query.place(&item);
+                if after.as_ref().is_none_or(|after| place > *after) {
+                    wanted.push((place, summary));
+                }
+            }
+        }
+        wanted.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let page = wanted.into_iter().take(limit);
+        Ok(page.map(|(_, summary)| summary).collect())
+    }
+
+    fn active_members(&self, cid: &ChannelId) -> Vec<UserId> {
+        let members = self.channels.get(cid).map(|data| data.members.values());
+        let active = members.into_iter().flatten().filter(|row| is_counted(row));
+        active.map(|row| row.user.clone()).collect()
     }
 
     pub(super) fn channel(&self, cid: &ChannelId) -> Option<ChannelSummary> {
@@ -52,11 +68,7 @@ impl Data {
                 .filter(|waiting| *waiting > read.map(Read::position).unwrap_or_default()),
             unread: 0,
             unread_unknown: 0,
-            members: data
-                .members
-                .values()
-                .filter(|row| row.state == MemberState::Active && row.ver > 0)
-                .count() as u64,
+            members: data.members.values().filter(|row| is_counted(row)).count() as u64,
             head_seq,
         };
         let position = summary.position().seq;
@@ -134,4 +146,9 @@ impl Data {
         let past = self.history(data).take_while(|message| message.seq > read);
         past.filter(|message| message.counts_as_unread_for(me)).count() as u64
     }
+}
+
+/// Whether it is in the channel. Who was in a history that the server no longer has says nothing about this one.
+fn is_counted(row: &Member) -> bool {
+    row.state == MemberState::Active && row.ver > 0
 }

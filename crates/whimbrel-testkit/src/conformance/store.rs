@@ -33,6 +33,7 @@ mod device;
 mod fixture;
 mod list;
 mod model;
+mod query;
 mod random;
 mod rows;
 mod sample;
@@ -42,6 +43,10 @@ mod unread;
 pub use device::*;
 pub use fixture::StoreFixture;
 pub use list::*;
+pub use query::{
+    channels_are_found_by_what_they_are, queries_find_what_the_evaluator_finds,
+    what_is_no_query_of_channels_is_refused,
+};
 pub use random::*;
 pub use rows::*;
 pub use timeline::*;
@@ -100,6 +105,9 @@ macro_rules! store_conformance {
             a_summary_counts_active_members,
             a_summary_knows_the_newest_sequence,
             the_last_message_follows_the_log,
+            queries_find_what_the_evaluator_finds,
+            channels_are_found_by_what_they_are,
+            what_is_no_query_of_channels_is_refused,
             unread_is_counted_past_a_read_position_that_waits,
             of_waiting_read_positions_the_furthest_counts,
             a_read_position_can_wait_where_the_server_has_none,

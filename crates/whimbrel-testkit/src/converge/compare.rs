@@ -46,7 +46,7 @@ impl<'a> Comparison<'a> {
     async fn list(&mut self) -> Result<(), Error> {
         let list = self.device.channels().await?;
         while list.has_more() {
-            self.device.load_more_channels(CHANNELS).await?;
+            list.load_more(CHANNELS).await?;
         }
         let shown: BTreeSet<ChannelId> = list.items().iter().map(|item| item.cid.clone()).collect();
         let there = self.truth.channels.keys().cloned().collect();

@@ -11,7 +11,7 @@ use super::{
 use std::collections::BTreeMap;
 use whimbrel_model::{ChannelId, ChannelSummary, MessageScope, limits};
 use whimbrel_state::{State, TimelineItem};
-use whimbrel_store::Store as _;
+use whimbrel_store::{Query, Store as _};
 
 /// Rows of a timeline that are compared.
 const SCREEN: usize = 20;
@@ -49,7 +49,11 @@ impl World {
     /// E3, S14: state that was built by events is what a first load gives, row by row.
     pub(super) fn check_fresh(&mut self, old: usize, new: usize) -> Result<(), Violation> {
         let rows = |index: usize| -> Result<Vec<ChannelSummary>, Violation> {
-            let mut rows = or_broken(now_or(self.devices[index].store.channels(0, 1_000))?)?;
+            let mut rows = or_broken(now_or(self.devices[index].store.channels(
+                &Query::channel_list(),
+                None,
+                1_000,
+            ))?)?;
             // What is of a history that the server lost stays in the list: nobody says that it is gone.
             rows.retain(|row| row.membership.as_ref().is_some_and(|row| row.ver > 0));
             Ok(rows)

@@ -14,7 +14,7 @@ use whimbrel_model::{ChannelId, MessageId, MessageQuery, MessageScope, OutboxIte
 use whimbrel_state::{
     ChannelItem, ChannelList, Diffs, Items, OlderEdge, State, Timeline, TimelineItem, VectorDiff,
 };
-use whimbrel_store::{MemoryStore, Store as _};
+use whimbrel_store::{MemoryStore, Query, Store as _};
 
 /// A channel, and the message whose thread it is.
 pub(super) type Place = (ChannelId, Option<MessageId>);
@@ -134,11 +134,12 @@ fn open_channels(
     rows: usize,
     has_more: Option<bool>,
 ) -> Result<ChannelList, Violation> {
-    let mut first = or_broken(now_or(store.channels(0, rows + 1))?)?;
+    let query = Query::channel_list();
+    let mut first = or_broken(now_or(store.channels(&query, None, rows + 1))?)?;
     let more = first.len() > rows;
     first.truncate(rows);
-    let (list, missing) = state.open_channels(first, has_more.unwrap_or(more));
-    for cid in missing {
+    let list = state.open_channels(&query);
+    for cid in state.extend_channels(&list, first, has_more.unwrap_or(more)) {
         if let Some(row) = or_broken(now_or(store.channel(&cid))?)? {
             state.put_channel(row);
         }
@@ -194,11 +195,12 @@ impl World {
         let device = &self.devices[index];
         let Some(run) = &device.run else { return Ok(()) };
         if run.views.list.has_more() {
-            let offset = run.views.list.offset();
-            let mut rows = or_broken(now_or(device.store.channels(offset, 3))?)?;
+            let list = &run.views.list;
+            let after = list.next_page();
+            let mut rows = or_broken(now_or(device.store.channels(list.query(), after.as_ref(), 3))?)?;
             let has_more = rows.len() > 2;
             rows.truncate(2);
-            run.state.extend_channels(rows, has_more);
+            let _ = run.state.extend_channels(list, rows, has_more);
             self.log.count("scrolled_channels");
         }
         Ok(())
@@ -229,7 +231,7 @@ impl World {
             return violated("C8", format!("{} shows another outbox than it has", device.name));
         }
         let rows = if run.views.list.has_more() {
-            run.views.list.offset()
+            run.views.list.loaded()
         } else {
             usize::MAX - 1
         };

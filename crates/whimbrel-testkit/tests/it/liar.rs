@@ -6,7 +6,7 @@ use whimbrel_model::{
     ChannelId, ChannelSummary, Delta, Loaded, Member, MemberState, Message, MessageId, MessagePage,
     MessageQuery, Read, User, UserId,
 };
-use whimbrel_store::{MemoryStore, Store, StoreError};
+use whimbrel_store::{MemoryStore, PageCursor, Query, Store, StoreError};
 
 /// What it is wrong about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +63,13 @@ impl Store for Liar {
         self.inner.apply(delta).await
     }
 
-    async fn channels(&self, offset: usize, limit: usize) -> Result<Vec<ChannelSummary>, StoreError> {
-        let channels = self.inner.channels(offset, limit).await?;
+    async fn channels(
+        &self,
+        query: &Query,
+        after: Option<&PageCursor>,
+        limit: usize,
+    ) -> Result<Vec<ChannelSummary>, StoreError> {
+        let channels = self.inner.channels(query, after, limit).await?;
         Ok(if self.tells(Lie::NoChannels) {
             Vec::new()
         } else {

@@ -1,5 +1,6 @@
 //! The channel list and its selection, which stays with the channel when the list moves.
 
+use std::collections::HashMap;
 use whimbrel::{ChannelItem, Items, UnreadTotals, model::ChannelId};
 
 #[derive(Debug, Default)]
@@ -9,10 +10,16 @@ pub(crate) struct Channels {
     pub(crate) selected: Option<ChannelId>,
     /// In all channels, those that are not loaded included.
     pub(crate) unread: UnreadTotals,
+    /// The word that the names complete. Empty: all channels are listed.
+    pub(crate) filter: String,
+    /// Names that were listed: the filter may hide the channel that is open.
+    names: HashMap<ChannelId, String>,
 }
 
 impl Channels {
     pub(crate) fn put(&mut self, items: Items<ChannelItem>, has_more: bool) {
+        let names = items.iter().map(|item| (item.cid.clone(), item.name.clone()));
+        self.names.extend(names);
         self.items = items;
         self.has_more = has_more;
         if self.index().is_none() {
@@ -43,7 +50,7 @@ impl Channels {
 
     /// Returns what to call a channel.
     pub(crate) fn title(&self, cid: &ChannelId) -> String {
-        let name = self.get(cid).map(|item| item.name.as_str()).unwrap_or_default();
+        let name = self.names.get(cid).map(String::as_str).unwrap_or_default();
         let name = if name.trim().is_empty() {
             cid.local_id()
         } else {

@@ -39,7 +39,11 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
 }
 
 /// The title of the list: how much is unread in all of it.
-pub(super) fn title(app: &App) -> String {
+pub(super) fn title(app: &App, width: u16) -> String {
+    if !app.channels.filter.is_empty() {
+        let title = format!("Channels /{}", app.channels.filter);
+        return text::cut(&title, usize::from(width.saturating_sub(4)));
+    }
     let UnreadTotals {
         messages, unknown, ..
     } = app.channels.unread;

@@ -41,7 +41,7 @@ async fn carry_out(client: &Client, action: Action) -> Result<Option<Feed>, Erro
         Action::Create(cid, new) => drop(client.channel(cid.as_str())?.create_with(new).await?),
         Action::MarkRead(cid) => drop(client.channel(cid.as_str())?.mark_read().await?),
         Action::MarkUnread(cid, id) => drop(client.channel(cid.as_str())?.mark_unread(id).await?),
-        Action::MoreChannels => client.load_more_channels(MORE).await?,
+        Action::MoreChannels(word) => feeds::channel_list(client, &word).await?.load_more(MORE).await?,
         Action::Connect => client.connect().await?,
         Action::Disconnect => client.disconnect().await?,
         Action::Retry(op) => drop(client.retry(op).await?),
@@ -60,7 +60,11 @@ async fn carry_out(client: &Client, action: Action) -> Result<Option<Feed>, Erro
             )));
         }
         // The runtime does these itself.
-        Action::Watch(_) | Action::LeaveThread | Action::LoadOlder(_) | Action::Quit => {}
+        Action::Watch(_)
+        | Action::FilterChannels(_)
+        | Action::LeaveThread
+        | Action::LoadOlder(_)
+        | Action::Quit => {}
     }
     Ok(None)
 }

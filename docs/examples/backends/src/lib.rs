@@ -11,7 +11,7 @@ use whimbrel_model::{
     ChannelId, ChannelSummary, Delta, Loaded, Member, Message, MessageId, MessagePage, MessageQuery, Read,
     User, UserId,
 };
-use whimbrel_store::{Store, StoreError};
+use whimbrel_store::{PageCursor, Query, Store, StoreError};
 use whimbrel_transport::{Connection, Connector, TransportError};
 
 /// Counts the commits of the store behind it.
@@ -48,8 +48,13 @@ impl Store for CountingStore {
         Ok(())
     }
 
-    async fn channels(&self, offset: usize, limit: usize) -> Result<Vec<ChannelSummary>, StoreError> {
-        self.inner.channels(offset, limit).await
+    async fn channels(
+        &self,
+        query: &Query,
+        after: Option<&PageCursor>,
+        limit: usize,
+    ) -> Result<Vec<ChannelSummary>, StoreError> {
+        self.inner.channels(query, after, limit).await
     }
 
     async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {

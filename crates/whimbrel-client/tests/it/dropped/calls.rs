@@ -134,7 +134,7 @@ async fn act_too(stage: &Stage, call: Call, text: &str) -> Result<(), Error> {
         Call::Thread => channel.thread(*mine).await.map(drop),
         Call::LoadOlder => stage.timeline.load_older(5).await,
         Call::Channels => ada.channels().await.map(drop),
-        Call::MoreChannels => ada.load_more_channels(5).await,
+        Call::MoreChannels => ada.channels().await?.load_more(5).await,
         Call::Gaps => channel.gaps().await.map(drop),
         Call::FillGap => {
             channel

@@ -10,7 +10,7 @@ use whimbrel_model::{
     Change, ChannelId, ChannelSummary, Delta, Loaded, Member, Message, MessageBody, MessageId, MessagePage,
     MessageQuery, Op, OpId, OutboxItem, OutboxStatus, Read, Timestamp, User, UserId,
 };
-use whimbrel_store::MemoryStore;
+use whimbrel_store::{MemoryStore, PageCursor, Query};
 use whimbrel_testkit::dropped::{Moment, dropped_at};
 
 /// Items of one write.
@@ -118,8 +118,13 @@ impl Store for Halves {
         Ok(())
     }
 
-    async fn channels(&self, offset: usize, limit: usize) -> Result<Vec<ChannelSummary>, StoreError> {
-        self.0.channels(offset, limit).await
+    async fn channels(
+        &self,
+        query: &Query,
+        after: Option<&PageCursor>,
+        limit: usize,
+    ) -> Result<Vec<ChannelSummary>, StoreError> {
+        self.0.channels(query, after, limit).await
     }
 
     async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {

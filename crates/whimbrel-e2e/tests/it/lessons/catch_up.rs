@@ -10,7 +10,7 @@ use whimbrel::{
     OlderEdge, SyncState,
     model::{Epoch, MessageQuery, MessageScope, StreamId, limits},
 };
-use whimbrel_client::{EngineConfig, Store};
+use whimbrel_client::{EngineConfig, Query, Store};
 use whimbrel_store::MemoryStore;
 use whimbrel_testkit::server::TestServer;
 
@@ -34,7 +34,10 @@ async fn u09_nothing_limits_how_many_channels_are_caught_up() {
     go_live(&bob).await;
     caught_up(&bob).await;
     let store = device.look().await;
-    let all = store.channels(0, 2 * CHANNELS).await.unwrap();
+    let all = store
+        .channels(&Query::channel_list(), None, 2 * CHANNELS)
+        .await
+        .unwrap();
     assert_eq!(all.len(), CHANNELS + 1);
     for row in &all {
         assert_eq!((row.head_seq, row.unread), (1, 1), "{} is behind", row.cid);

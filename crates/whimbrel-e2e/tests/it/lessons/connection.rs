@@ -23,7 +23,7 @@ async fn u24_everything_can_be_touched_before_the_first_connection() {
     assert!(channel.reads().await.unwrap().is_empty());
     assert!(channel.mark_read().await.unwrap().is_none());
     assert!(channel.gaps().await.unwrap().is_empty());
-    ada.load_more_channels(5).await.unwrap();
+    list.load_more(5).await.unwrap();
     timeline.load_older(5).await.unwrap();
     ada.disconnect().await.unwrap();
     // What needs the server says so, with a code.

@@ -97,7 +97,7 @@ async fn u31_what_is_on_disk_is_shown_before_the_network_says_anything() {
     reaches(&ada, "connecting", |status| *status == SyncState::Connecting).await;
     let list = ada.channels().await.unwrap();
     while list.has_more() {
-        ada.load_more_channels(50).await.unwrap();
+        list.load_more(50).await.unwrap();
     }
     assert_eq!(list.items().len(), CHANNELS);
     for item in list.items() {

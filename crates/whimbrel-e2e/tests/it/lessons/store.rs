@@ -20,7 +20,7 @@ use whimbrel::{
         Read, User, UserId,
     },
 };
-use whimbrel_client::{Store, StoreError};
+use whimbrel_client::{PageCursor, Query, Store, StoreError};
 
 /// SQLite that fails so many of the next writes.
 #[derive(Debug)]
@@ -45,8 +45,13 @@ impl Store for Failing {
         self.inner.apply(delta).await
     }
 
-    async fn channels(&self, offset: usize, limit: usize) -> Result<Vec<ChannelSummary>, StoreError> {
-        self.inner.channels(offset, limit).await
+    async fn channels(
+        &self,
+        query: &Query,
+        after: Option<&PageCursor>,
+        limit: usize,
+    ) -> Result<Vec<ChannelSummary>, StoreError> {
+        self.inner.channels(query, after, limit).await
     }
 
     async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {
@@ -144,7 +149,7 @@ async fn u25_many_at_once_never_meet_a_locked_database() {
     let looker = device.look().await;
     for _ in 0..25 {
         looker.load().await.unwrap();
-        looker.channels(0, 10).await.unwrap();
+        looker.channels(&Query::channel_list(), None, 10).await.unwrap();
     }
     looker.close().await;
     within("all of them", tasks.join_all()).await;

@@ -11,6 +11,7 @@ use whimbrel_model::{
     Account, Change, Code, Delta, Loaded, MessageQuery, MessageScope, OpId, OutboxItem, OutboxStatus,
     Rejection, SnapshotWindow,
 };
+use whimbrel_query::Query;
 use whimbrel_store::{Store, StoreError};
 
 async fn loaded(store: &dyn Store) -> Loaded {
@@ -28,7 +29,10 @@ async fn assert_loaded(t: &mut StoreFixture, check: impl Fn(&Loaded)) {
 pub async fn a_new_store_is_empty(mut t: StoreFixture) {
     assert_loaded(&mut t, |loaded| assert_eq!(*loaded, Loaded::default())).await;
     let store = t.store();
-    assert_eq!(store.channels(0, 10).await.unwrap(), []);
+    assert_eq!(
+        store.channels(&Query::channel_list(), None, 10).await.unwrap(),
+        []
+    );
     assert_eq!(store.channel(&cid("a")).await.unwrap(), None);
     assert_eq!(store.members(&cid("a")).await.unwrap(), []);
     assert_eq!(store.reads(&cid("a")).await.unwrap(), []);
@@ -276,7 +280,7 @@ pub async fn a_closed_store_says_so(t: StoreFixture) {
     let closed = [
         store.load().await.err(),
         store.apply(&Delta::from(Change::Account(account()))).await.err(),
-        store.channels(0, 1).await.err(),
+        store.channels(&Query::channel_list(), None, 1).await.err(),
         store.channel(&cid("a")).await.err(),
         store.members(&cid("a")).await.err(),
         store.reads(&cid("a")).await.err(),

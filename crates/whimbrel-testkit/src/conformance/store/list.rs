@@ -2,15 +2,20 @@
 
 use super::{
     StoreFixture,
+    query::{all, pages},
     sample::{
         ME, c_stream, channel, cid, head, member, membership, message, mid, put, read, reply, start,
         tombstone, user,
     },
 };
 use whimbrel_model::{Change, ChannelSummary, MemberState, Message, Read};
+use whimbrel_query::Query;
 
-async fn listed(t: &StoreFixture, offset: usize, limit: usize) -> Vec<String> {
-    let channels = t.store().channels(offset, limit).await.expect("the store reads");
+async fn listed(t: &StoreFixture) -> Vec<String> {
+    names(&all(t.store(), &Query::channel_list()).await)
+}
+
+fn names(channels: &[ChannelSummary]) -> Vec<String> {
     channels
         .iter()
         .map(|summary| summary.cid.local_id().to_owned())
@@ -46,24 +51,24 @@ pub async fn channels_are_listed_by_newest_message(mut t: StoreFixture) {
     ])
     .await;
     for _ in 0..2 {
-        assert_eq!(listed(&t, 0, 9).await, ["b", "c", "d", "a", "e", "f"]);
+        assert_eq!(listed(&t).await, ["b", "c", "d", "a", "e", "f"]);
         t.reopen().await;
     }
     // Older history that comes in later does not move a channel; a new message does.
     t.apply([put(accepted("d", 3, 90)), put(accepted("a", 2, 40))])
         .await;
-    assert_eq!(listed(&t, 0, 9).await, ["a", "b", "c", "d", "e", "f"]);
+    assert_eq!(listed(&t).await, ["a", "b", "c", "d", "e", "f"]);
     t.apply([put(Message {
         parent: Some(mid(1)),
         ..accepted("f", 1, 99)
     })])
     .await;
     assert_eq!(
-        listed(&t, 0, 9).await.last().map(String::as_str),
+        listed(&t).await.last().map(String::as_str),
         Some("f"),
         "a thread-only reply counted"
     );
-    for one in t.store().channels(0, 9).await.unwrap() {
+    for one in all(t.store(), &Query::channel_list()).await {
         assert_eq!(
             t.store().channel(&one.cid).await.unwrap(),
             Some(one),
@@ -76,11 +81,11 @@ pub async fn channels_are_listed_by_newest_message(mut t: StoreFixture) {
 pub async fn the_channel_list_is_paged(t: StoreFixture) {
     t.apply(start(&["a", "b", "c", "d", "e"])).await;
     t.apply([put(accepted("c", 1, 10))]).await;
-    assert_eq!(listed(&t, 0, 2).await, ["c", "a"]);
-    assert_eq!(listed(&t, 2, 2).await, ["b", "d"]);
-    assert_eq!(listed(&t, 4, 2).await, ["e"]);
-    assert_eq!(listed(&t, 5, 2).await, [""; 0]);
-    assert_eq!(listed(&t, 0, 0).await, [""; 0]);
+    let query = Query::channel_list();
+    let pages = pages(t.store(), &query, 2).await;
+    let pages: Vec<_> = pages.iter().map(|page| names(page)).collect();
+    assert_eq!(pages, [vec!["c", "a"], vec!["b", "d"], vec!["e"], vec![]]);
+    assert_eq!(t.store().channels(&query, None, 0).await.unwrap(), []);
 }
 
 /// Leaving takes a channel from the list and nothing from the device; coming back lists it again.
@@ -89,7 +94,7 @@ pub async fn a_left_channel_is_not_listed_and_can_be_read(mut t: StoreFixture) {
     t.apply([put(channel("a", 1)), put(accepted("a", 1, 10))]).await;
     t.apply([put(membership("a", 5, MemberState::Gone))]).await;
     for _ in 0..2 {
-        assert_eq!(listed(&t, 0, 9).await, ["b"]);
+        assert_eq!(listed(&t).await, ["b"]);
         let left = summary(&t, "a").await;
         assert_eq!(left.membership, Some(membership("a", 5, MemberState::Gone)));
         assert_eq!(
@@ -99,9 +104,9 @@ pub async fn a_left_channel_is_not_listed_and_can_be_read(mut t: StoreFixture) {
         t.reopen().await;
     }
     t.apply([put(membership("a", 4, MemberState::Active))]).await;
-    assert_eq!(listed(&t, 0, 9).await, ["b"], "an older membership came back");
+    assert_eq!(listed(&t).await, ["b"], "an older membership came back");
     t.apply([put(membership("a", 6, MemberState::Active))]).await;
-    assert_eq!(listed(&t, 0, 9).await, ["a", "b"]);
+    assert_eq!(listed(&t).await, ["a", "b"]);
 }
 
 /// The channel's own row comes later.
@@ -119,7 +124,7 @@ pub async fn a_channel_with_only_a_membership_is_listed(t: StoreFixture) {
         members: 0,
         head_seq: 0,
     };
-    assert_eq!(t.store().channels(0, 9).await.unwrap(), [expected]);
+    assert_eq!(all(t.store(), &Query::channel_list()).await, [expected]);
     t.apply([put(channel("a", 1))]).await;
     assert_eq!(summary(&t, "a").await.channel, Some(channel("a", 1)));
 }
@@ -136,7 +141,7 @@ pub async fn an_unknown_channel_is_nothing(t: StoreFixture) {
     assert_eq!(t.store().channel(&cid("a")).await.unwrap(), None);
     t.apply([put(channel("a", 4))]).await;
     assert_eq!(summary(&t, "a").await.read, Some(read("a", ME, 1, 3)));
-    assert_eq!(listed(&t, 0, 9).await, [""; 0]);
+    assert_eq!(listed(&t).await, [""; 0]);
 }
 
 /// Own, deleted and thread-only messages do not count.

@@ -1,12 +1,12 @@
 //! The naive model: all rows in one map, every answer computed from all of them.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
     Change, ChannelId, ChannelSummary, Delta, Loaded, Member, MemberState, Membership, Message, MessageId,
     MessagePage, MessageQuery, MessageScope, Op, OutboxItem, OutboxStatus, Reaction, Read, ReadPosition, Row,
     RowKey, StreamId, User, UserId,
 };
+use whimbrel_query::{ChannelItem, Query};
 
 #[derive(Debug, Default)]
 pub(super) struct Model {
@@ -88,15 +88,26 @@ impl Model {
         self.loaded.clone()
     }
 
-    pub(super) fn channels(&self, offset: usize, limit: usize) -> Vec<ChannelSummary> {
-        let me = self.loaded.account.as_ref().map(|account| &account.user);
-        let mine = self
-            .all_memberships()
-            .filter(|row| Some(&row.user) == me && row.state == MemberState::Active);
-        let mut all: Vec<_> = mine.filter_map(|row| self.channel(&row.cid)).collect();
-        let time = |message: &Message| message.accepted_at.unwrap_or(message.composed_at);
-        all.sort_by_key(|row| (Reverse(row.last_message.as_ref().map(time)), row.cid.clone()));
-        all.into_iter().skip(offset).take(limit).collect()
+    /// Returns everything that the query wants, in its order.
+    pub(super) fn channels(&self, query: &Query) -> Vec<ChannelSummary> {
+        let cids: BTreeSet<_> = self.rows.values().filter_map(Row::cid).collect();
+        let mut all: Vec<_> = cids.into_iter().filter_map(|cid| self.channel(cid)).collect();
+        all.retain(|summary| {
+            let members = self.members(&summary.cid).into_iter();
+            let active = members.filter(|row| row.state == MemberState::Active && row.ver > 0);
+            let members: Vec<_> = active.map(|row| row.user).collect();
+            query.filter().matches(&ChannelItem {
+                summary,
+                members: &members,
+            })
+        });
+        all.sort_by_cached_key(|summary| {
+            query.place(&ChannelItem {
+                summary,
+                members: &[],
+            })
+        });
+        all
     }
 
     pub(super) fn channel(&self, cid: &ChannelId) -> Option<ChannelSummary> {

@@ -24,7 +24,7 @@ async fn nine(t: &StoreFixture) {
 
 async fn summary(t: &StoreFixture) -> ChannelSummary {
     let one = t.store().channel(&cid("a")).await.expect("the store reads");
-    let listed = t.store().channels(0, 9).await.expect("the store reads");
+    let listed = super::query::all(t.store(), &whimbrel_query::Query::channel_list()).await;
     assert_eq!(listed.first(), one.as_ref(), "the list says something else");
     one.expect("the channel is known")
 }

@@ -1,0 +1,120 @@
+//! Lists of channels: opened, read further, and read again.
+
+use super::Driver;
+use crate::Error;
+use whimbrel_model::{ChannelId, ChannelSummary, MemberState};
+use whimbrel_query::{ChannelItem, Query};
+use whimbrel_state::{ChannelList, ChannelRow, Unread};
+
+/// Rows that an opened list of channels begins with.
+const FIRST_CHANNELS: usize = 30;
+
+/// Rows of the channel list that are read at once to count what is unread.
+const CHANNELS_AT_ONCE: usize = 1_000;
+
+impl Driver {
+    pub(super) async fn open_channels(&self, query: &Query) -> Result<ChannelList, Error> {
+        let list = self.parts.state.open_channels(query);
+        if list.load_state() == whimbrel_state::LoadState::Loading {
+            self.extend_channels(&list, FIRST_CHANNELS).await?;
+            self.publish_freshness();
+        }
+        Ok(list)
+    }
+
+    pub(super) async fn more_channels(&self, list: &ChannelList, limit: usize) -> Result<(), Error> {
+        if !list.has_more() {
+            return Ok(());
+        }
+        list.set_loading_more(true);
+        let loaded = self.extend_channels(list, limit).await;
+        if loaded.is_err() {
+            list.set_loading_more(false);
+        }
+        loaded
+    }
+
+    pub(super) async fn open_unread(&self) -> Result<Unread, Error> {
+        if let Some(open) = self.parts.state.unread() {
+            return Ok(open);
+        }
+        self.count_unread().await
+    }
+
+    /// Counts what is unread in all channels.
+    pub(super) async fn count_unread(&self) -> Result<Unread, Error> {
+        let (query, mut rows) = (Query::channel_list(), Vec::<ChannelSummary>::new());
+        loop {
+            let after = rows.last().map(|summary| {
+                query.cursor(&ChannelItem {
+                    summary,
+                    members: &[],
+                })
+            });
+            let page = self
+                .parts
+                .store
+                .channels(&query, after.as_ref(), CHANNELS_AT_ONCE)
+                .await?;
+            let is_last = page.len() < CHANNELS_AT_ONCE;
+            rows.extend(page);
+            if is_last {
+                return Ok(self.parts.state.open_unread(&rows));
+            }
+        }
+    }
+
+    async fn extend_channels(&self, list: &ChannelList, limit: usize) -> Result<(), Error> {
+        let store = &self.parts.store;
+        let after = list.next_page();
+        let more = limit.saturating_add(1);
+        let mut page = store.channels(list.query(), after.as_ref(), more).await?;
+        let has_more = page.len() > limit;
+        page.truncate(limit);
+        let mut rows = Vec::with_capacity(page.len());
+        for summary in page {
+            rows.push(self.with_members(summary).await?);
+        }
+        for cid in self.parts.state.extend_channels(list, rows, has_more) {
+            self.put_channel(&cid).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads a channel's row again, and shows it.
+    pub(super) async fn put_channel(&self, cid: &ChannelId) -> Result<(), Error> {
+        let state = &self.parts.state;
+        match self.parts.store.channel(cid).await? {
+            Some(summary) => state.put_channel(self.with_members(summary).await?),
+            None => state.put_no_channel(cid),
+        }
+        Ok(())
+    }
+
+    /// Adds the members, if somebody asks for them.
+    async fn with_members(&self, summary: ChannelSummary) -> Result<ChannelRow, Error> {
+        let mut row = ChannelRow::from(summary);
+        if self.parts.state.asks_for_members() {
+            let members = self.parts.store.members(&row.summary.cid).await?.into_iter();
+            // Who was in a history that the server no longer has says nothing about this one.
+            let active = members.filter(|member| member.state == MemberState::Active && member.ver > 0);
+            row.members = Some(active.map(|member| member.user).collect());
+        }
+        Ok(row)
+    }
+
+    /// Shows what is on disk of the open lists: a write that failed may have happened all the same.
+    pub(super) async fn show_channels_again(&self) -> Result<(), Error> {
+        for list in self.parts.state.channel_lists() {
+            for item in list.items() {
+                self.put_channel(&item.cid).await?;
+            }
+            let limit = list.loaded() + FIRST_CHANNELS;
+            for summary in self.parts.store.channels(list.query(), None, limit).await? {
+                let row = self.with_members(summary).await?;
+                self.parts.state.put_channel(row);
+            }
+        }
+        Ok(())
+    }
+}
