@@ -193,7 +193,8 @@ cases! {
         only_the_author_edits,
         what_changes_nothing_is_accepted_without_a_step,
         deletion_is_final,
-        a_read_position_only_grows;
+        a_read_position_only_grows,
+        marking_unread_wins_and_takes_no_receipt_back;
     repeat:
         a_repeat_gets_the_same_answer_and_acts_once,
         a_repeat_carries_the_current_rows,

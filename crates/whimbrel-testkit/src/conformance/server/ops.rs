@@ -5,7 +5,7 @@ use super::{
     peer::{message, messages, newest, own_rows, steps},
     script::{Room, World},
 };
-use whimbrel_model::{Code, Op, OpId, Role, Row, StreamId, limits};
+use whimbrel_model::{Code, Op, OpId, Read, Role, Row, StreamId, limits};
 use whimbrel_protocol::Outcome;
 
 pub(super) async fn a_channel_and_a_message_come_back_as_rows(world: &World) -> Checked {
@@ -319,7 +319,7 @@ pub(super) async fn a_read_position_only_grows(world: &World) -> Checked {
     }
     for seq in [2, 1, 1_000] {
         bob.accepted(world.op(room.read(seq))).await?;
-        let at = read_of_bob(world, &room).await?;
+        let at = read_of_bob(world, &room).await?.seq;
         let expected = if seq == 1_000 { 3 } else { 2 };
         ensure!(
             at == expected,
@@ -329,11 +329,45 @@ pub(super) async fn a_read_position_only_grows(world: &World) -> Checked {
     Ok(())
 }
 
-async fn read_of_bob(world: &World, room: &Room) -> Result<u64, Problem> {
+pub(super) async fn marking_unread_wins_and_takes_no_receipt_back(world: &World) -> Checked {
+    let (mut ada, mut bob) = (world.ada().await?, world.bob().await?);
+    let room = world.room(&mut ada).await?;
+    for number in 0..5 {
+        ada.accepted(world.op(room.send(world.id(), &format!("message {number}"))))
+            .await?;
+    }
+    for ((epoch, seq), expected) in [
+        ((0, 4), ((0, 4), 4)),
+        ((1, 1), ((1, 1), 4)),
+        // Another device read on, and does not know yet.
+        ((0, 5), ((1, 1), 5)),
+        ((1, 0), ((1, 1), 5)),
+        ((1, 3), ((1, 3), 5)),
+    ] {
+        bob.accepted(world.op(room.read_in(epoch, seq))).await?;
+        let read = read_of_bob(world, &room).await?;
+        let told = ((read.epoch, read.seq), read.receipt());
+        ensure!(
+            told == expected,
+            "after the position ({epoch}, {seq}) the position and the receipt are {told:?} instead of {expected:?}"
+        );
+    }
+    let wrong = room.read_in(u32::MAX, 0);
+    bob.rejected(world.op(wrong), &[Code::Invalid]).await?;
+    let read = read_of_bob(world, &room).await?;
+    ensure!(
+        read.epoch == 1,
+        "one operation took the register to epoch {}",
+        read.epoch
+    );
+    Ok(())
+}
+
+async fn read_of_bob(world: &World, room: &Room) -> Result<Read, Problem> {
     let chain = world.ada().await?.follow(&room.stream, None).await?;
     let rows = newest(own_rows(&room.stream, &chain.rows));
     let read = rows.values().find_map(|row| match row {
-        Row::Read(read) if read.user == *world.user(1) => Some(read.seq),
+        Row::Read(read) if read.user == *world.user(1) => Some(read.clone()),
         _ => None,
     });
     read.ok_or_else(|| Problem::Failed("the feed has no read position of him".to_owned()))

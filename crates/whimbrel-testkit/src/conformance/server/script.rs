@@ -171,10 +171,11 @@ impl Room {
     }
 
     pub(super) fn read(&self, seq: u64) -> Op {
-        Op::MarkRead {
-            cid: self.cid.clone(),
-            epoch: 0,
-            seq,
-        }
+        self.read_in(0, seq)
+    }
+
+    pub(super) fn read_in(&self, epoch: u32, seq: u64) -> Op {
+        let cid = self.cid.clone();
+        Op::MarkRead { cid, epoch, seq }
     }
 }
