@@ -1,6 +1,7 @@
 //! Databases of older schemas.
 
 use crate::sample::{account, count, database, dir, item, run_sql};
+use whimbrel_query::{Endpoint, Filter, Query, Sort, field};
 use whimbrel_store::Store;
 use whimbrel_store_sqlite::SqliteStore;
 
@@ -29,6 +30,24 @@ async fn a_full_outbox_of_the_first_schema_is_kept() {
         assert_eq!((loaded.cursors.len(), loaded.heads.len()), (1, 1));
         assert_eq!(count(&store).await, 1);
         store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn channels_of_the_first_schema_are_found_by_their_names() {
+    let dir = dir();
+    let path = database(&dir);
+    run_sql(&path, FIRST).await;
+    let store = SqliteStore::open(&path).await.unwrap();
+    for (filter, found) in [
+        (field("name").autocomplete("gene"), 1),
+        (field("name").q("GENERAL"), 1),
+        (field("name").q("gene"), 0),
+        (Filter::everything(), 1),
+    ] {
+        let query = Query::new(&Endpoint::CHANNELS, filter, Sort::by_ascending("name")).unwrap();
+        let channels = store.channels(&query, None, 9).await.unwrap();
+        assert_eq!(channels.len(), found, "{:?}", query.filter());
     }
 }
 
