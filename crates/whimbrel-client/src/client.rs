@@ -14,7 +14,7 @@ use whimbrel_model::{
 };
 use whimbrel_query::{Filter, Query};
 use whimbrel_state::{Diffs, Items, OutboxSummary, State, SyncState, Unread};
-use whimbrel_store::Store;
+use whimbrel_store::{Recovery, Store};
 use whimbrel_sync::IdSource;
 
 /// One account on one device: its database, its observable state and its link to the server.
@@ -88,6 +88,13 @@ impl Client {
     /// Returns a reader of the status: the value now, and each later one. A slow reader gets the latest.
     pub fn watch_status(&self) -> crate::Watch<SyncState> {
         self.0.state.subscribe_status()
+    }
+
+    /// Returns what became of the database, if it was found damaged when it was opened or since: the file was set aside, and what
+    /// was unsent is kept as far as it could be read. Everything else comes from the server again.
+    #[must_use]
+    pub fn recovery(&self) -> Option<Recovery> {
+        self.0.store.recovery()
     }
 
     /// Returns a stream of the rare things that an app may want to know of: see [`Notice`]. A listener that falls far behind

@@ -54,6 +54,6 @@ pub use whimbrel_state::{
     ChannelItem, Diffs, Freshness, Items, LoadState, OlderEdge, OutboxSummary, Source, SyncState,
     TimelineItem, Unread, UnreadTotals, VectorDiff,
 };
-pub use whimbrel_store::{Store, StoreError};
+pub use whimbrel_store::{Recovery, Store, StoreError};
 pub use whimbrel_sync::{EngineConfig, FullJitter, RetryPolicy};
 pub use whimbrel_transport::{Connector, TransportError};

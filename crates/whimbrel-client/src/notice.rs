@@ -1,4 +1,5 @@
 use whimbrel_model::ChannelId;
+use whimbrel_store::Recovery;
 
 /// Notices that a slow listener may fall behind before it misses some. They are rare.
 pub(crate) const NOTICES: usize = 64;
@@ -13,6 +14,8 @@ pub enum Notice {
         /// Where.
         cid: ChannelId,
     },
+    /// The database was found damaged while it was open, and recovered.
+    Recovered(Recovery),
     /// A part of the client failed in a way that it should not have, and was started anew from what is on disk. Nothing is
     /// lost; please report it.
     Restarted {

@@ -1,4 +1,4 @@
-use crate::{files, recovery::Recovery};
+use crate::files;
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -7,6 +7,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
+use whimbrel_store::Recovery;
 use whimbrel_store::StoreError;
 
 /// What is known of an open database: whether it was found damaged, and whether it was recovered.

@@ -13,7 +13,7 @@
 //! - A transaction never depends on its caller: it runs to its end in the writing task.
 //! - At most one store, of all processes, has a database open for writing.
 //! - A file that is not understood (newer, another program's) is refused and left as it is.
-//! - A damaged one is never deleted: it is set aside, and a new one has its account and outbox ([`Recovery`]). What of
+//! - A damaged one is never deleted: it is set aside, and a new one has its account and outbox ([`Recovery`](whimbrel_store::Recovery)). What of
 //!   the outbox could not be read is said, never left out silently.
 //! - Every read is one statement, so it sees whole deltas only.
 
@@ -30,7 +30,6 @@ mod own;
 mod query;
 mod read;
 mod readers;
-mod recovery;
 mod salvage;
 mod schema;
 mod script;
@@ -38,5 +37,4 @@ mod store;
 mod write;
 mod writer;
 
-pub use recovery::Recovery;
 pub use store::SqliteStore;

@@ -6,7 +6,6 @@ use crate::{
     journal::{Journal, Noted},
     load,
     own::Own,
-    recovery::Recovery,
     salvage, schema,
 };
 use sqlx::{
@@ -14,7 +13,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteSynchronous},
 };
 use std::{fs, path::Path, time::Duration};
-use whimbrel_store::StoreError;
+use whimbrel_store::{Recovery, StoreError};
 
 /// How long to wait for a lock of SQLite: longer than any checkpoint, short enough that someone still waits for it.
 const BUSY: Duration = Duration::from_secs(5);

@@ -7,12 +7,11 @@ use crate::{
     load,
     opening::{self, Opened},
     own::Own,
-    recovery::Recovery,
     write,
 };
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, sqlite::SqliteRow};
 use std::path::Path;
-use whimbrel_store::StoreError;
+use whimbrel_store::{Recovery, StoreError};
 
 /// Sets the database at `path` aside and makes a new one, with what the journal has `noted` and what can be read of the
 /// file. However often it is interrupted, the next one goes on: the journal has everything before the file is moved.

@@ -1,6 +1,6 @@
 use crate::{
     database::Database, error, files, health::Health, journal::Journal, opening, opening::Opened,
-    readers::Readers, recovery::Recovery, schema, writer::Writer,
+    readers::Readers, schema, writer::Writer,
 };
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
@@ -13,7 +13,7 @@ use whimbrel_model::{
     ChannelId, ChannelSummary, Delta, Loaded, Member, Message, MessageId, MessagePage, MessageQuery, Read,
     User, UserId,
 };
-use whimbrel_store::{PageCursor, Query, Store, StoreError};
+use whimbrel_store::{PageCursor, Query, Recovery, Store, StoreError};
 
 /// One account's database in one SQLite file.
 ///
@@ -33,7 +33,7 @@ impl SqliteStore {
     /// only. Brings an older schema up to date before it returns.
     ///
     /// If it was one of ours and is damaged, its file is set aside and a new one is made with its account and outbox:
-    /// see [`recovery`](Self::recovery). To delete a database, delete every file whose name begins with its own.
+    /// see [`recovery`](Store::recovery). To delete a database, delete every file whose name begins with its own.
     ///
     /// # Errors
     /// [`StoreError::InUse`] while another store, in this process or another, has it open;
@@ -100,13 +100,6 @@ impl SqliteStore {
         }
     }
 
-    /// Returns what became of the database if it was found damaged: when this store was opened, or later, and then
-    /// recovered by [`load`](Store::load).
-    #[must_use]
-    pub fn recovery(&self) -> Option<Recovery> {
-        self.health.recovery()
-    }
-
     /// Returns where the database is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -161,6 +154,10 @@ impl Store for SqliteStore {
 
     async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError> {
         self.health.noticed(self.readers.users(users).await)
+    }
+
+    fn recovery(&self) -> Option<Recovery> {
+        self.health.recovery()
     }
 
     async fn close(&self) {

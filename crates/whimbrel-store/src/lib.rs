@@ -18,9 +18,11 @@
 
 mod error;
 mod memory;
+mod recovery;
 mod store;
 
 pub use error::StoreError;
 pub use memory::MemoryStore;
+pub use recovery::Recovery;
 pub use store::Store;
 pub use whimbrel_query::{PageCursor, Query};

@@ -1,4 +1,4 @@
-use crate::StoreError;
+use crate::{Recovery, StoreError};
 use async_trait::async_trait;
 use std::fmt::Debug;
 use whimbrel_model::{
@@ -56,6 +56,11 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Reads the profiles that are known of `users`, each once, by id.
     async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError>;
+
+    /// Returns what became of the database if it was found damaged, at open or since. A store that cannot tell, does not.
+    fn recovery(&self) -> Option<Recovery> {
+        None
+    }
 
     /// Finishes what runs and releases every handle. Later calls fail with [`StoreError::Closed`].
     async fn close(&self);

@@ -81,7 +81,13 @@ impl Driver {
     }
 
     async fn reload(&mut self) -> Result<(), Error> {
+        let before = self.parts.store.recovery();
         let loaded = self.parts.store.load().await?;
+        if let Some(recovery) = self.parts.store.recovery()
+            && before.as_ref() != Some(&recovery)
+        {
+            self.tell(crate::Notice::Recovered(recovery));
+        }
         let correction = outbox_difference(&self.parts.state.outbox(), &loaded.outbox);
         // Nothing will be told of an operation that is not on disk.
         let kept: HashSet<OpId> = loaded.outbox.iter().map(|item| item.id).collect();

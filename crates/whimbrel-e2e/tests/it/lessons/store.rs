@@ -187,6 +187,8 @@ async fn u26_a_damaged_database_costs_no_unsent_message() {
     std::fs::write(&path, &bytes).unwrap();
 
     let ada = device.open().await;
+    let recovery = ada.recovery().expect("it is told of");
+    assert_eq!((recovery.kept, recovery.lost), (2, Some(0)));
     let timeline = reef(&ada).timeline().await.unwrap();
     assert_eq!(ids(&timeline.items()), unsent, "what nobody else has is there");
     go_live(&ada).await;
