@@ -1,4 +1,4 @@
-//! Many schedules, on as many threads as there are processors; what comes out does not depend on how many that are.
+//! Many schedules, on as many threads as there are processors. What a schedule comes to does not depend on how many that are.
 
 use super::{Counters, Cut, Mutant, Violation, run};
 use std::{
@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Schedules that a thread takes at once.
-const CHUNK: u64 = 20;
+const CHUNK: u64 = 4;
 
 /// What many schedules came to.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ pub struct Total {
 }
 
 impl Total {
-    /// Runs `count` schedules, the seeds from `first` on, until `enough` of them failed.
+    /// Runs `count` schedules, the seeds from `first` on, until at least `enough` of them failed.
     #[must_use]
     pub fn of(first: u64, count: u64, mutant: Option<Mutant>, enough: usize) -> Self {
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
@@ -65,7 +65,6 @@ impl Total {
                 total.add(part);
             }
         }
-        total.failures.truncate(enough);
         total
     }
 

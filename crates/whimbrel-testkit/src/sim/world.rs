@@ -246,7 +246,7 @@ impl World {
         format!("not done after {} s: {}", PATIENCE_MS / 1_000, stuck.join("; "))
     }
 
-    fn step(&mut self, events: &mut u64, left: &mut u64) -> Result<(), Violation> {
+    pub(super) fn step(&mut self, events: &mut u64, left: &mut u64) -> Result<(), Violation> {
         *events += 1;
         if *events > MOST_EVENTS {
             return violated("L1", "the world spins");

