@@ -14,7 +14,8 @@ fn op(what: u8, a: u64, b: u64) -> Op {
     let some = |number: u64, text: &str| (number > 1).then(|| format!("{text} {number}"));
     match what {
         0 | 1 => send(3 + a % 3, None, b),
-        2 => send(3 + a % 3, Some(b), a),
+        // A reply is to an older message.
+        2 => send(3 + a % 3, Some(b % (3 + a % 3)), a),
         3..=5 => edit(a, b),
         6 | 7 => Op::DeleteMessage {
             cid: cid(),
