@@ -14,7 +14,7 @@ use hyper_util::{
 use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     io::AsyncWriteExt,
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::Semaphore,
     time::timeout,
 };
@@ -23,6 +23,10 @@ use whimbrel_hub::{Clock, Hub, HubConfig, Storage, SystemClock};
 
 /// How long a peer may take to send the head of a request.
 const HEADER_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Connections that may wait to be accepted: a herd that comes back at once. With the usual 128 the kernel drops the
+/// others, and each of those tries again only a second later. The kernel may have a lower limit of its own.
+const BACKLOG: u32 = 4_096;
 
 /// How long accepting pauses when the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -75,7 +79,7 @@ impl Server {
             .check()
             .map_err(|(key, problem)| ConfigError::new(key, &Source::Default, problem))?;
         let tokens = Tokens::new(&config.auth)?;
-        let listener = listen(config.listen).await?;
+        let listener = listen(config.listen)?;
         let storage = Arc::new(SqliteStorage::open(&config.database).await?);
         let hub_config = HubConfig {
             heartbeat: config.heartbeat,
@@ -168,13 +172,25 @@ impl Drop for RunningServer {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::AddrInUse => StartError::AddressInUse { address },
-            _ => StartError::Listen { address, error },
-        })
+fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    bind(address).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => StartError::AddressInUse { address },
+        _ => StartError::Listen { address, error },
+    })
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // Where an address that was just in use is free for others only after a while, a restart has to get it at once.
+    // Elsewhere the same flag lets two servers share it.
+    if cfg!(not(windows)) {
+        socket.set_reuseaddr(true)?;
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 async fn accept(
@@ -289,6 +305,27 @@ impl StopSignals {
         // Without a way to be told, it runs until it is ended.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_herd_waits_to_be_accepted_and_is_not_dropped() {
+        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut herd = Vec::new();
+        for number in 0..300 {
+            // One that the kernel has dropped would try again for minutes.
+            let connected = timeout(Duration::from_secs(10), TcpStream::connect(address)).await;
+            herd.push(
+                connected
+                    .unwrap_or_else(|_| panic!("{number} wait, and no more can"))
+                    .unwrap(),
+            );
         }
     }
 }

@@ -8,12 +8,20 @@ use super::{
 use sqlx::{SqliteConnection, SqlitePool, sqlite::SqliteRow};
 use std::path::Path;
 use whimbrel_hub::{HeadsPlan, HistoryPlan, PagePlan, StorageError};
-use whimbrel_model::{ChannelId, Cursor, Epoch, Head, Row, RowKey, StreamId, User, UserId};
+use whimbrel_model::{ChannelId, Cursor, Epoch, Head, Row, RowKey, StreamId, User, UserId, limits};
 use whimbrel_protocol::{HeadsPage, HistoryPage, Page, StreamHead};
 
 const HEAD: &str = "
 SELECT s.id, coalesce(s.ver, 0), coalesce(s.seq, 0), (SELECT other IS NOT NULL FROM rows WHERE key = ?2)
 FROM (SELECT 1) LEFT JOIN streams s ON s.name = ?1";
+
+/// What [`HEAD`] and [`FEED`] say, in one statement, which is a snapshot by itself: the head on every line, and a line
+/// without a body if no row follows.
+const HEAD_AND_FEED: &str = "
+SELECT s.id, coalesce(s.ver, 0), coalesce(s.seq, 0), (SELECT other IS NOT NULL FROM rows WHERE key = ?2), r.body
+FROM (SELECT 1) LEFT JOIN streams s ON s.name = ?1
+LEFT JOIN rows r INDEXED BY rows_feed ON r.stream = s.id AND r.ver > ?3
+ORDER BY r.ver LIMIT ?4";
 
 const FEED: &str = "SELECT body FROM rows WHERE stream = ?1 AND ver > ?2 ORDER BY ver LIMIT ?3";
 
@@ -136,6 +144,12 @@ impl SqliteReader {
         cursor: Option<Cursor>,
         limit: usize,
     ) -> Result<Page, StorageError> {
+        // Most pages go on from a cursor, and hold no members: those take one trip to the database instead of four.
+        if let Some(cursor) = cursor.filter(|cursor| cursor.window.is_none())
+            && let Some(page) = self.next_page(user, stream, cursor, limit).await?
+        {
+            return Ok(page);
+        }
         let mut snapshot = self.pool.begin().await.map_err(unusable)?;
         let opened = open_stream(&mut snapshot, user, stream).await?;
         let plan = PagePlan::new(stream, self.epoch, opened.head, cursor, limit);
@@ -160,6 +174,39 @@ impl SqliteReader {
         let profiles = profiles_of(&mut snapshot, &rows).await?;
         snapshot.rollback().await.map_err(unusable)?;
         Ok(plan.finish(rows, profiles))
+    }
+
+    /// Reads the page after a cursor in one statement. Nothing: it takes more than that.
+    async fn next_page(
+        &self,
+        user: &UserId,
+        stream: &StreamId,
+        cursor: Cursor,
+        limit: usize,
+    ) -> Result<Option<Page>, StorageError> {
+        let door = Door::new(user, stream)?;
+        let lines = sqlx::query(HEAD_AND_FEED)
+            .bind(stream.to_string())
+            .bind(door.member.as_deref())
+            .bind(signed(cursor.ver))
+            .bind(signed(limit.clamp(1, limits::PAGE_ROWS) as u64 + 1))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(unusable)?;
+        let Some(first) = lines.first() else {
+            return Ok(None);
+        };
+        let opened = door.open(first)?;
+        let plan = PagePlan::new(stream, self.epoch, opened.head, Some(cursor), limit);
+        // It asks for more than what follows the cursor: the beginning, or what is in a window.
+        if plan.after() != cursor.ver || plan.window_lo() > 1 {
+            return Ok(None);
+        }
+        let bodies = lines.iter().map(|line| get::<Option<&str>>(line, 4));
+        let rows = bodies.filter_map(Result::transpose).map(|body| row(body?));
+        let rows: Vec<Row> = rows.collect::<Result<_, StorageError>>()?;
+        let has_members = rows.iter().any(|row| matches!(row, Row::Member(_)));
+        Ok((!has_members).then(|| plan.finish(rows, Vec::new())))
     }
 
     pub(super) async fn history(
@@ -243,34 +290,54 @@ impl SqliteReader {
     }
 }
 
+/// The check that a user may see a stream.
+struct Door<'a> {
+    stream: &'a StreamId,
+    /// The key of the member row that lets the user in. Absent: no one else is let in.
+    member: Option<String>,
+}
+
+impl<'a> Door<'a> {
+    /// Refuses at once what no row can allow.
+    fn new(user: &UserId, stream: &'a StreamId) -> Result<Self, StorageError> {
+        let member = match stream {
+            StreamId::User(owner) if owner == user => None,
+            StreamId::User(_) => return Err(StorageError::forbidden(stream)),
+            StreamId::Channel(cid) => Some(key_text(&RowKey::Member(cid.clone(), user.clone()))),
+        };
+        Ok(Self { stream, member })
+    }
+
+    /// Takes a line that begins as [`HEAD`] does.
+    fn open(&self, line: &SqliteRow) -> Result<Opened, StorageError> {
+        if let StreamId::Channel(cid) = self.stream {
+            match get::<Option<bool>>(line, 3)? {
+                None => return Err(StorageError::channel_not_found(cid)),
+                Some(false) => return Err(StorageError::not_member(cid)),
+                Some(true) => {}
+            }
+        }
+        Ok(Opened {
+            id: get(line, 0)?,
+            head: head(line, 1)?,
+        })
+    }
+}
+
 /// Reads the head of a stream, if the user may see it.
 async fn open_stream(
     snapshot: &mut SqliteConnection,
     user: &UserId,
     stream: &StreamId,
 ) -> Result<Opened, StorageError> {
-    let member = match stream {
-        StreamId::User(owner) if owner == user => None,
-        StreamId::User(_) => return Err(StorageError::forbidden(stream)),
-        StreamId::Channel(cid) => Some((cid, key_text(&RowKey::Member(cid.clone(), user.clone())))),
-    };
+    let door = Door::new(user, stream)?;
     let line = sqlx::query(HEAD)
         .bind(stream.to_string())
-        .bind(member.as_ref().map(|(_, key)| key.as_str()))
+        .bind(door.member.as_deref())
         .fetch_one(snapshot)
         .await
         .map_err(unusable)?;
-    if let Some((cid, _)) = member {
-        match get::<Option<bool>>(&line, 3)? {
-            None => return Err(StorageError::channel_not_found(cid)),
-            Some(false) => return Err(StorageError::not_member(cid)),
-            Some(true) => {}
-        }
-    }
-    Ok(Opened {
-        id: get(&line, 0)?,
-        head: head(&line, 1)?,
-    })
+    door.open(&line)
 }
 
 async fn profiles_of(snapshot: &mut SqliteConnection, rows: &[Row]) -> Result<Vec<User>, StorageError> {
