@@ -86,7 +86,7 @@ const BENCHES: &[Bench] = &[
     Bench {
         id: "P6",
         name: "catchup",
-        measures: "10,000 to 450,000 missed messages of 500 channels, and 50 to 5,000 channels that moved, until stored and shown",
+        measures: "10,000 to 450,000 missed messages, and 50 to 5,000 channels that moved, until stored and shown",
         run: catchup::run,
     },
     Bench {
