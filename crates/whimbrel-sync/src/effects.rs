@@ -1,4 +1,5 @@
 use crate::HistoryError;
+use std::collections::HashSet;
 use whimbrel_model::{Change, ChannelId, Code, Delta, OpId, Rejection};
 use whimbrel_protocol::{ClientFrame, Ops};
 
@@ -48,22 +49,31 @@ pub enum Notice {
 impl Effects {
     /// Appends the effects of a later input. Committing them as one is as good as one after the other, and faster.
     pub fn merge(&mut self, later: Self) {
-        // What the later input ended need not leave any more: it would leave without being on disk.
-        for change in &later.delta.changes {
-            if let Change::OutboxRemoved(id) = change {
-                self.withdraw(*id);
-            }
-        }
+        // What the later input ended need not leave any more: it would leave without being on disk. And what it sends again,
+        // because an answer to an earlier attempt came meanwhile, has to leave once.
+        let ended = later.delta.changes.iter().filter_map(|change| match change {
+            Change::OutboxRemoved(id) => Some(*id),
+            _ => None,
+        });
+        let again = later.frames.iter().filter_map(|frame| match frame {
+            ClientFrame::Ops(Ops { ops }) => Some(ops.iter().map(|envelope| envelope.id)),
+            _ => None,
+        });
+        let withdrawn: HashSet<OpId> = ended.chain(again.flatten()).collect();
+        self.withdraw(&withdrawn);
         self.delta.extend(later.delta);
         self.frames.extend(later.frames);
         self.link = later.link.or(self.link.take());
         self.notices.extend(later.notices);
     }
 
-    fn withdraw(&mut self, id: OpId) {
+    fn withdraw(&mut self, withdrawn: &HashSet<OpId>) {
+        if withdrawn.is_empty() {
+            return;
+        }
         self.frames.retain_mut(|frame| match frame {
             ClientFrame::Ops(Ops { ops }) => {
-                ops.retain(|envelope| envelope.id != id);
+                ops.retain(|envelope| !withdrawn.contains(&envelope.id));
                 !ops.is_empty()
             }
             _ => true,

@@ -292,3 +292,22 @@ fn connections_that_are_lost_do_not_use_up_the_places_on_the_way() {
         }));
     }
 }
+
+#[test]
+fn what_is_sent_twice_in_one_round_leaves_once() {
+    let mut world = World::live();
+    let (first, effects) = world.queue(send("general", 1));
+    assert_eq!(op_ids(&effects.frames), [first]);
+    drop(world.frame(retry(first, Code::OutOfOrder, Some(1_000))));
+    let at = world.engine.next_attempt(first).expect("it waits for a moment");
+    world.now = at;
+    // The wait is over, and in the same round the answer to a repeat of the first attempt comes.
+    let mut round = world.with_env(|engine, env| engine.handle(Input::Timer, env));
+    assert_eq!(op_ids(&round.frames), [first]);
+    let late = retry(first, Code::OutOfOrder, Some(0));
+    round.merge(world.with_env(|engine, env| engine.handle(Input::Frame(late), env)));
+    let timer = world.with_env(|engine, env| engine.handle(Input::Timer, env));
+    round.merge(timer);
+    assert_eq!(op_ids(&round.frames), [first]);
+    drop(world.commit(round));
+}
