@@ -14,6 +14,8 @@ pub(super) struct Watch {
     resets: BTreeMap<StreamId, BTreeSet<u64>>,
     /// Operations that left on this connection, and have no answer.
     in_flight: BTreeSet<OpId>,
+    /// The lanes of which something was refused for now, with what has left again since without an answer.
+    refused: BTreeMap<Lane, BTreeSet<OpId>>,
     /// Operations that are not to come again before a moment.
     not_before: BTreeMap<OpId, u64>,
     /// The server asked not to be called before this moment.
@@ -30,6 +32,7 @@ impl Watch {
         self.moves.clear();
         self.resets.clear();
         self.in_flight.clear();
+        self.refused.clear();
         if self.insists {
             self.redial_after = 0;
         }
@@ -48,7 +51,7 @@ impl Watch {
             if self.not_before.remove(&op.id).is_some_and(|until| now < until) {
                 return violated("C12", format!("{} came again before its time", op.id));
             }
-            if !self.in_flight.insert(op.id) {
+            if !self.in_flight.insert(op.id) && !self.may_repeat(op) {
                 return violated("C5", format!("{} left twice without an answer", op.id));
             }
         }
@@ -59,6 +62,13 @@ impl Watch {
             );
         }
         Ok(())
+    }
+
+    /// Whether a refusal for now of its lane had arrived: the engine may have sent again before it saw it, and then takes it
+    /// for an answer to what it sent.
+    fn may_repeat(&mut self, op: &OpEnvelope) -> bool {
+        let repeated = self.refused.get_mut(&op.op.lane());
+        repeated.is_some_and(|repeated| repeated.insert(op.id))
     }
 
     /// A frame has arrived; the engine will see it before it does anything else. `lane` finds the lane and the place of an
@@ -112,6 +122,7 @@ impl Watch {
         }
         // What comes after it is taken back with it; if it came too early, what comes before it too.
         if let Some((of, place)) = lane(result.id) {
+            self.refused.insert(of.clone(), BTreeSet::new());
             self.in_flight
                 .retain(|id| lane(*id).is_none_or(|(other, at)| other != of || (at < place && !all)));
         }
