@@ -16,12 +16,12 @@ SELECT s.id, coalesce(s.ver, 0), coalesce(s.seq, 0), (SELECT other IS NOT NULL F
 FROM (SELECT 1) LEFT JOIN streams s ON s.name = ?1";
 
 /// What [`HEAD`] and [`FEED`] say, in one statement, which is a snapshot by itself: the head on every line, and a line
-/// without a body if no row follows.
+/// without a body if no row follows. The rows are cut before they are joined: after that SQLite would sort all that follow.
 const HEAD_AND_FEED: &str = "
 SELECT s.id, coalesce(s.ver, 0), coalesce(s.seq, 0), (SELECT other IS NOT NULL FROM rows WHERE key = ?2), r.body
 FROM (SELECT 1) LEFT JOIN streams s ON s.name = ?1
-LEFT JOIN rows r INDEXED BY rows_feed ON r.stream = s.id AND r.ver > ?3
-ORDER BY r.ver LIMIT ?4";
+LEFT JOIN (SELECT body FROM rows INDEXED BY rows_feed
+  WHERE stream = (SELECT id FROM streams WHERE name = ?1) AND ver > ?3 ORDER BY ver LIMIT ?4) r";
 
 const FEED: &str = "SELECT body FROM rows WHERE stream = ?1 AND ver > ?2 ORDER BY ver LIMIT ?3";
 
@@ -365,4 +365,30 @@ async fn profiles_of(snapshot: &mut SqliteConnection, rows: &[Row]) -> Result<Ve
 
 fn bodies(lines: &[SqliteRow]) -> Result<Vec<Row>, StorageError> {
     lines.iter().map(|line| row(get::<&str>(line, 0)?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::{AssertSqlSafe, Connection};
+
+    #[tokio::test]
+    async fn no_page_of_a_feed_is_cut_from_all_that_follows() {
+        let mut database = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let schema = sqlx::raw_sql(include_str!("schema.sql"));
+        schema.execute(&mut database).await.unwrap();
+        for statement in [HEAD_AND_FEED, FEED] {
+            let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")))
+                .fetch_all(&mut database)
+                .await
+                .unwrap();
+            let plan: Vec<String> = plan.iter().map(|line| get(line, 3).unwrap()).collect();
+            assert!(
+                plan.iter()
+                    .any(|step| step.contains("rows_feed (stream=? AND ver>?)")),
+                "{plan:?}"
+            );
+            assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:?}");
+        }
+    }
 }
