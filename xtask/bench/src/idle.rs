@@ -1,7 +1,7 @@
 //! P4: connections that are logged in and subscribed, with nothing going on, and coming back to nothing new.
 //!
 //! The references are a server that only holds connections, and plain HTTP requests to the same server, each on a
-//! connection of its own.
+//! connection of its own; bytes are compared with their goal.
 
 use crate::crowd::{Ask, Met};
 use crate::figure::{Figure, Plan, Result};

@@ -4,6 +4,7 @@
 //! ## Invariants
 //!
 //! - Every figure has a reference that was measured in the same run, in turns with it: the machine's load moves both.
+//!   Bytes and frames, which no load moves, are compared with what they should be.
 //! - A figure is a median; a ratio is the median of the ratios of each round.
 //! - A bench that cannot run is an error. A goal that is not met is a figure.
 
