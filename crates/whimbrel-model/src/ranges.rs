@@ -157,6 +157,13 @@ impl RangeSet {
         self.gaps(newest).into_iter().rev().find(inner)
     }
 
+    /// Returns whether there is such a gap at all. This is cheap, for use at each live event.
+    #[must_use]
+    pub fn has_gap(&self) -> bool {
+        let stale = self.0.iter().any(|run| run.stale_since.is_some());
+        stale || self.0.windows(2).any(|pair| pair[0].hi + 1 < pair[1].lo)
+    }
+
     /// Returns the first sequence of the fresh run that holds or directly precedes `seq`, or `seq + 1` if none does.
     #[must_use]
     pub fn fresh_start(&self, seq: u64) -> u64 {
@@ -270,6 +277,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn there_is_a_gap_if_one_is_found(
+            runs in proptest::collection::vec((1_u64..40, 0_u64..8, 0..8), 0..12),
+        ) {
+            let mut set = RangeSet::default();
+            for (lo, len, chance) in runs {
+                if chance == 0 {
+                    set.mark_stale(7);
+                }
+                set.insert(lo, lo + len);
+                prop_assert_eq!(set.has_gap(), set.newest_gap(1).is_some());
+            }
+        }
+
         #[test]
         fn coverage_is_the_union(runs in proptest::collection::vec((1_u64..40, 0_u64..8), 0..12)) {
             let mut set = RangeSet::default();

@@ -85,7 +85,7 @@ impl Streams {
             streams,
             gapped: ranges
                 .iter()
-                .filter(|(_, ranges)| ranges.newest_gap(1).is_some())
+                .filter(|(_, ranges)| ranges.has_gap())
                 .map(|(cid, _)| cid.clone())
                 .collect(),
             resting: BTreeMap::new(),
@@ -536,7 +536,7 @@ impl Streams {
         }
         let ranges = self.ranges.entry(cid.clone()).or_default();
         ranges.insert(lo, hi);
-        if ranges.newest_gap(1).is_some() {
+        if ranges.has_gap() {
             self.gapped.insert(cid.clone());
         }
         delta.push(Change::Ranges(cid.clone(), ranges.clone()));
