@@ -359,10 +359,11 @@ impl Channel {
     }
 
     /// Fetches up to `limit` (at most a page) of the newest messages of a gap. They are on disk, and in the open timelines
-    /// that reach so far, when this returns; what is left of the gap is in [`Channel::gaps`].
+    /// that reach so far, when this returns; what is left of the gap is in [`Channel::gaps`]. An empty gap is filled at once.
     ///
     /// # Errors
-    /// [`Error::History`] when there is no connection, or the server refuses.
+    /// [`Error::History`] when there is no connection, or the server refuses. [`Error::Invalid`] when the gap ends beyond
+    /// every number that a message can have.
     pub async fn fill_gap(&self, gap: Gap, limit: usize) -> Result<(), Error> {
         let cid = self.cid.clone();
         self.client

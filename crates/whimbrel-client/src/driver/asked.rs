@@ -3,7 +3,7 @@
 use super::{Driver, Round};
 use crate::{Error, command::Reply, explain::Facts};
 use std::time::Duration;
-use whimbrel_model::{ChannelId, Gap, OpId, limits};
+use whimbrel_model::{ChannelId, Gap, Invalid, OpId, limits};
 use whimbrel_sync::HistoryError;
 
 impl Driver {
@@ -42,10 +42,21 @@ impl Driver {
         reply: Reply<()>,
         round: &mut Round,
     ) {
-        let missing = (gap.hi + 1).saturating_sub(gap.lo);
+        // Anybody can make a gap. Messages begin at 1, and what follows the last one has to be a number too.
+        let lo = gap.lo.max(1);
+        if lo > gap.hi {
+            drop(reply.send(Ok(())));
+            return;
+        }
+        if gap.hi >= limits::NUMBER {
+            let problem = format!("must be below {}, got {}", limits::NUMBER, gap.hi);
+            drop(reply.send(Err(Invalid::new("gap.hi", problem).into())));
+            return;
+        }
+        let before = gap.hi + 1;
         let limit = limit.clamp(1, limits::PAGE_ROWS) as u64;
-        let limit = u32::try_from(limit.min(missing)).unwrap_or(u32::MAX);
-        match self.with_env(|engine, env| engine.fetch_history(cid, gap.hi + 1, limit, env)) {
+        let limit = u32::try_from(limit.min(before - lo)).unwrap_or(u32::MAX);
+        match self.with_env(|engine, env| engine.fetch_history(cid, before, limit, env)) {
             Ok((request, effects)) => {
                 self.filling.insert(request, reply);
                 round.effects.merge(effects);

@@ -254,3 +254,28 @@ async fn a_gap_is_told_of_and_filled_on_demand() {
     let error = channel.fill_gap(left, 100).await.unwrap_err();
     assert_eq!(error.code(), "not_connected");
 }
+
+#[tokio::test]
+async fn a_gap_that_nobody_can_have_is_not_asked_for() {
+    let server = TestServer::new();
+    let ada = online(&server, "ada").await;
+    made(&ada).await;
+    let channel = general(&ada);
+    let fill = |lo, hi| channel.fill_gap(Gap { lo, hi, stale: false }, 10);
+    for (lo, hi) in [
+        (limits::NUMBER, limits::NUMBER),
+        (1, u64::MAX),
+        (u64::MAX, u64::MAX),
+    ] {
+        let error = fill(lo, hi).await.unwrap_err();
+        assert_eq!(error.code(), "invalid");
+        assert!(error.to_string().contains(&hi.to_string()), "{error}");
+    }
+    // What lies within the numbers and holds no message is asked for, and there is nothing.
+    fill(1, limits::NUMBER - 1).await.unwrap();
+    ada.disconnect().await.unwrap();
+    assert_eq!(fill(1, 5).await.unwrap_err().code(), "not_connected");
+    for (lo, hi) in [(5, 4), (1, 0), (0, 0), (u64::MAX, 1)] {
+        fill(lo, hi).await.unwrap();
+    }
+}
