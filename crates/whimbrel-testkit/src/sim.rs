@@ -12,9 +12,12 @@
 
 mod action;
 mod check;
+mod commit;
+mod deed;
 mod device;
 mod dice;
 mod fault;
+mod flood;
 mod fold;
 mod fresh;
 mod ghost;
@@ -26,6 +29,7 @@ mod net;
 mod observe;
 mod oracle;
 mod plan;
+mod power;
 mod run;
 mod server;
 mod shrink;
