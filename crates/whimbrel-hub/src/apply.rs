@@ -1,6 +1,7 @@
 //! The decision on operations: a pure function from what is stored to what is to be stored and told.
 
 mod channel;
+mod draft;
 mod member;
 mod message;
 mod reaction;
@@ -109,6 +110,10 @@ fn decide_one(set: &mut WorkingSet, scene: &Scene<'_>) -> Applied {
             if !matches!(scene.op.op, Op::SendMessage { .. }) {
                 record(set, scene, Answer::Accepted);
             }
+            if steps.is_empty() && matches!(scene.op.op, Op::CreateChannel { .. }) {
+                // A distinct channel that is there: the maker learns of it at once, as after a repeat.
+                return replay::accepted(set, scene);
+            }
             let events = steps.finish(set);
             let steps = events
                 .iter()
@@ -151,6 +156,7 @@ fn is_answered(set: &WorkingSet, user: &UserId, op: whimbrel_model::OpId) -> boo
 fn carry_out(set: &mut WorkingSet, scene: &Scene<'_>) -> Result<Steps, Refusal> {
     let op = &scene.op.op;
     op.validate()?;
+    op.validate_distinct(scene.user)?;
     authorize(set, scene)?;
     match op {
         Op::CreateChannel {
@@ -177,14 +183,32 @@ fn carry_out(set: &mut WorkingSet, scene: &Scene<'_>) -> Result<Steps, Refusal> 
         Op::SendMessage { .. } => message::send(set, scene),
         Op::EditMessage { id, body, .. } => Ok(message::edit(set, scene, *id, body)),
         Op::DeleteMessage { id, .. } => Ok(message::delete(set, scene, *id)),
+        Op::PinMessage { id, until, .. } => Ok(message::pin(set, scene, *id, *until)),
+        Op::UnpinMessage { id, .. } => Ok(message::unpin(set, *id)),
         Op::AddReaction { message, kind, .. } => Ok(reaction::set(set, scene, *message, kind, false)),
         Op::RemoveReaction { message, kind, .. } => Ok(reaction::set(set, scene, *message, kind, true)),
-        Op::MarkRead { cid, epoch, seq } => {
+        Op::MarkRead {
+            cid,
+            thread,
+            epoch,
+            seq,
+        } => {
             let position = ReadPosition {
                 epoch: *epoch,
                 seq: *seq,
             };
-            read::mark(set, scene, cid, position)
+            read::mark(set, scene, cid, *thread, position)
+        }
+        Op::UpdateMembership { cid, change } => Ok(member::keep(set, scene, cid, change)),
+        Op::SaveDraft {
+            cid,
+            parent,
+            device,
+            content,
+            replaces,
+        } => {
+            let place = draft::Place { cid, parent: *parent };
+            Ok(draft::save(set, scene, place, (*device, content), replaces))
         }
         Op::UpdateUser { name, image, custom } => {
             let patch = channel::Patch { name, image, custom };

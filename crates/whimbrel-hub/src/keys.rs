@@ -1,5 +1,5 @@
 use std::collections::BTreeSet;
-use whimbrel_model::{ChannelId, MessageId, Op, OpEnvelope, OpId, ReactionType, StreamId, UserId};
+use whimbrel_model::{ChannelId, DeviceId, MessageId, Op, OpEnvelope, OpId, ReactionType, StreamId, UserId};
 
 /// One operation of one user, as it reaches the hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,10 +21,14 @@ pub struct Keys {
     pub members: BTreeSet<(ChannelId, UserId)>,
     /// Message rows, whatever their channel.
     pub messages: BTreeSet<MessageId>,
+    /// Those of the messages of which the one that they reply to, if any, is read too: only what is stored says which it is.
+    pub replies: BTreeSet<MessageId>,
     /// Reaction rows.
     pub reactions: BTreeSet<(MessageId, UserId, ReactionType)>,
-    /// Read positions.
-    pub reads: BTreeSet<(ChannelId, UserId)>,
+    /// Read positions, in a channel or in the thread of a message.
+    pub reads: BTreeSet<(ChannelId, UserId, Option<MessageId>)>,
+    /// Drafts: (user, channel, thread, device).
+    pub drafts: BTreeSet<(UserId, ChannelId, Option<MessageId>, DeviceId)>,
     /// Profiles.
     pub users: BTreeSet<UserId>,
     /// Result rows, and the message rows whose (author, op id) it is.
@@ -62,8 +66,33 @@ impl Keys {
             Op::AddReaction { message, kind, .. } | Op::RemoveReaction { message, kind, .. } => {
                 self.reactions.insert((*message, user.clone(), kind.clone()));
             }
-            Op::MarkRead { cid, .. } => {
-                self.reads.insert((cid.clone(), user.clone()));
+            Op::MarkRead { cid, thread, .. } => {
+                self.reads.insert((cid.clone(), user.clone(), *thread));
+            }
+            Op::SendMessage {
+                cid,
+                parent: Some(parent),
+                ..
+            } => {
+                self.reads.insert((cid.clone(), user.clone(), Some(*parent)));
+            }
+            Op::DeleteMessage { id, .. } => {
+                self.replies.insert(*id);
+            }
+            Op::UpdateMembership { .. } => {
+                self.streams.insert(StreamId::User(user.clone()));
+            }
+            Op::SaveDraft {
+                cid,
+                parent,
+                device,
+                replaces,
+                ..
+            } => {
+                self.streams.insert(StreamId::User(user.clone()));
+                let devices = replaces.iter().map(|seen| seen.device).chain([*device]);
+                let slots = devices.map(|device| (user.clone(), cid.clone(), *parent, device));
+                self.drafts.extend(slots);
             }
             Op::UpdateUser { .. } => {
                 self.streams.insert(StreamId::User(user.clone()));
@@ -72,7 +101,8 @@ impl Keys {
             Op::UpdateChannel { .. }
             | Op::SendMessage { .. }
             | Op::EditMessage { .. }
-            | Op::DeleteMessage { .. } => {}
+            | Op::PinMessage { .. }
+            | Op::UnpinMessage { .. } => {}
         }
     }
 

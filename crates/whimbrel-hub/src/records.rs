@@ -1,5 +1,6 @@
 use whimbrel_model::{
-    Channel, Code, Head, Member, Membership, Message, OpId, Reaction, Read, StreamId, Timestamp, User, UserId,
+    Channel, Code, Draft, Head, Member, Membership, Message, OpId, Reaction, Read, StreamId, Timestamp, User,
+    UserId,
 };
 
 /// SHA-256 of an operation's content, see [`OpEnvelope::digest`](whimbrel_model::OpEnvelope::digest).
@@ -22,8 +23,10 @@ pub struct Records {
     pub messages: Vec<MessageRecord>,
     /// By (message, user, kind).
     pub reactions: Vec<Reaction>,
-    /// By (cid, user).
+    /// By (cid, user, thread).
     pub reads: Vec<Read>,
+    /// By (user, cid, thread, device).
+    pub drafts: Vec<Draft>,
     /// Profiles, by user.
     pub users: Vec<User>,
     /// By (user, op id).
@@ -40,6 +43,7 @@ impl Records {
         self.messages.extend(other.messages);
         self.reactions.extend(other.reactions);
         self.reads.extend(other.reads);
+        self.drafts.extend(other.drafts);
         self.users.extend(other.users);
         self.results.extend(other.results);
     }

@@ -1,11 +1,13 @@
 use crate::{ChannelRecord, MessageRecord, Records, ResultRecord};
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
-    ChannelId, Head, Member, Membership, MessageId, OpId, Reaction, ReactionType, Read, Row, RowKey,
-    StreamId, User, UserId,
+    ChannelId, DeviceId, Draft, Head, Member, Membership, MessageId, OpId, Reaction, ReactionType, Read, Row,
+    RowKey, StreamId, User, UserId,
 };
 
 type Place = (ChannelId, UserId);
+type ReadKey = (ChannelId, UserId, Option<MessageId>);
+type DraftKey = (UserId, ChannelId, Option<MessageId>, DeviceId);
 type ReactionKey = (MessageId, UserId, ReactionType);
 
 /// The copy of the stored rows that one transaction works on: what was read, and what has changed since.
@@ -21,7 +23,8 @@ pub struct WorkingSet {
     messages: BTreeMap<MessageId, MessageRecord>,
     by_op: BTreeMap<(UserId, OpId), MessageId>,
     reactions: BTreeMap<ReactionKey, Reaction>,
-    reads: BTreeMap<Place, Read>,
+    reads: BTreeMap<ReadKey, Read>,
+    drafts: BTreeMap<DraftKey, Draft>,
     users: BTreeMap<UserId, User>,
     results: BTreeMap<(UserId, OpId), ResultRecord>,
     changed: Changed,
@@ -60,7 +63,12 @@ impl WorkingSet {
                 .insert((row.message, row.user.clone(), row.kind.clone()), row);
         }
         for row in stored.reads {
-            set.reads.insert((row.cid.clone(), row.user.clone()), row);
+            set.reads
+                .insert((row.cid.clone(), row.user.clone(), row.thread), row);
+        }
+        for row in stored.drafts {
+            let key = (row.user.clone(), row.cid.clone(), row.parent, row.device);
+            set.drafts.insert(key, row);
         }
         for row in stored.users {
             set.users.insert(row.id.clone(), row);
@@ -86,11 +94,18 @@ impl WorkingSet {
                 RowKey::Reaction(id, user, kind) => {
                     writes.reactions.extend(self.reaction(*id, user, kind).cloned());
                 }
-                RowKey::Read(cid, user) => writes.reads.extend(self.read(cid, user).cloned()),
+                RowKey::Read(cid, user, thread) => {
+                    writes.reads.extend(self.read(cid, user, *thread).cloned());
+                }
                 RowKey::Membership(cid, user) => {
                     writes.memberships.extend(self.membership(cid, user).cloned());
                 }
                 RowKey::User(user) => writes.users.extend(self.user(user).cloned()),
+                RowKey::Draft(user, cid, thread, device) => {
+                    writes
+                        .drafts
+                        .extend(self.draft(user, cid, *thread, *device).cloned());
+                }
             }
         }
         for key in &self.changed.results {
@@ -130,8 +145,18 @@ impl WorkingSet {
         self.reactions.get(&(id, user.clone(), kind.clone()))
     }
 
-    pub(crate) fn read(&self, cid: &ChannelId, user: &UserId) -> Option<&Read> {
-        self.reads.get(&(cid.clone(), user.clone()))
+    pub(crate) fn read(&self, cid: &ChannelId, user: &UserId, thread: Option<MessageId>) -> Option<&Read> {
+        self.reads.get(&(cid.clone(), user.clone(), thread))
+    }
+
+    pub(crate) fn draft(
+        &self,
+        user: &UserId,
+        cid: &ChannelId,
+        thread: Option<MessageId>,
+        device: DeviceId,
+    ) -> Option<&Draft> {
+        self.drafts.get(&(user.clone(), cid.clone(), thread, device))
     }
 
     pub(crate) fn user(&self, user: &UserId) -> Option<&User> {
@@ -176,38 +201,28 @@ impl WorkingSet {
 
     /// Puts a row that is stored as it is: any but a channel or a message, which have a record of their own.
     pub(crate) fn put_plain(&mut self, row: PlainRow) {
+        self.changed.rows.insert(Row::from(row.clone()).key());
         match row {
             PlainRow::Member(row) => {
-                let place = (row.cid.clone(), row.user.clone());
-                self.changed
-                    .rows
-                    .insert(RowKey::Member(place.0.clone(), place.1.clone()));
-                self.members.insert(place, row);
+                self.members.insert((row.cid.clone(), row.user.clone()), row);
             }
             PlainRow::Membership(row) => {
-                let place = (row.cid.clone(), row.user.clone());
-                self.changed
-                    .rows
-                    .insert(RowKey::Membership(place.0.clone(), place.1.clone()));
-                self.memberships.insert(place, row);
+                self.memberships.insert((row.cid.clone(), row.user.clone()), row);
             }
             PlainRow::Reaction(row) => {
-                let key = (row.message, row.user.clone(), row.kind.clone());
-                self.changed
-                    .rows
-                    .insert(RowKey::Reaction(key.0, key.1.clone(), key.2.clone()));
-                self.reactions.insert(key, row);
+                self.reactions
+                    .insert((row.message, row.user.clone(), row.kind.clone()), row);
             }
             PlainRow::Read(row) => {
-                let place = (row.cid.clone(), row.user.clone());
-                self.changed
-                    .rows
-                    .insert(RowKey::Read(place.0.clone(), place.1.clone()));
-                self.reads.insert(place, row);
+                self.reads
+                    .insert((row.cid.clone(), row.user.clone(), row.thread), row);
             }
             PlainRow::User(row) => {
-                self.changed.rows.insert(RowKey::User(row.id.clone()));
                 self.users.insert(row.id.clone(), row);
+            }
+            PlainRow::Draft(row) => {
+                let key = (row.user.clone(), row.cid.clone(), row.parent, row.device);
+                self.drafts.insert(key, row);
             }
         }
     }
@@ -227,6 +242,7 @@ pub(crate) enum PlainRow {
     Reaction(Reaction),
     Read(Read),
     User(User),
+    Draft(Draft),
 }
 
 impl From<PlainRow> for Row {
@@ -237,6 +253,7 @@ impl From<PlainRow> for Row {
             PlainRow::Reaction(row) => Self::Reaction(row),
             PlainRow::Read(row) => Self::Read(row),
             PlainRow::User(row) => Self::User(row),
+            PlainRow::Draft(row) => Self::Draft(row),
         }
     }
 }

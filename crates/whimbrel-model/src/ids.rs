@@ -2,8 +2,20 @@
 
 use crate::{Invalid, limits};
 use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr, sync::Arc};
+use sha2::{Digest, Sha256};
+use std::{
+    collections::BTreeSet,
+    fmt::{self, Write as _},
+    str::FromStr,
+    sync::Arc,
+};
 use uuid::Uuid;
+
+/// What the part after the colon of a distinct channel's id begins with, and that of no other.
+const DISTINCT: char = '!';
+
+/// Bytes of the hash in a distinct channel's id: too many for two sets of members ever to meet.
+const DISTINCT_BYTES: usize = 24;
 
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident, $field:literal) => {
@@ -122,7 +134,8 @@ text_id! {
     UserId, check_user
 }
 text_id! {
-    /// A channel, written `type:id`; each part is 1 to [`limits::ID_BYTES`] of `A-Z a-z 0-9 _ - !`.
+    /// A channel, written `type:id`; each part is 1 to [`limits::ID_BYTES`] of `A-Z a-z 0-9 _ - !`. An id that begins with `!`
+    /// is that of a [distinct](ChannelId::distinct) channel.
     ///
     /// Known as *cid* wherever a short name is needed.
     ChannelId, check_channel
@@ -137,6 +150,49 @@ impl ChannelId {
     #[must_use]
     pub fn channel_type(&self) -> &str {
         self.0.split_once(':').map_or("", |(kind, _)| kind)
+    }
+
+    /// Returns the id of the one channel of this type that exactly `members` have, in whatever order they are given: `type:!`
+    /// and a hash of them. So whoever creates it, and however many do at once and offline, it is the same channel.
+    ///
+    /// # Errors
+    /// [`Invalid`] for a type that is none, and for fewer than 2 or more than [`limits::DISTINCT_MEMBERS`] members.
+    pub fn distinct<'a>(
+        channel_type: &str,
+        members: impl IntoIterator<Item = &'a UserId>,
+    ) -> Result<Self, Invalid> {
+        let members: BTreeSet<&UserId> = members.into_iter().collect();
+        if members.len() < 2 {
+            return Err(Invalid::new(
+                "members",
+                "must be at least two for a distinct channel",
+            ));
+        }
+        if members.len() > limits::DISTINCT_MEMBERS {
+            return Err(Invalid::too_large(
+                "members",
+                members.len(),
+                limits::DISTINCT_MEMBERS,
+                "users",
+            ));
+        }
+        let mut hash = Sha256::new();
+        for member in members {
+            // No id holds a line feed.
+            hash.update(member.as_str());
+            hash.update("\n");
+        }
+        let mut id = format!("{channel_type}:{DISTINCT}");
+        for byte in hash.finalize().iter().take(DISTINCT_BYTES) {
+            let _ = write!(id, "{byte:02x}");
+        }
+        Self::new(id)
+    }
+
+    /// Returns whether the members are the channel's identity, see [`ChannelId::distinct`].
+    #[must_use]
+    pub fn is_distinct(&self) -> bool {
+        self.local_id().starts_with(DISTINCT)
     }
 
     /// Returns the part after the colon.
@@ -208,6 +264,18 @@ mod tests {
         for bad in ["", "messaging", ":x", "x:", "a:b:c", "a b:c", "messaging:ü"] {
             assert!(ChannelId::new(bad).is_err(), "{bad:?} was accepted");
         }
+    }
+
+    #[test]
+    fn a_distinct_channel_is_named_by_its_members_in_any_order() {
+        let [ada, bob, eve] = ["ada", "bob", "eve"].map(|id| UserId::new(id).unwrap());
+        let of = |members: &[&UserId]| ChannelId::distinct("messaging", members.iter().copied()).unwrap();
+        assert_eq!(of(&[&ada, &bob]), of(&[&bob, &ada, &bob]));
+        assert_ne!(of(&[&ada, &bob]), of(&[&ada, &bob, &eve]));
+        assert!(of(&[&ada, &bob]).is_distinct());
+        assert!(!ChannelId::new("messaging:general").unwrap().is_distinct());
+        assert!(ChannelId::distinct("messaging", [&ada, &ada]).is_err());
+        assert!(ChannelId::distinct("no type", [&ada, &bob]).is_err());
     }
 
     #[test]

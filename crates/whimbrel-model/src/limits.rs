@@ -29,6 +29,12 @@ pub const MENTIONS: usize = 100;
 /// Members added by one operation. Stream's documented limit; more takes more operations.
 pub const MEMBERS_PER_OP: usize = 100;
 
+/// Members of a distinct channel, its maker included: the members are its identity, so it stays as it is made.
+pub const DISTINCT_MEMBERS: usize = MEMBERS_PER_OP;
+
+/// Other devices' drafts that saving one empties: more devices than anyone writes on at once.
+pub const DRAFTS_REPLACED: usize = 32;
+
 /// Characters of a channel's or a user's display name.
 pub const NAME_CHARS: usize = 255;
 

@@ -1,4 +1,4 @@
-use crate::{ChannelId, Timestamp, UserId};
+use crate::{ChannelId, Invalid, Timestamp, UserId, op::check_number};
 use serde::{Deserialize, Serialize};
 
 /// What a member may do, beyond writing.
@@ -41,7 +41,16 @@ pub struct Member {
     pub ver: u64,
 }
 
-/// The same fact as the user's own stream carries it: which channels are mine.
+/// That a channel is muted: what is new in it disturbs nobody and counts in no total.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mute {
+    /// Until when. Absent: until it is unmuted. The row does not change when that time comes: see [`Membership::is_muted`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// One of my channels, as the user's own stream carries it: the same fact as [`Member`], and how I keep the channel, which
+/// nobody else sees.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     /// Where.
@@ -52,7 +61,146 @@ pub struct Membership {
     pub role: Role,
     /// In or out.
     pub state: MemberState,
+    /// When it was pinned in the list. Absent: it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned_at: Option<Timestamp>,
+    /// When it was put into the archive. Absent: it is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archived_at: Option<Timestamp>,
+    /// Up to which message it is hidden: it shows again by itself when a newer one comes. Absent: it is not hidden.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::number::exact_or_none"
+    )]
+    pub hidden_seq: Option<u64>,
+    /// That it is muted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted: Option<Mute>,
     /// Version of the last change, in the user's stream.
     #[serde(deserialize_with = "crate::number::exact")]
     pub ver: u64,
+}
+
+/// What is to change of how a user keeps a channel. What is absent stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MembershipChange {
+    /// Pin it in the list, or do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<bool>,
+    /// Put it into the archive, or take it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archived: Option<bool>,
+    /// Hide it, or show it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<Hide>,
+    /// Mute it, or do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted: Option<SetMute>,
+}
+
+/// Hiding a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hide {
+    /// Show it.
+    Show,
+    /// Hide it as long as it has no message after this sequence: the newest that the user knew of. So what comes meanwhile is
+    /// never hidden unseen.
+    Until {
+        /// The newest message that the user knew of.
+        #[serde(deserialize_with = "crate::number::exact")]
+        seq: u64,
+    },
+}
+
+/// Muting a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SetMute {
+    /// Unmute it.
+    Off,
+    /// Mute it.
+    On(Mute),
+}
+
+impl Membership {
+    /// Creates the row of a user in a channel that is kept like any other.
+    #[must_use]
+    pub const fn new(cid: ChannelId, user: UserId, role: Role, state: MemberState, ver: u64) -> Self {
+        Self {
+            cid,
+            user,
+            role,
+            state,
+            pinned_at: None,
+            archived_at: None,
+            hidden_seq: None,
+            muted: None,
+            ver,
+        }
+    }
+
+    /// Returns whether the channel is hidden while `head_seq` is its newest message.
+    #[must_use]
+    pub fn is_hidden(&self, head_seq: u64) -> bool {
+        self.hidden_seq.is_some_and(|seq| head_seq <= seq)
+    }
+
+    /// Returns whether the channel is muted at `now`.
+    #[must_use]
+    pub fn is_muted(&self, now: Timestamp) -> bool {
+        self.muted
+            .is_some_and(|mute| mute.until.is_none_or(|until| until > now))
+    }
+
+    /// Makes a change that is decided at `now`. Returns whether anything is different.
+    pub fn change(&mut self, change: &MembershipChange, now: Timestamp) -> bool {
+        let before = (self.pinned_at, self.archived_at, self.hidden_seq, self.muted);
+        // What is pinned stays where it is when it is pinned again.
+        if let Some(pinned) = change.pinned {
+            self.pinned_at = pinned.then(|| self.pinned_at.unwrap_or(now));
+        }
+        if let Some(archived) = change.archived {
+            self.archived_at = archived.then(|| self.archived_at.unwrap_or(now));
+        }
+        match change.hidden {
+            Some(Hide::Show) => self.hidden_seq = None,
+            Some(Hide::Until { seq }) => self.hidden_seq = Some(seq),
+            None => {}
+        }
+        match change.muted {
+            Some(SetMute::Off) => self.muted = None,
+            Some(SetMute::On(mute)) => self.muted = Some(mute),
+            None => {}
+        }
+        before != (self.pinned_at, self.archived_at, self.hidden_seq, self.muted)
+    }
+}
+
+impl MembershipChange {
+    /// Returns the one change that does what this one and then `later` do.
+    #[must_use]
+    pub fn then(self, later: Self) -> Self {
+        Self {
+            pinned: later.pinned.or(self.pinned),
+            archived: later.archived.or(self.archived),
+            hidden: later.hidden.or(self.hidden),
+            muted: later.muted.or(self.muted),
+        }
+    }
+
+    /// Checks that it changes something, and its numbers.
+    pub(crate) fn validate(&self) -> Result<(), Invalid> {
+        if *self == Self::default() {
+            return Err(Invalid::new(
+                "change",
+                "must name pinned, archived, hidden or muted",
+            ));
+        }
+        match self.hidden {
+            Some(Hide::Until { seq }) => check_number("seq", seq),
+            _ => Ok(()),
+        }
+    }
 }

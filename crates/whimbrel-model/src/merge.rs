@@ -2,7 +2,7 @@
 //!
 //! Only ever asked about operations that were never sent: what may have reached the server is immutable.
 
-use crate::{MessageId, Op};
+use crate::{DraftSeen, MessageId, Op};
 
 /// What two operations of one lane, the earlier one never sent, come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +45,19 @@ impl Op {
                     ..
                 },
             ) if message == other && kind == same => Merge::Replace(later.clone()),
+            (
+                Self::PinMessage { id, .. } | Self::UnpinMessage { id, .. },
+                Self::PinMessage { id: other, .. } | Self::UnpinMessage { id: other, .. },
+            ) if id == other => Merge::Replace(later.clone()),
             // The register would come to the further one too.
-            (Self::MarkRead { cid, .. }, Self::MarkRead { cid: other, .. }) if cid == other => {
+            (
+                Self::MarkRead { cid, thread, .. },
+                Self::MarkRead {
+                    cid: other,
+                    thread: same,
+                    ..
+                },
+            ) if cid == other && thread == same => {
                 let further = later.read_position() > self.read_position();
                 Merge::Replace(if further { later.clone() } else { self.clone() })
             }
@@ -101,6 +112,29 @@ impl Op {
                 keep(image, old_image.as_ref());
                 keep(custom, old_custom.as_ref());
             }
+            (
+                Self::UpdateMembership {
+                    cid: before,
+                    change: old,
+                },
+                Self::UpdateMembership { cid, change },
+            ) if before == cid => *change = old.then(*change),
+            (
+                Self::SaveDraft {
+                    cid: before,
+                    parent: old_parent,
+                    device: old_device,
+                    replaces: old,
+                    ..
+                },
+                Self::SaveDraft {
+                    cid,
+                    parent,
+                    device,
+                    replaces,
+                    ..
+                },
+            ) if (before, old_parent, old_device) == (cid, parent, device) => replace_too(replaces, old),
             _ => return Merge::Keep,
         }
         Merge::Replace(merged)
@@ -153,5 +187,14 @@ impl Op {
 fn keep<T: Clone>(field: &mut Option<T>, before: Option<&T>) {
     if field.is_none() {
         *field = before.cloned();
+    }
+}
+
+/// Of a slot that both have seen, the later one has seen the later version.
+fn replace_too(replaces: &mut Vec<DraftSeen>, earlier: &[DraftSeen]) {
+    for seen in earlier {
+        if !replaces.iter().any(|known| known.device == seen.device) {
+            replaces.push(*seen);
+        }
     }
 }

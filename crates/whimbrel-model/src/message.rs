@@ -10,6 +10,13 @@ pub struct MessageBody {
     /// Users who are mentioned, at most [`limits::MENTIONS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mentions: Vec<UserId>,
+    /// Whether every member is mentioned.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mention_channel: bool,
+    /// Whether those who are there now are mentioned. It counts like [`mention_channel`](Self::mention_channel); only who is
+    /// notified differs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mention_here: bool,
     /// Files that belong to the message, as metadata; at most [`limits::ATTACHMENTS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
@@ -44,6 +51,50 @@ pub struct Attachment {
     pub custom: Custom,
 }
 
+/// Who speaks in a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageKind {
+    /// Its author.
+    #[default]
+    Regular,
+    /// The channel, through an owner: that something happened. To be shown as a note, not as speech.
+    System,
+}
+
+impl MessageKind {
+    /// Returns whether it is the usual kind, which the wire leaves out.
+    #[must_use]
+    pub fn is_regular(&self) -> bool {
+        *self == Self::Regular
+    }
+}
+
+/// That a message is pinned in its channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// By whom, the last time.
+    pub by: UserId,
+    /// When the server accepted that.
+    pub at: Timestamp,
+    /// Until when it is to be shown as pinned. Absent: until it is unpinned. The row does not change when that time comes:
+    /// see [`Message::is_pinned`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// What a message knows of the thread that it began. The server changes it with every reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadSummary {
+    /// Replies that are not deleted.
+    pub replies: u32,
+    /// The newest reply's place in the channel, deleted or not.
+    #[serde(deserialize_with = "crate::number::exact")]
+    pub last_seq: u64,
+    /// When the server accepted that reply.
+    pub last_at: Timestamp,
+}
+
 /// A message as the server stores it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
@@ -59,6 +110,12 @@ pub struct Message {
     /// Version of the last change. 0: not accepted yet.
     #[serde(deserialize_with = "crate::number::exact")]
     pub ver: u64,
+    /// Who speaks.
+    #[serde(default, skip_serializing_if = "MessageKind::is_regular")]
+    pub kind: MessageKind,
+    /// Whether nobody is to be disturbed by it: it never counts as unread.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub silent: bool,
     /// What it says. Empty after a deletion.
     #[serde(default)]
     pub body: MessageBody,
@@ -85,6 +142,12 @@ pub struct Message {
     /// When the server accepted the deletion. Deletion is terminal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Timestamp>,
+    /// That it is pinned. A deleted message is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<Pin>,
+    /// The thread that it began. Absent: nobody ever replied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<ThreadSummary>,
 }
 
 impl Message {
@@ -100,11 +163,30 @@ impl Message {
         self.deleted_at.is_some()
     }
 
-    /// Returns whether the message counts as unread for `user` when it is past the user's read position: an own one, a
-    /// deleted one, and one that stands only in a thread does not.
+    /// Returns whether the message is pinned at `now`.
+    #[must_use]
+    pub fn is_pinned(&self, now: Timestamp) -> bool {
+        self.pinned
+            .as_ref()
+            .is_some_and(|pin| pin.until.is_none_or(|until| until > now))
+    }
+
+    /// Returns whether the message counts as unread for `user` when it is past the user's read position in the channel: an
+    /// own one, a deleted one, a silent one, and one that stands only in a thread does not.
     #[must_use]
     pub fn counts_as_unread_for(&self, user: &UserId) -> bool {
-        self.author != *user && !self.is_deleted() && self.is_in_channel()
+        self.is_news_for(user) && self.is_in_channel()
+    }
+
+    /// Returns whether the message counts as unread for `user` when it is past the user's read position in its thread: a reply
+    /// does that is not an own, a deleted or a silent one.
+    #[must_use]
+    pub fn counts_as_unread_reply_for(&self, user: &UserId) -> bool {
+        self.is_news_for(user) && self.parent.is_some()
+    }
+
+    fn is_news_for(&self, user: &UserId) -> bool {
+        self.author != *user && !self.is_deleted() && !self.silent
     }
 }
 
@@ -118,17 +200,37 @@ impl MessageBody {
         }
     }
 
-    /// Checks every limit.
+    /// Returns whether `user`, a member, is mentioned, by name or with everyone.
+    #[must_use]
+    pub fn mentions(&self, user: &UserId) -> bool {
+        self.mention_channel || self.mention_here || self.mentions.contains(user)
+    }
+
+    /// Returns whether there is nothing that could be sent: no text but spaces, no attachment, no custom data.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.text.trim().is_empty() && self.attachments.is_empty() && self.custom.is_empty()
+    }
+
+    /// Checks that there is something to send, and every limit.
     ///
     /// # Errors
     /// [`Invalid`] for an empty body and for anything over its limit.
     pub fn validate(&self) -> Result<(), Invalid> {
-        if self.text.trim().is_empty() && self.attachments.is_empty() && self.custom.is_empty() {
+        if self.is_empty() {
             return Err(Invalid::new(
                 "text",
                 "must not be empty without attachments or custom data",
             ));
         }
+        self.check_limits()
+    }
+
+    /// Checks every limit. Empty is within them.
+    ///
+    /// # Errors
+    /// [`Invalid`] for anything over its limit.
+    pub fn check_limits(&self) -> Result<(), Invalid> {
         let chars = self.text.chars().count();
         if chars > limits::TEXT_CHARS {
             return Err(Invalid::too_large(

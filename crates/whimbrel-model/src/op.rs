@@ -1,6 +1,10 @@
+mod check;
+
+pub(crate) use check::check_number;
+
 use crate::{
-    ChannelId, Custom, Invalid, MessageBody, MessageId, OpId, ReactionType, ReadPosition, Timestamp, UserId,
-    limits, user::check_profile,
+    ChannelId, Custom, DeviceId, DraftContent, DraftSeen, MembershipChange, MessageBody, MessageId,
+    MessageKind, OpId, ReactionType, ReadPosition, Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -12,6 +16,9 @@ use sha2::{Digest, Sha256};
 #[serde(rename_all = "snake_case")]
 pub enum Op {
     /// Creates a channel; the maker becomes its owner.
+    ///
+    /// Creating a [distinct](ChannelId::distinct) channel that is there changes nothing but that the maker, if gone, is in
+    /// again: it is the channel that was meant.
     CreateChannel {
         /// The new channel's id.
         cid: ChannelId,
@@ -73,6 +80,12 @@ pub enum Op {
         /// The message that it quotes.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         quoted: Option<MessageId>,
+        /// Who speaks. A system message needs an owner.
+        #[serde(default, skip_serializing_if = "MessageKind::is_regular")]
+        kind: MessageKind,
+        /// Whether it is never to count as unread.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        silent: bool,
     },
     /// Replaces the body of an own message. The last in server order wins; on a deleted message nothing happens.
     EditMessage {
@@ -87,6 +100,23 @@ pub enum Op {
     },
     /// Deletes a message for everyone. Terminal.
     DeleteMessage {
+        /// In which channel.
+        cid: ChannelId,
+        /// Which message.
+        id: MessageId,
+    },
+    /// Pins a message in its channel, or pins it anew. On a deleted message nothing happens.
+    PinMessage {
+        /// In which channel.
+        cid: ChannelId,
+        /// Which message.
+        id: MessageId,
+        /// Until when. Absent: until it is unpinned.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    },
+    /// Unpins a message. On one that is not pinned nothing happens.
+    UnpinMessage {
         /// In which channel.
         cid: ChannelId,
         /// Which message.
@@ -115,12 +145,40 @@ pub enum Op {
     MarkRead {
         /// In which channel.
         cid: ChannelId,
+        /// In which thread, by the message that began it. Absent: in the channel's timeline.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thread: Option<MessageId>,
         /// Generation of the register, at most [`limits::READ_EPOCHS_AHEAD`] after the one that the server has.
         #[serde(default)]
         epoch: u32,
         /// The last message read.
         #[serde(deserialize_with = "crate::number::exact")]
         seq: u64,
+    },
+    /// Changes how the user keeps a channel: pinned, archived, hidden, muted. Nobody else sees it; the last in server order wins,
+    /// each by itself.
+    UpdateMembership {
+        /// Which channel.
+        cid: ChannelId,
+        /// What is to change.
+        change: MembershipChange,
+    },
+    /// Replaces the draft of this device, for a channel or for one of its threads, and empties those of other devices that were
+    /// seen and did not change since. What is not named stays beside.
+    SaveDraft {
+        /// For which channel.
+        cid: ChannelId,
+        /// For which thread, by the message that began it. It need not have reached the server.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<MessageId>,
+        /// Which device writes.
+        device: DeviceId,
+        /// What it has written. Absent: nothing any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        content: Option<DraftContent>,
+        /// Which other slots this one replaces.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        replaces: Vec<DraftSeen>,
     },
     /// Replaces the fields of the own profile that are given.
     UpdateUser {
@@ -181,9 +239,13 @@ impl Op {
             | Self::SendMessage { cid, .. }
             | Self::EditMessage { cid, .. }
             | Self::DeleteMessage { cid, .. }
+            | Self::PinMessage { cid, .. }
+            | Self::UnpinMessage { cid, .. }
             | Self::AddReaction { cid, .. }
             | Self::RemoveReaction { cid, .. }
-            | Self::MarkRead { cid, .. } => Some(cid),
+            | Self::MarkRead { cid, .. }
+            | Self::UpdateMembership { cid, .. }
+            | Self::SaveDraft { cid, .. } => Some(cid),
             Self::UpdateUser { .. } => None,
         }
     }
@@ -200,6 +262,15 @@ impl Op {
         }
     }
 
+    /// Returns the thread whose read register the operation moves, by the message that began it.
+    #[must_use]
+    pub const fn read_thread(&self) -> Option<MessageId> {
+        match self {
+            Self::MarkRead { thread, .. } => *thread,
+            _ => None,
+        }
+    }
+
     /// Returns the lane that keeps its order.
     #[must_use]
     pub fn lane(&self) -> Lane {
@@ -210,9 +281,11 @@ impl Op {
     #[must_use]
     pub fn message(&self) -> Option<MessageId> {
         match self {
-            Self::SendMessage { id, .. } | Self::EditMessage { id, .. } | Self::DeleteMessage { id, .. } => {
-                Some(*id)
-            }
+            Self::SendMessage { id, .. }
+            | Self::EditMessage { id, .. }
+            | Self::DeleteMessage { id, .. }
+            | Self::PinMessage { id, .. }
+            | Self::UnpinMessage { id, .. } => Some(*id),
             Self::AddReaction { message, .. } | Self::RemoveReaction { message, .. } => Some(*message),
             _ => None,
         }
@@ -222,7 +295,11 @@ impl Op {
     pub fn needs_messages(&self) -> impl Iterator<Item = MessageId> {
         let needs = match self {
             Self::SendMessage { parent, quoted, .. } => [*parent, *quoted],
-            Self::EditMessage { id, .. } | Self::DeleteMessage { id, .. } => [Some(*id), None],
+            Self::EditMessage { id, .. }
+            | Self::DeleteMessage { id, .. }
+            | Self::PinMessage { id, .. }
+            | Self::UnpinMessage { id, .. } => [Some(*id), None],
+            Self::MarkRead { thread, .. } => [*thread, None],
             Self::AddReaction { message, .. } | Self::RemoveReaction { message, .. } => {
                 [Some(*message), None]
             }
@@ -265,90 +342,22 @@ impl Op {
             Self::SendMessage { .. } => "send_message",
             Self::EditMessage { .. } => "edit_message",
             Self::DeleteMessage { .. } => "delete_message",
+            Self::PinMessage { .. } => "pin_message",
+            Self::UnpinMessage { .. } => "unpin_message",
             Self::AddReaction { .. } => "add_reaction",
             Self::RemoveReaction { .. } => "remove_reaction",
             Self::MarkRead { .. } => "mark_read",
+            Self::UpdateMembership { .. } => "update_membership",
+            Self::SaveDraft { .. } => "save_draft",
             Self::UpdateUser { .. } => "update_user",
         }
     }
-
-    /// Checks every id and limit that can be checked without looking at anything else.
-    ///
-    /// The device checks before it queues, the server checks again.
-    ///
-    /// # Errors
-    /// [`Invalid`], naming the field.
-    pub fn validate(&self) -> Result<(), Invalid> {
-        match self {
-            Self::CreateChannel {
-                name,
-                image,
-                custom,
-                members,
-                ..
-            } => {
-                check_profile(name, image, custom)?;
-                check_users(members, 0)
-            }
-            Self::UpdateChannel {
-                name, image, custom, ..
-            }
-            | Self::UpdateUser { name, image, custom } => check_profile(
-                name.as_deref().unwrap_or_default(),
-                image.as_deref().unwrap_or_default(),
-                custom.as_ref().unwrap_or(&Custom::default()),
-            ),
-            Self::AddMembers { users, .. } | Self::RemoveMembers { users, .. } => check_users(users, 1),
-            Self::SendMessage {
-                id,
-                body,
-                parent,
-                show_in_channel,
-                ..
-            } => {
-                id.validate()?;
-                if *show_in_channel && parent.is_none() {
-                    return Err(Invalid::new(
-                        "show_in_channel",
-                        "is only for a reply, which has a parent",
-                    ));
-                }
-                body.validate()
-            }
-            Self::EditMessage { body, .. } => body.validate(),
-            Self::MarkRead { seq, .. } => check_number("seq", *seq),
-            Self::DeleteMessage { .. } | Self::AddReaction { .. } | Self::RemoveReaction { .. } => Ok(()),
-        }
-    }
-}
-
-/// What the wire does not carry must not get into an outbox.
-pub(crate) fn check_number(field: &'static str, number: u64) -> Result<(), Invalid> {
-    if number > limits::NUMBER {
-        let problem = format!("must be at most {}, got {number}", limits::NUMBER);
-        return Err(Invalid::new(field, problem));
-    }
-    Ok(())
-}
-
-fn check_users(users: &[UserId], least: usize) -> Result<(), Invalid> {
-    if users.len() < least {
-        return Err(Invalid::new("users", "must not be empty"));
-    }
-    if users.len() > limits::MEMBERS_PER_OP {
-        return Err(Invalid::too_large(
-            "users",
-            users.len(),
-            limits::MEMBERS_PER_OP,
-            "users",
-        ));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits;
     use uuid::Uuid;
 
     fn envelope(text: &str) -> OpEnvelope {
@@ -359,6 +368,8 @@ mod tests {
             parent: None,
             show_in_channel: false,
             quoted: None,
+            kind: MessageKind::Regular,
+            silent: false,
         };
         let id = OpId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0002));
         OpEnvelope {

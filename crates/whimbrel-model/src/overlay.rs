@@ -3,7 +3,7 @@
 //! Pure functions of (rows, outbox), so that the view can always be computed again and a page from the server can
 //! never make an unsent message disappear.
 
-use crate::{Message, Op, OutboxItem, Reaction, ReactionType, Rejection, UserId};
+use crate::{Message, Op, OutboxItem, Pin, Reaction, ReactionType, Rejection, UserId};
 
 /// A message as shown on this device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,9 +68,24 @@ fn lay_over(view: &mut Option<MessageView>, item: &OutboxItem) {
             view.message.body = body.clone();
             view.change_pending = true;
         }
+        (Op::PinMessage { until, .. }, Some(view))
+            if item.rejection().is_none() && !view.message.is_deleted() =>
+        {
+            view.message.pinned = Some(Pin {
+                by: item.user.clone(),
+                at: item.composed_at,
+                until: *until,
+            });
+            view.change_pending = true;
+        }
+        (Op::UnpinMessage { .. }, Some(view)) if item.rejection().is_none() => {
+            view.message.pinned = None;
+            view.change_pending = true;
+        }
         (Op::DeleteMessage { .. }, Some(view)) if item.rejection().is_none() => {
             view.message.body = crate::MessageBody::default();
             view.message.deleted_at = Some(item.composed_at);
+            view.message.pinned = None;
             view.change_pending = true;
         }
         _ => {}
@@ -85,6 +100,8 @@ fn echo(item: &OutboxItem) -> Option<MessageView> {
         parent,
         show_in_channel,
         quoted,
+        kind,
+        silent,
     } = &item.op
     else {
         return None;
@@ -95,6 +112,8 @@ fn echo(item: &OutboxItem) -> Option<MessageView> {
         author: item.user.clone(),
         seq: 0,
         ver: 0,
+        kind: *kind,
+        silent: *silent,
         body: body.clone(),
         parent: *parent,
         show_in_channel: *show_in_channel,
@@ -104,6 +123,8 @@ fn echo(item: &OutboxItem) -> Option<MessageView> {
         edited_at: None,
         revision: 0,
         deleted_at: None,
+        pinned: None,
+        thread: None,
     };
     let status = item
         .rejection()

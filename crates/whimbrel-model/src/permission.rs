@@ -1,7 +1,7 @@
 //! Who may do what. The server decides with this, in the transaction that applies the operation; a device predicts
 //! with the same code.
 
-use crate::{Code, Member, MemberState, Message, Op, Role, UserId};
+use crate::{Code, Member, MemberState, Message, MessageKind, Op, Role, UserId};
 
 /// A refusal: the stable code and what it means here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +61,19 @@ pub fn authorize(op: &Op, scene: Scene<'_>) -> Result<(), Denied> {
                 format!("removing others from {cid} needs the role owner"),
             ))
         }
+        Op::AddMembers { .. } | Op::RemoveMembers { .. } if cid.is_distinct() && !leaves(op, scene.actor) => {
+            Err(deny(
+                Code::Forbidden,
+                format!("the members of {cid} are its identity: create another channel to have others in it"),
+            ))
+        }
+        Op::SendMessage {
+            kind: MessageKind::System,
+            ..
+        } if !owner => Err(deny(
+            Code::Forbidden,
+            format!("a system message in {cid} needs the role owner"),
+        )),
         Op::EditMessage { id, .. } => match scene.message {
             None => Err(no_message(cid, id)),
             Some(message) if message.author != *scene.actor => Err(deny(
@@ -77,11 +90,18 @@ pub fn authorize(op: &Op, scene: Scene<'_>) -> Result<(), Denied> {
             )),
             Some(_) => Ok(()),
         },
+        Op::PinMessage { id, .. } | Op::UnpinMessage { id, .. } if scene.message.is_none() => {
+            Err(no_message(cid, id))
+        }
         Op::AddReaction { message, .. } | Op::RemoveReaction { message, .. } if scene.message.is_none() => {
             Err(no_message(cid, message))
         }
         _ => Ok(()),
     }
+}
+
+fn leaves(op: &Op, actor: &UserId) -> bool {
+    matches!(op, Op::RemoveMembers { users, .. } if users.iter().all(|user| user == actor))
 }
 
 fn deny(code: Code, reason: String) -> Denied {

@@ -1,4 +1,4 @@
-use crate::{ChannelId, Op, OutboxItem, UserId};
+use crate::{ChannelId, MessageId, Op, OutboxItem, UserId};
 use serde::{Deserialize, Serialize};
 
 /// A place of the read register. Of two the greater one holds, by epoch and then by sequence, so that any order in which
@@ -11,15 +11,20 @@ pub struct ReadPosition {
     pub seq: u64,
 }
 
-/// How far one user has read one channel: a register that only grows, by (epoch, seq).
+/// How far one user has read one channel, or one of its threads: a register that only grows, by (epoch, seq).
 ///
-/// Marking unread opens a new epoch with a lower seq. Unread counts are derived from this and the log.
+/// Marking unread opens a new epoch with a lower seq. Unread counts are derived from this and the log. The two are apart: a
+/// reply that stands only in its thread is read there. Whoever has a register of a thread, or wrote the message that began it,
+/// follows it; sending a reply moves the own one to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Read {
     /// Where.
     pub cid: ChannelId,
     /// Who.
     pub user: UserId,
+    /// In which thread, by the message that began it. Absent: in the channel's timeline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<MessageId>,
     /// Generation of the register.
     pub epoch: u32,
     /// The last message read. 0: none.
@@ -38,12 +43,17 @@ pub struct Read {
 }
 
 impl ReadPosition {
-    /// Returns the furthest of the positions in `cid` that wait in an outbox. Rejected ones do not.
+    /// Returns the furthest of the positions in `cid`, or in one of its threads, that wait in an outbox. Rejected ones do not.
     #[must_use]
-    pub fn waiting<'a>(cid: &ChannelId, items: impl IntoIterator<Item = &'a OutboxItem>) -> Option<Self> {
+    pub fn waiting<'a>(
+        cid: &ChannelId,
+        thread: Option<MessageId>,
+        items: impl IntoIterator<Item = &'a OutboxItem>,
+    ) -> Option<Self> {
         let queued = items.into_iter().filter(|item| item.rejection().is_none());
         let here = queued.map(|item| &item.op).filter(|op| op.cid() == Some(cid));
-        here.filter_map(Op::read_position).max()
+        let in_thread = here.filter(|op| op.read_thread() == thread);
+        in_thread.filter_map(Op::read_position).max()
     }
 
     /// Returns the position of which the message at `seq` is the first unread one: in the next epoch, so that it holds
@@ -58,12 +68,13 @@ impl ReadPosition {
 }
 
 impl Read {
-    /// Creates the register of a user who has read nothing.
+    /// Creates the register of a user who has read nothing of the channel, or of one of its threads.
     #[must_use]
-    pub const fn new(cid: ChannelId, user: UserId) -> Self {
+    pub const fn new(cid: ChannelId, user: UserId, thread: Option<MessageId>) -> Self {
         Self {
             cid,
             user,
+            thread,
             epoch: 0,
             seq: 0,
             furthest: 0,

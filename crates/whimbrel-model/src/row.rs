@@ -1,6 +1,6 @@
 use crate::{
-    Channel, ChannelId, Member, Membership, Message, MessageId, Reaction, ReactionType, Read, StreamId, User,
-    UserId,
+    Channel, ChannelId, DeviceId, Draft, Member, Membership, Message, MessageId, Reaction, ReactionType,
+    Read, StreamId, User, UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,8 @@ pub enum Row {
     Membership(Membership),
     /// A profile: in its own user stream, and beside the members of a channel's page.
     User(User),
+    /// What one of my devices has written and not sent, in my user stream.
+    Draft(Draft),
 }
 
 /// The identity of a [`Row`]: two rows of one key are two versions of one object.
@@ -37,12 +39,14 @@ pub enum RowKey {
     Message(MessageId),
     /// Of [`Row::Reaction`].
     Reaction(MessageId, UserId, ReactionType),
-    /// Of [`Row::Read`].
-    Read(ChannelId, UserId),
+    /// Of [`Row::Read`]: in the channel, or in the thread of a message.
+    Read(ChannelId, UserId, Option<MessageId>),
     /// Of [`Row::Membership`].
     Membership(ChannelId, UserId),
     /// Of [`Row::User`].
     User(UserId),
+    /// Of [`Row::Draft`].
+    Draft(UserId, ChannelId, Option<MessageId>, DeviceId),
 }
 
 impl Row {
@@ -54,9 +58,10 @@ impl Row {
             Self::Member(row) => RowKey::Member(row.cid.clone(), row.user.clone()),
             Self::Message(row) => RowKey::Message(row.id),
             Self::Reaction(row) => RowKey::Reaction(row.message, row.user.clone(), row.kind.clone()),
-            Self::Read(row) => RowKey::Read(row.cid.clone(), row.user.clone()),
+            Self::Read(row) => RowKey::Read(row.cid.clone(), row.user.clone(), row.thread),
             Self::Membership(row) => RowKey::Membership(row.cid.clone(), row.user.clone()),
             Self::User(row) => RowKey::User(row.id.clone()),
+            Self::Draft(row) => RowKey::Draft(row.user.clone(), row.cid.clone(), row.parent, row.device),
         }
     }
 
@@ -71,6 +76,7 @@ impl Row {
             Self::Read(row) => row.ver,
             Self::Membership(row) => row.ver,
             Self::User(row) => row.ver,
+            Self::Draft(row) => row.ver,
         }
     }
 
@@ -85,6 +91,7 @@ impl Row {
             Self::Read(row) => StreamId::Channel(row.cid.clone()),
             Self::Membership(row) => StreamId::User(row.user.clone()),
             Self::User(row) => StreamId::User(row.id.clone()),
+            Self::Draft(row) => StreamId::User(row.user.clone()),
         }
     }
 
@@ -98,6 +105,7 @@ impl Row {
             Self::Reaction(row) => Some(&row.cid),
             Self::Read(row) => Some(&row.cid),
             Self::Membership(row) => Some(&row.cid),
+            Self::Draft(row) => Some(&row.cid),
             Self::User(_) => None,
         }
     }

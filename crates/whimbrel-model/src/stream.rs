@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum StreamId {
-    /// A user's own stream: memberships and profile. Sorts first: it says which channels there are.
+    /// A user's own stream: memberships, drafts and profile. Sorts first: it says which channels there are.
     User(UserId),
     /// A channel's stream: its row, members, messages, reactions and read positions.
     Channel(ChannelId),

@@ -1,5 +1,5 @@
 use super::{
-    Refusal, Scene,
+    Refusal, Scene, member,
     step::{Steps, put_member},
 };
 use crate::{ChannelRecord, WorkingSet};
@@ -45,6 +45,10 @@ pub(super) fn create(
     looks: &Looks<'_>,
     members: &[UserId],
 ) -> Result<Steps, Refusal> {
+    if set.channel(cid).is_some() && cid.is_distinct() {
+        // Its members are its identity: it is the channel that was meant.
+        return Ok(member::add(set, scene, cid, std::slice::from_ref(scene.user)));
+    }
     if set.channel(cid).is_some() {
         return Err(Refusal {
             code: Code::IdConflict,

@@ -2,8 +2,8 @@ use super::{
     Scene,
     step::{Steps, is_out, put_member},
 };
-use crate::WorkingSet;
-use whimbrel_model::{ChannelId, Member, MemberState, Role, UserId};
+use crate::{WorkingSet, working_set::PlainRow};
+use whimbrel_model::{ChannelId, Member, MemberState, MembershipChange, Role, StreamId, UserId};
 
 /// Adds whoever is not in. One who comes back comes back as a plain member.
 pub(super) fn add(set: &mut WorkingSet, scene: &Scene<'_>, cid: &ChannelId, users: &[UserId]) -> Steps {
@@ -38,6 +38,23 @@ pub(super) fn remove(set: &mut WorkingSet, cid: &ChannelId, users: &[UserId]) ->
             };
             put_member(set, &mut steps, gone);
         }
+    }
+    steps
+}
+
+/// Changes how the actor keeps a channel.
+pub(super) fn keep(
+    set: &mut WorkingSet,
+    scene: &Scene<'_>,
+    cid: &ChannelId,
+    change: &MembershipChange,
+) -> Steps {
+    let mut steps = Steps::default();
+    if let Some(mut row) = set.membership(cid, scene.user).cloned()
+        && row.change(change, scene.now)
+    {
+        row.ver = steps.next_ver(set, &StreamId::User(scene.user.clone()));
+        steps.put(set, PlainRow::Membership(row));
     }
     steps
 }

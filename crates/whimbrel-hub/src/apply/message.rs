@@ -1,6 +1,9 @@
-use super::{Refusal, Scene, message_in, step::Steps};
+use super::{Refusal, Scene, message_in, read, step::Steps};
 use crate::{MessageRecord, WorkingSet};
-use whimbrel_model::{ChannelId, Code, Message, MessageBody, MessageId, Op, Row, StreamId};
+use whimbrel_model::{
+    ChannelId, Code, Invalid, Message, MessageBody, MessageId, Op, Pin, Row, StreamId, ThreadSummary,
+    Timestamp,
+};
 
 pub(super) fn send(set: &mut WorkingSet, scene: &Scene<'_>) -> Result<Steps, Refusal> {
     let mut steps = Steps::default();
@@ -11,6 +14,8 @@ pub(super) fn send(set: &mut WorkingSet, scene: &Scene<'_>) -> Result<Steps, Ref
         parent,
         show_in_channel,
         quoted,
+        kind,
+        silent,
     } = &scene.op.op
     else {
         return Ok(steps);
@@ -21,13 +26,8 @@ pub(super) fn send(set: &mut WorkingSet, scene: &Scene<'_>) -> Result<Steps, Ref
             message: format!("the message id {id} belongs to another message: send it with a new id"),
         });
     }
-    if let Some(parent) = parent
-        && find(set, cid, *parent)?.parent.is_some()
-    {
-        return Err(Refusal {
-            code: Code::Invalid,
-            message: format!("parent must not be a reply itself, as {parent} is"),
-        });
+    if let Some(parent) = parent {
+        find_root(set, cid, ("parent", *parent))?;
     }
     if let Some(quoted) = quoted {
         find(set, cid, *quoted)?;
@@ -39,6 +39,8 @@ pub(super) fn send(set: &mut WorkingSet, scene: &Scene<'_>) -> Result<Steps, Ref
         author: scene.user.clone(),
         ver: steps.next_ver(set, &stream),
         seq: set.next_seq(&stream),
+        kind: *kind,
+        silent: *silent,
         body: body.clone(),
         parent: *parent,
         show_in_channel: *show_in_channel,
@@ -48,45 +50,109 @@ pub(super) fn send(set: &mut WorkingSet, scene: &Scene<'_>) -> Result<Steps, Ref
         edited_at: None,
         revision: 0,
         deleted_at: None,
+        pinned: None,
+        thread: None,
     };
+    let seq = message.seq;
     steps.push(Row::Message(message.clone()));
     set.put_message(MessageRecord {
         message,
         op: scene.op.id,
         digest: scene.digest,
     });
+    if let Some(parent) = parent {
+        change(set, &mut steps, *parent, |root| {
+            root.thread = Some(ThreadSummary {
+                replies: root.thread.map_or(0, |thread| thread.replies).saturating_add(1),
+                last_seq: seq,
+                last_at: scene.now,
+            });
+        });
+        read::follow(set, scene, &mut steps, (cid, *parent), seq);
+    }
     Ok(steps)
 }
 
 /// Replaces the body. Whatever revision the author saw, the last in server order wins.
 pub(super) fn edit(set: &mut WorkingSet, scene: &Scene<'_>, id: MessageId, body: &MessageBody) -> Steps {
-    change(set, id, |message| {
+    change_undeleted(set, id, |message| {
         message.body = body.clone();
         message.revision = message.revision.saturating_add(1);
         message.edited_at = Some(scene.now);
     })
 }
 
-/// Empties the body, for good.
+/// Empties the body, for good, and unpins it. A reply does not count in its thread any more.
 pub(super) fn delete(set: &mut WorkingSet, scene: &Scene<'_>, id: MessageId) -> Steps {
-    change(set, id, |message| {
+    let mut steps = change_undeleted(set, id, |message| {
         message.body = MessageBody::default();
         message.deleted_at = Some(scene.now);
+        message.pinned = None;
+    });
+    let parent = set.message(id).and_then(|record| record.message.parent);
+    if let Some(parent) = parent.filter(|_| !steps.is_empty()) {
+        change(set, &mut steps, parent, |root| {
+            if let Some(thread) = &mut root.thread {
+                thread.replies = thread.replies.saturating_sub(1);
+            }
+        });
+    }
+    steps
+}
+
+/// Pins a message, or pins it anew.
+pub(super) fn pin(set: &mut WorkingSet, scene: &Scene<'_>, id: MessageId, until: Option<Timestamp>) -> Steps {
+    change_undeleted(set, id, |message| {
+        message.pinned = Some(Pin {
+            by: scene.user.clone(),
+            at: scene.now,
+            until,
+        });
     })
 }
 
-/// Changes a message that is not deleted.
-fn change(set: &mut WorkingSet, id: MessageId, change: impl FnOnce(&mut Message)) -> Steps {
+/// Unpins a message that is pinned.
+pub(super) fn unpin(set: &mut WorkingSet, id: MessageId) -> Steps {
     let mut steps = Steps::default();
-    let record = set.message(id).filter(|record| !record.message.is_deleted());
-    if let Some(mut record) = record.cloned() {
-        change(&mut record.message);
+    if set
+        .message(id)
+        .is_some_and(|record| record.message.pinned.is_some())
+    {
+        change(set, &mut steps, id, |message| message.pinned = None);
+    }
+    steps
+}
+
+/// Changes a message that is not deleted.
+fn change_undeleted(set: &mut WorkingSet, id: MessageId, how: impl FnOnce(&mut Message)) -> Steps {
+    let mut steps = Steps::default();
+    if set.message(id).is_some_and(|record| !record.message.is_deleted()) {
+        change(set, &mut steps, id, how);
+    }
+    steps
+}
+
+/// Changes a message, if it is there.
+fn change(set: &mut WorkingSet, steps: &mut Steps, id: MessageId, how: impl FnOnce(&mut Message)) {
+    if let Some(mut record) = set.message(id).cloned() {
+        how(&mut record.message);
         let stream = StreamId::Channel(record.message.cid.clone());
         record.message.ver = steps.next_ver(set, &stream);
         steps.push(Row::Message(record.message.clone()));
         set.put_message(record);
     }
-    steps
+}
+
+/// Checks that a message can have a thread: it is in that channel, and no reply itself.
+pub(super) fn find_root(
+    set: &WorkingSet,
+    cid: &ChannelId,
+    (field, id): (&'static str, MessageId),
+) -> Result<(), Refusal> {
+    if find(set, cid, id)?.parent.is_some() {
+        return Err(Invalid::new(field, format!("must not be a reply itself, as {id} is")).into());
+    }
+    Ok(())
 }
 
 fn find<'a>(set: &'a WorkingSet, cid: &ChannelId, id: MessageId) -> Result<&'a Message, Refusal> {

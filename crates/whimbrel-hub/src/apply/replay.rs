@@ -136,23 +136,42 @@ fn current_rows(set: &WorkingSet, scene: &Scene<'_>) -> Vec<Row> {
         Op::AddMembers { cid, users } | Op::RemoveMembers { cid, users } => {
             member_rows(set, scene, cid, users.iter())
         }
-        Op::SendMessage { cid, id, .. } | Op::EditMessage { cid, id, .. } | Op::DeleteMessage { cid, id } => {
-            message_in(set, cid, *id)
-                .cloned()
-                .map(Row::Message)
-                .into_iter()
-                .collect()
-        }
+        Op::SendMessage { cid, id, .. }
+        | Op::EditMessage { cid, id, .. }
+        | Op::DeleteMessage { cid, id }
+        | Op::PinMessage { cid, id, .. }
+        | Op::UnpinMessage { cid, id } => message_in(set, cid, *id)
+            .cloned()
+            .map(Row::Message)
+            .into_iter()
+            .collect(),
         Op::AddReaction { message, kind, .. } | Op::RemoveReaction { message, kind, .. } => {
             let row = set.reaction(*message, scene.user, kind);
             row.cloned().map(Row::Reaction).into_iter().collect()
         }
-        Op::MarkRead { cid, .. } => set
-            .read(cid, scene.user)
+        Op::MarkRead { cid, thread, .. } => set
+            .read(cid, scene.user, *thread)
             .cloned()
             .map(Row::Read)
             .into_iter()
             .collect(),
+        Op::UpdateMembership { cid, .. } => set
+            .membership(cid, scene.user)
+            .cloned()
+            .map(Row::Membership)
+            .into_iter()
+            .collect(),
+        Op::SaveDraft {
+            cid,
+            parent,
+            device,
+            replaces,
+            ..
+        } => {
+            let devices = replaces.iter().map(|seen| seen.device).chain([*device]);
+            let slots = devices.filter_map(|device| set.draft(scene.user, cid, *parent, device));
+            slots.cloned().map(Row::Draft).collect()
+        }
         Op::UpdateUser { .. } => set.user(scene.user).cloned().map(Row::User).into_iter().collect(),
     }
 }

@@ -1,11 +1,16 @@
 use crate::{WorkingSet, working_set::PlainRow};
-use whimbrel_model::{MemberState, Row, StreamEvent, StreamId, UserId};
+use whimbrel_model::{Member, MemberState, Membership, Row, StreamEvent, StreamId, UserId};
 
 /// The steps of one operation while it is carried out: one event a stream, in the order in which it is first moved.
 #[derive(Debug, Default)]
 pub(super) struct Steps(Vec<StreamEvent>);
 
 impl Steps {
+    /// Returns whether nothing has moved.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Gives out the next version of a stream for a row that [`push`](Self::push) will add.
     pub(super) fn next_ver(&mut self, set: &mut WorkingSet, stream: &StreamId) -> u64 {
         let from = set.head(stream).ver;
@@ -61,22 +66,23 @@ pub(super) fn add_profiles(set: &WorkingSet, rows: &mut Vec<Row>) {
     rows.extend(profiles);
 }
 
-/// Stamps one fact on both streams that carry it: the channel's member row and the user's membership row.
-pub(super) fn put_member(set: &mut WorkingSet, steps: &mut Steps, mut member: whimbrel_model::Member) {
+/// Stamps one fact on both streams that carry it: the channel's member row and the user's membership row, which keeps how the
+/// user keeps the channel.
+pub(super) fn put_member(set: &mut WorkingSet, steps: &mut Steps, mut member: Member) {
     let user: UserId = member.user.clone();
     member.ver = steps.next_ver(set, &StreamId::Channel(member.cid.clone()));
-    let membership = whimbrel_model::Membership {
-        cid: member.cid.clone(),
-        user: user.clone(),
-        role: member.role,
-        state: member.state,
-        ver: steps.next_ver(set, &StreamId::User(user)),
+    let mut membership = match set.membership(&member.cid, &user) {
+        Some(row) => row.clone(),
+        None => Membership::new(member.cid.clone(), user.clone(), member.role, member.state, 0),
     };
+    membership.role = member.role;
+    membership.state = member.state;
+    membership.ver = steps.next_ver(set, &StreamId::User(user));
     steps.put(set, PlainRow::Member(member));
     steps.put(set, PlainRow::Membership(membership));
 }
 
 /// Returns whether the user has left, or was never there.
-pub(super) fn is_out(member: Option<&whimbrel_model::Member>) -> bool {
+pub(super) fn is_out(member: Option<&Member>) -> bool {
     member.is_none_or(|member| member.state == MemberState::Gone)
 }

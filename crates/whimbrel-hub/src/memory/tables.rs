@@ -56,6 +56,12 @@ impl Tables {
             )
             .chain(keys.messages.iter().copied().map(RowKey::Message))
             .chain(
+                keys.replies
+                    .iter()
+                    .filter_map(|id| self.parent(*id))
+                    .map(RowKey::Message),
+            )
+            .chain(
                 keys.results
                     .iter()
                     .filter_map(|key| self.by_op.get(key))
@@ -71,7 +77,14 @@ impl Tables {
             .chain(
                 keys.reads
                     .iter()
-                    .map(|(cid, user)| RowKey::Read(cid.clone(), user.clone())),
+                    .cloned()
+                    .map(|(cid, user, thread)| RowKey::Read(cid, user, thread)),
+            )
+            .chain(
+                keys.drafts
+                    .iter()
+                    .cloned()
+                    .map(|(user, cid, thread, device)| RowKey::Draft(user, cid, thread, device)),
             )
             .chain(keys.users.iter().cloned().map(RowKey::User));
         for key in wanted {
@@ -90,6 +103,7 @@ impl Tables {
                 Some(Row::Reaction(row)) => found.reactions.push(row),
                 Some(Row::Read(row)) => found.reads.push(row),
                 Some(Row::User(row)) => found.users.push(row),
+                Some(Row::Draft(row)) => found.drafts.push(row),
                 None => {}
             }
         }
@@ -136,6 +150,10 @@ impl Tables {
         }
         writes.reads.into_iter().for_each(|row| self.put(Row::Read(row)));
         writes.users.into_iter().for_each(|row| self.put(Row::User(row)));
+        writes
+            .drafts
+            .into_iter()
+            .for_each(|row| self.put(Row::Draft(row)));
         for row in writes.results {
             self.results.insert((row.user.clone(), row.op), row);
         }
@@ -216,16 +234,28 @@ impl Tables {
         keys.filter_map(|(_, key)| self.rows.get(key))
     }
 
-    /// Returns the sequence of the message that a row is, or is a reaction to.
+    /// Returns the sequence of the message that a row is, or is about: that a reaction is to, or that began a thread.
     pub(super) fn message_seq(&self, row: &Row) -> Option<u64> {
         match row {
             Row::Message(row) => Some(row.seq),
-            Row::Reaction(row) => match self.rows.get(&RowKey::Message(row.message)) {
-                Some(Row::Message(message)) => Some(message.seq),
-                _ => None,
-            },
+            Row::Reaction(row) => self.message(row.message).map(|message| message.seq),
+            Row::Read(row) => row
+                .thread
+                .and_then(|id| self.message(id))
+                .map(|message| message.seq),
             _ => None,
         }
+    }
+
+    fn message(&self, id: MessageId) -> Option<&Message> {
+        match self.rows.get(&RowKey::Message(id)) {
+            Some(Row::Message(row)) => Some(row),
+            _ => None,
+        }
+    }
+
+    fn parent(&self, id: MessageId) -> Option<MessageId> {
+        self.message(id).and_then(|message| message.parent)
     }
 
     pub(super) fn profiles(&self, rows: &[Row]) -> Vec<User> {
@@ -251,6 +281,20 @@ impl Tables {
             _ => None,
         })
         .collect()
+    }
+
+    /// Returns the place of a message, if it is in the channel.
+    pub(super) fn seq_of(&self, cid: &ChannelId, id: MessageId) -> Option<u64> {
+        match self.rows.get(&RowKey::Message(id)) {
+            Some(Row::Message(row)) if row.cid == *cid => Some(row.seq),
+            _ => None,
+        }
+    }
+
+    /// Returns when the message of a sequence was accepted.
+    pub(super) fn accepted_at(&self, cid: &ChannelId, seq: u64) -> Timestamp {
+        let accepted = self.messages(cid, seq, seq).first().and_then(|row| row.accepted_at);
+        accepted.unwrap_or_default()
     }
 
     pub(super) fn reactions(&self, messages: &[Message]) -> Vec<Reaction> {

@@ -31,8 +31,10 @@ impl Hot {
         let mut known = Records::default();
         let mut missing = Keys {
             messages: keys.messages.clone(),
+            replies: keys.replies.clone(),
             reactions: keys.reactions.clone(),
             reads: keys.reads.clone(),
+            drafts: keys.drafts.clone(),
             users: keys.users.clone(),
             results: keys.results.clone(),
             ..Keys::default()

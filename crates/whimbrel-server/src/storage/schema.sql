@@ -15,7 +15,8 @@ CREATE TABLE streams (
 
 -- Every row of every stream, as the whole current object in JSON. An append table: a message is written to its end,
 -- whatever its channel.
---   seq    the message's place in the channel; of a reaction, that of its message; else absent.
+--   seq    the message's place in the channel; of a reaction, that of its message; of a read position in a thread, that of
+--          the message that began it; else absent.
 --   other  the other side of an active membership: of a member the user's stream, of a membership the channel's.
 --   op     the operation that sent a message, as `<op id> <author>`.
 --   digest the content of the operation that sent the message or made the channel.

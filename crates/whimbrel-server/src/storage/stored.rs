@@ -28,9 +28,12 @@ pub(super) fn key_text(key: &RowKey) -> String {
         RowKey::Member(cid, user) => format!("member {cid} {user}"),
         RowKey::Message(id) => format!("message {id}"),
         RowKey::Reaction(id, user, kind) => format!("reaction {id} {user} {kind}"),
-        RowKey::Read(cid, user) => format!("read {cid} {user}"),
+        RowKey::Read(cid, user, None) => format!("read {cid} {user}"),
+        RowKey::Read(cid, user, Some(thread)) => format!("read {cid} {user} {thread}"),
         RowKey::Membership(cid, user) => format!("membership {user} {cid}"),
         RowKey::User(user) => format!("user {user}"),
+        RowKey::Draft(user, cid, None, device) => format!("draft {user} {cid} {device}"),
+        RowKey::Draft(user, cid, Some(thread), device) => format!("draft {user} {cid} {device} {thread}"),
     }
 }
 
@@ -44,6 +47,7 @@ pub(super) fn op_text(user: &UserId, op: OpId) -> String {
 pub(super) struct Wanted {
     pub(super) streams: String,
     pub(super) rows: String,
+    pub(super) replies: String,
     pub(super) ops: String,
 }
 
@@ -62,16 +66,25 @@ impl Wanted {
         let reads = keys
             .reads
             .iter()
-            .map(|(cid, user)| RowKey::Read(cid.clone(), user.clone()));
+            .cloned()
+            .map(|(cid, user, thread)| RowKey::Read(cid, user, thread));
+        let drafts = keys
+            .drafts
+            .iter()
+            .cloned()
+            .map(|(user, cid, thread, device)| RowKey::Draft(user, cid, thread, device));
+        let replies = keys.replies.iter().map(|id| key_text(&RowKey::Message(*id)));
         let rows = (keys.channels.iter().cloned().map(RowKey::Channel))
             .chain(members)
             .chain(keys.messages.iter().copied().map(RowKey::Message))
             .chain(reactions)
             .chain(reads)
+            .chain(drafts)
             .chain(keys.users.iter().cloned().map(RowKey::User));
         Self {
             streams: list(keys.streams.iter().map(StreamId::to_string)),
             rows: list(rows.map(|key| key_text(&key))),
+            replies: list(replies),
             ops: list(keys.results.iter().map(|(user, op)| op_text(user, *op))),
         }
     }
@@ -124,6 +137,7 @@ fn collect_row(line: &SqliteRow, records: &mut Records) -> Result<(), StorageErr
         Row::Reaction(row) => records.reactions.push(row),
         Row::Read(row) => records.reads.push(row),
         Row::User(row) => records.users.push(row),
+        Row::Draft(row) => records.drafts.push(row),
     }
     Ok(())
 }
@@ -171,7 +185,13 @@ pub(super) fn lines(
         });
     }
     for row in writes.reads.drain(..) {
-        lines.push(line(Row::Read(row))?);
+        lines.push(StoredRow {
+            seq: row.thread.and_then(|id| seqs.get(&id).copied()),
+            ..line(Row::Read(row))?
+        });
+    }
+    for row in writes.drafts.drain(..) {
+        lines.push(line(Row::Draft(row))?);
     }
     for row in writes.users.drain(..) {
         lines.push(line(Row::User(row))?);

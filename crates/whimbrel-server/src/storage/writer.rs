@@ -27,6 +27,9 @@ SELECT 1, body, digest, op, NULL, NULL FROM rows WHERE key IN (SELECT value FROM
 UNION ALL
 SELECT 1, body, digest, op, NULL, NULL FROM rows WHERE op IN (SELECT value FROM json_each(?3))
 UNION ALL
+SELECT 1, body, digest, op, NULL, NULL FROM rows WHERE key IN (
+    SELECT 'message ' || (body ->> '$.message.parent') FROM rows WHERE key IN (SELECT value FROM json_each(?4)))
+UNION ALL
 SELECT 2, key, digest, code, message, at FROM results WHERE key IN (SELECT value FROM json_each(?3))";
 
 const PUT_STREAMS: Put = Put {
@@ -126,6 +129,7 @@ impl Writer {
             .bind(wanted.streams)
             .bind(wanted.rows)
             .bind(wanted.ops)
+            .bind(wanted.replies)
             .fetch_all(&mut self.connection)
             .await
             .map_err(unusable)?;
