@@ -2,6 +2,7 @@
 
 mod act;
 mod asked;
+mod behind;
 mod lists;
 mod older;
 mod recover;
@@ -73,8 +74,7 @@ pub(crate) struct Driver {
     older_arrived: Vec<older::Waiting>,
     /// Who waits for a gap to be filled.
     filling: HashMap<u64, Reply<()>>,
-    /// Who waits for being caught up.
-    behind: HashMap<u64, Vec<Reply<()>>>,
+    behind: behind::Behind,
     /// Timelines that are open, or were a heartbeat ago: their channels are caught up first.
     opened: HashSet<(ChannelId, MessageScope)>,
     wants_online: bool,
@@ -144,7 +144,7 @@ impl Driver {
             older: HashMap::new(),
             older_arrived: Vec::new(),
             filling: HashMap::new(),
-            behind: HashMap::new(),
+            behind: behind::Behind::default(),
             opened: HashSet::new(),
             wants_online: false,
             broken: None,

@@ -11,16 +11,16 @@ impl Driver {
     pub(super) fn catch_up(&mut self, reply: Reply<()>, round: &mut Round) {
         if self.broken.is_some() {
             // The engine that will be asked is not there yet.
-            self.behind.entry(0).or_default().push(reply);
+            self.behind.add(0, reply);
             return;
         }
         let (ticket, effects) = self.with_env(whimbrel_sync::Engine::catch_up);
-        self.behind.entry(ticket).or_default().push(reply);
+        self.behind.add(ticket, reply);
         round.effects.merge(effects);
     }
 
     pub(super) fn caught_up(&mut self, ticket: u64) {
-        for reply in self.behind.remove(&ticket).into_iter().flatten() {
+        for reply in self.behind.take(ticket) {
             // The caller may have gone.
             let _ = reply.send(Ok(()));
         }
@@ -28,7 +28,7 @@ impl Driver {
 
     /// Asks the new engine for what the old one was asked.
     pub(super) fn ask_again(&mut self, round: &mut Round) {
-        for reply in std::mem::take(&mut self.behind).into_values().flatten() {
+        for reply in self.behind.take_all() {
             self.catch_up(reply, round);
         }
     }
