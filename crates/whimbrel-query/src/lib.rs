@@ -34,6 +34,8 @@
 //!
 //! For SQL see [`Schema`].
 //!
+//! A [`SearchText`] is what someone looks for in the text of messages, in memory and in a full-text index.
+//!
 //! ## Invariants
 //!
 //! - What [`Filter::matches`] and [`Query::compare`] say of items, the statements of [`Query::to_sql`] do to their rows,
@@ -41,6 +43,7 @@
 //! - What a user wrote is in the values of a statement, never in its text.
 //! - Missing and null are one. `$ne`, `$nin` and `$nor` are exactly the opposites of `$eq`, `$in` and `$or`.
 //! - A filter has one form, in memory and as JSON.
+//! - What [`SearchText::matches`] says of a text, an index of [`indexed`] texts says to [`SearchText::for_index`].
 //! - There is no regular expression, and no work that is not bounded by [`limits`] and the size of an item.
 //! - The crate knows no table, and does no I/O.
 
@@ -58,6 +61,7 @@ pub mod limits;
 mod operator;
 mod place;
 mod query;
+mod search;
 mod sort;
 mod sql;
 mod value;
@@ -71,6 +75,7 @@ pub use item::{ChannelItem, FieldValue, Item, MemberItem};
 pub use operator::Operator;
 pub use place::Place;
 pub use query::Query;
+pub use search::{SearchPage, SearchQuery, SearchText, author_mark, channel_mark, indexed};
 pub use sort::{Direction, Sort};
 pub use sql::{Bind, Column, CustomColumn, Dialect, Schema, Sql};
 pub use value::Value;

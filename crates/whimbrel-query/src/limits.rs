@@ -28,3 +28,15 @@ pub const WHOLE_NUMBER: f64 = 9_007_199_254_740_991.0;
 
 /// Bytes of a cursor's text: four values of custom data of the greatest size, and room.
 pub const CURSOR_BYTES: usize = 64 * 1_024;
+
+/// Characters of what is typed to search messages: more than fits into a search field.
+pub const SEARCH_CHARS: usize = 512;
+
+/// Characters of a word that count in a search: no language has longer ones, and keys and addresses would fill an index.
+pub const WORD_CHARS: usize = 64;
+
+/// Characters from which on the last word of a search may be only begun. An index has too many words that begin with fewer.
+pub const BEGUN_CHARS: usize = 3;
+
+/// Words of a search. A Chinese or Japanese character is one.
+pub const SEARCH_WORDS: usize = 32;
