@@ -43,6 +43,7 @@ mod read;
 mod row;
 mod snapshot;
 mod stream;
+mod thread;
 mod time;
 mod user;
 
@@ -64,5 +65,6 @@ pub use read::{Read, ReadPosition};
 pub use row::{Row, RowKey};
 pub use snapshot::{ChannelSummary, HistoryFrom, Loaded, MessagePage, MessageQuery, MessageScope};
 pub use stream::{Cursor, Epoch, Head, SnapshotWindow, StreamEvent, StreamId};
+pub use thread::{FollowedThread, ThreadPlace};
 pub use time::Timestamp;
 pub use user::User;

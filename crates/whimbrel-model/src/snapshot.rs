@@ -2,6 +2,7 @@ use crate::{
     Account, Channel, ChannelId, Cursor, Head, Membership, Message, MessageId, OutboxItem, RangeSet,
     Reaction, Read, ReadPosition, StreamId, Timestamp,
 };
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What the engine needs at start: everything but the rows.
@@ -23,17 +24,53 @@ pub struct Loaded {
     pub outbox: Vec<OutboxItem>,
 }
 
-/// A window of messages, newest first in what it selects, oldest first in what it returns.
+/// A window of messages: those nearest to a place, oldest first in what it returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageQuery {
     /// In which channel.
     pub cid: ChannelId,
     /// In its timeline, or in one thread.
     pub scope: MessageScope,
-    /// Only messages before this sequence. Absent: from the newest.
-    pub before: Option<u64>,
+    /// Where. [`HistoryFrom::AroundMessage`] of a message that is not on the device, or not in the channel: nowhere, and
+    /// the answer has no messages.
+    pub from: HistoryFrom,
     /// How many at most.
     pub limit: usize,
+}
+
+/// Where a page of messages is.
+///
+/// Of a page around a place the first half (rounded down) of the limit is for what comes before it, the rest for what
+/// stands there or comes after. What one half lacks, the other does not get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HistoryFrom {
+    /// The newest.
+    #[default]
+    Newest,
+    /// The last ones before this sequence.
+    Before(#[serde(deserialize_with = "crate::number::exact")] u64),
+    /// The first ones after this sequence.
+    After(#[serde(deserialize_with = "crate::number::exact")] u64),
+    /// Around this sequence.
+    Around(#[serde(deserialize_with = "crate::number::exact")] u64),
+    /// Around this message.
+    AroundMessage(MessageId),
+    /// Around the first message that was accepted at this time or later. The server's clock says when; times are taken to
+    /// rise with the sequence, which they do unless it was put back.
+    AroundTime(Timestamp),
+}
+
+impl HistoryFrom {
+    /// Divides a limit: how many are asked for that come before the place, and how many that stand there or come after.
+    #[must_use]
+    pub const fn split(self, limit: usize) -> (usize, usize) {
+        match self {
+            Self::Newest | Self::Before(_) => (limit, 0),
+            Self::After(_) => (0, limit),
+            Self::Around(_) | Self::AroundMessage(_) | Self::AroundTime(_) => (limit / 2, limit - limit / 2),
+        }
+    }
 }
 
 /// Where messages stand.
@@ -57,7 +94,9 @@ pub struct MessagePage {
     /// Replies on this device to each of them, deleted ones excluded; only where there are any.
     pub replies: BTreeMap<MessageId, u32>,
     /// Whether the device holds older ones in that scope.
-    pub has_more: bool,
+    pub has_older: bool,
+    /// Whether the device holds newer ones in that scope.
+    pub has_newer: bool,
     /// The runs of the channel that are on the device: what lies between them is a gap.
     pub ranges: RangeSet,
 }
@@ -80,6 +119,8 @@ pub struct ChannelSummary {
     pub waiting_read: Option<ReadPosition>,
     /// Messages on this device past [`ChannelSummary::position`] that count as unread.
     pub unread: u64,
+    /// Those of them that mention the user.
+    pub mentions: u64,
     /// Messages past that position which this device lacks, or has only as they once were: each of them may count. 0:
     /// `unread` is exact, as far as the server has been heard of.
     pub unread_unknown: u64,

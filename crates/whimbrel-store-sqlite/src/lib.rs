@@ -34,6 +34,7 @@ mod salvage;
 mod schema;
 mod script;
 mod store;
+mod threads;
 mod write;
 mod writer;
 

@@ -1,7 +1,7 @@
 use crate::decode::{Decoded, corrupt, number, opt_id, text_id};
 use serde::{Deserialize, Serialize};
 use sqlx::{Row as _, sqlite::SqliteRow};
-use whimbrel_model::{Message, MessageBody, MessageId, Timestamp};
+use whimbrel_model::{Message, MessageBody, MessageId, MessageKind, Pin, ThreadSummary, Timestamp};
 
 /// The columns that [`decode`] reads, of the table `m`.
 pub(crate) const COLUMNS: &str = "m.id, m.cid, m.seq, m.ver, m.author, m.parent, m.rest";
@@ -23,6 +23,14 @@ pub(crate) struct Rest<B> {
     revision: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deleted_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "MessageKind::is_regular")]
+    kind: MessageKind,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    silent: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pinned: Option<Pin>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    thread: Option<ThreadSummary>,
 }
 
 impl<'a> Rest<&'a MessageBody> {
@@ -36,7 +44,23 @@ impl<'a> Rest<&'a MessageBody> {
             edited_at: message.edited_at,
             revision: message.revision,
             deleted_at: message.deleted_at,
+            kind: message.kind,
+            silent: message.silent,
+            pinned: message.pinned.clone(),
+            thread: message.thread,
         }
+    }
+}
+
+/// Returns what the column `notice` says of a message, see the schema.
+pub(crate) fn notice(message: &Message) -> i64 {
+    let body = &message.body;
+    if message.is_deleted() || message.silent {
+        0
+    } else if body.mention_channel || body.mention_here {
+        3
+    } else {
+        1 + i64::from(!body.mentions.is_empty())
     }
 }
 
@@ -61,5 +85,9 @@ pub(crate) fn decode(row: &SqliteRow, at: usize) -> Decoded<Option<Message>> {
         edited_at: rest.edited_at,
         revision: rest.revision,
         deleted_at: rest.deleted_at,
+        kind: rest.kind,
+        silent: rest.silent,
+        pinned: rest.pinned,
+        thread: rest.thread,
     }))
 }

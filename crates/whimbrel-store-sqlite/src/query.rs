@@ -14,8 +14,8 @@ use whimbrel_store::StoreError;
 /// which no column is used.
 const TABLES: &str = "timelines t LEFT JOIN session s ON s.one = 1 LEFT JOIN channels c ON c.cid = t.cid \
      LEFT JOIN memberships p ON p.user = s.user AND p.cid = t.cid \
-     LEFT JOIN reads r ON r.cid = t.cid AND r.user = s.user AND r.ver > 0 \
-     LEFT JOIN outbox w ON w.id = (SELECT id FROM outbox WHERE read_cid = t.cid AND rejection IS NULL \
+     LEFT JOIN reads r ON r.cid = t.cid AND r.user = s.user AND r.thread = x'' AND r.ver > 0 \
+     LEFT JOIN outbox w ON w.id = (SELECT id FROM outbox WHERE read_cid = t.cid AND read_thread IS NULL AND rejection IS NULL \
       AND (read_epoch, read_seq) > (coalesce(r.epoch, 0), coalesce(r.seq, 0)) \
       ORDER BY read_epoch DESC, read_seq DESC LIMIT 1)";
 
@@ -62,14 +62,14 @@ const CHANNELS: Schema<'_> = Schema {
             "unread_count",
             Column::new(
                 "(SELECT count(*) FROM messages u WHERE u.cid = t.cid AND u.in_channel = 1 AND u.ver > 0 \
-                 AND u.seq > coalesce(w.read_seq, r.seq, 0) AND u.author <> s.user AND u.deleted = 0)",
+                 AND u.seq > coalesce(w.read_seq, r.seq, 0) AND u.author <> s.user AND u.notice > 0)",
             ),
         ),
         (
             "has_unread",
             Column::new(
                 "EXISTS (SELECT 1 FROM messages u WHERE u.cid = t.cid AND u.in_channel = 1 AND u.ver > 0 \
-                 AND u.seq > coalesce(w.read_seq, r.seq, 0) AND u.author <> s.user AND u.deleted = 0)",
+                 AND u.seq > coalesce(w.read_seq, r.seq, 0) AND u.author <> s.user AND u.notice > 0)",
             ),
         ),
     ],

@@ -10,30 +10,30 @@ use sqlx::{
     AssertSqlSafe, Row as _,
     sqlite::{SqliteArguments, SqliteRow},
 };
-use whimbrel_model::{
-    Channel, ChannelId, ChannelSummary, Member, Membership, Message, MessageId, MessagePage, MessageQuery,
-    MessageScope, RangeSet, Reaction, Read, ReadPosition, Timestamp, User, UserId,
-};
+use whimbrel_model::{Channel, ChannelId, ChannelSummary, Member, Membership, Message, MessageId, MessagePage, MessageQuery, MessageScope, RangeSet, Reaction, Read, ReadPosition, Timestamp, User, UserId, HistoryFrom};
 use whimbrel_store::StoreError;
 
 /// A summary of each row (cid, last_id) of `k`, which comes next in the text. `w` is a read position that waits.
 pub(crate) const SUMMARY: &str = "SELECT k.cid, c.ver, c.row, p.ver, p.row, r.epoch, r.seq, r.furthest, r.ver, w.read_epoch, w.read_seq, \
      (SELECT count(*) FROM messages u WHERE u.cid = k.cid AND u.in_channel = 1 AND u.ver > 0 \
-      AND u.seq > coalesce(w.read_seq, r.seq, 0) AND u.author <> s.user AND u.deleted = 0), \
+      AND u.seq > coalesce(w.read_seq, r.seq, 0) AND u.author <> s.user AND u.notice > 0), \
      (SELECT count(*) FROM members a WHERE a.cid = k.cid AND a.active = 1 AND a.ver > 0), \
-     max(coalesce(h.head_seq, 0), coalesce(m.seq, 0)), g.runs, s.user, ";
+     max(coalesce(h.head_seq, 0), coalesce(m.seq, 0)), g.runs, s.user, \
+     (SELECT count(*) FROM messages u WHERE u.cid = k.cid AND u.in_channel = 1 AND u.ver > 0 \
+      AND u.seq > coalesce(w.read_seq, r.seq, 0) AND u.author <> s.user AND u.notice > 1 AND (u.notice = 3 \
+      OR EXISTS (SELECT 1 FROM json_each(u.rest, '$.body.mentions') WHERE value = s.user))), ";
 pub(crate) const SUMMARY_TABLES: &str = " LEFT JOIN channels c ON c.cid = k.cid \
      LEFT JOIN session s ON s.one = 1 \
      LEFT JOIN memberships p ON p.user = s.user AND p.cid = k.cid \
-     LEFT JOIN reads r ON r.cid = k.cid AND r.user = s.user AND r.ver > 0 \
-     LEFT JOIN outbox w ON w.id = (SELECT id FROM outbox WHERE read_cid = k.cid AND rejection IS NULL \
+     LEFT JOIN reads r ON r.cid = k.cid AND r.user = s.user AND r.thread = x'' AND r.ver > 0 \
+     LEFT JOIN outbox w ON w.id = (SELECT id FROM outbox WHERE read_cid = k.cid AND read_thread IS NULL AND rejection IS NULL \
       AND (read_epoch, read_seq) > (coalesce(r.epoch, 0), coalesce(r.seq, 0)) \
       ORDER BY read_epoch DESC, read_seq DESC LIMIT 1) \
      LEFT JOIN messages m ON m.id = k.last_id \
      LEFT JOIN timelines g ON g.cid = k.cid \
      LEFT JOIN streams h ON h.stream = 'C:' || k.cid ";
 /// The columns of [`SUMMARY`].
-const SUMMARY_COLUMNS: usize = 16;
+const SUMMARY_COLUMNS: usize = 17;
 
 impl Readers {
     pub(crate) async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {
@@ -58,41 +58,43 @@ impl Readers {
         Ok(rows.iter().map(member).collect::<Decoded<_>>()?)
     }
 
-    pub(crate) async fn reads(&self, cid: &ChannelId) -> Result<Vec<Read>, StoreError> {
-        let sql = "SELECT epoch, seq, furthest, ver, user FROM reads WHERE cid = ? ORDER BY user".to_owned();
+    pub(crate) async fn reads(
+        &self,
+        cid: &ChannelId,
+        thread: Option<MessageId>,
+    ) -> Result<Vec<Read>, StoreError> {
+        let sql =
+            "SELECT epoch, seq, furthest, ver, user FROM reads WHERE cid = ? AND thread = ? ORDER BY user".to_owned();
+        let key = thread.map_or_else(Vec::new, |id| id.0.as_bytes().to_vec());
         let rows = self
-            .select("reading read positions", sql, |query| query.bind(cid.as_str()))
+            .select("reading read positions", sql, |query| query.bind(cid.as_str()).bind(key))
             .await?;
-        let read = |row: &SqliteRow| read(row, 0, cid.clone(), text_id(row, 4)?);
+        let read = |row: &SqliteRow| {
+            let read = read(row, 0, cid.clone(), text_id(row, 4)?)?;
+            Ok(Read { thread, ..read })
+        };
         Ok(rows.iter().map(read).collect::<Decoded<_>>()?)
     }
 
     pub(crate) async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError> {
-        let scope = match query.scope {
-            MessageScope::Channel => "cid = ? AND in_channel = 1",
-            MessageScope::Thread(_) => "cid = ? AND parent = ?",
-        };
-        // The ranges come first, in the place of a message's rest, so that they are of the same moment.
-        let sql = format!(
-            "SELECT NULL, NULL, NULL, NULL, NULL, NULL, (SELECT runs FROM timelines WHERE cid = ?), NULL, NULL \
-             UNION ALL SELECT * FROM (SELECT {COLUMNS}, \
-             (SELECT count(*) FROM messages a WHERE a.parent = m.id AND a.ver > 0 AND a.deleted = 0), \
-             (SELECT json_group_array(json_array(user, kind, cid, at, ver)) FROM reactions e \
-              WHERE e.message = m.id AND e.ver > 0 AND e.removed = 0) \
-             FROM messages m WHERE {scope} AND ver > 0 AND seq < ? ORDER BY seq DESC LIMIT ?)"
-        );
-        let before = query
-            .before
-            .map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX));
+        let sql = messages_sql(query);
+        let (older, newer) = query.from.split(query.limit);
         let rows = self.select("reading messages", sql, |sql| {
-            let sql = sql.bind(query.cid.as_str()).bind(query.cid.as_str());
-            let sql = match &query.scope {
+            let sql = sql.bind(query.cid.as_str());
+            let sql = match query.from {
+                HistoryFrom::Newest => sql.bind(i64::MAX),
+                HistoryFrom::Before(seq) | HistoryFrom::Around(seq) => sql.bind(signed(seq)),
+                HistoryFrom::After(seq) => sql.bind(signed(seq.saturating_add(1))),
+                HistoryFrom::AroundMessage(id) => sql.bind(id.0.as_bytes().to_vec()),
+                HistoryFrom::AroundTime(at) => sql.bind(at.0),
+            };
+            let sql = sql.bind(count(older.saturating_add(1))).bind(count(newer.saturating_add(1)));
+            match &query.scope {
                 MessageScope::Channel => sql,
                 MessageScope::Thread(parent) => sql.bind(parent.0.as_bytes().to_vec()),
-            };
-            sql.bind(before).bind(count(query.limit).saturating_add(1))
+            }
         });
-        Ok(page(&rows.await?, query.limit)?)
+        Ok(page(&rows.await?, older, newer)?)
     }
 
     pub(crate) async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
@@ -130,6 +132,11 @@ impl Readers {
 }
 
 pub(crate) type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
+
+/// SQLite's numbers are signed; no sequence is greater.
+fn signed(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}
 
 /// SQLite's numbers are signed; no more rows than that exist.
 pub(crate) fn count(rows: usize) -> i64 {
@@ -172,6 +179,7 @@ pub(crate) fn summary(row: &SqliteRow) -> Decoded<ChannelSummary> {
         read: own_read,
         waiting_read,
         unread: number(row, 11)?,
+        mentions: number(row, 16)?,
         unread_unknown: 0,
         members: number(row, 12)?,
         head_seq: number(row, 13)?,
@@ -180,11 +188,12 @@ pub(crate) fn summary(row: &SqliteRow) -> Decoded<ChannelSummary> {
     Ok(summary)
 }
 
-/// Reads the columns epoch, seq, furthest and ver from column `at` on.
-fn read(row: &SqliteRow, at: usize, cid: ChannelId, user: UserId) -> Decoded<Read> {
+/// Reads the columns epoch, seq, furthest and ver from column `at` on, of a position in a timeline.
+pub(crate) fn read(row: &SqliteRow, at: usize, cid: ChannelId, user: UserId) -> Decoded<Read> {
     Ok(Read {
         cid,
         user,
+        thread: None,
         epoch: row.try_get::<i64, _>(at)?.try_into().map_err(corrupt)?,
         seq: number(row, at + 1)?,
         furthest: number(row, at + 2)?,
@@ -192,20 +201,53 @@ fn read(row: &SqliteRow, at: usize, cid: ChannelId, user: UserId) -> Decoded<Rea
     })
 }
 
-/// Builds the page from its rows: the ranges, and the messages, with one more than the limit if there are older ones.
-fn page(rows: &[SqliteRow], limit: usize) -> Decoded<MessagePage> {
+/// The ranges, in the place of a message's rest, so that they are of the same moment; and on each side of the place one
+/// message more than is wanted, so that it is known whether there are more. 1 channel, 2 place, 3 and 4 how many, 5 thread.
+fn messages_sql(query: &MessageQuery) -> String {
+    let scope = match query.scope {
+        MessageScope::Channel => "cid = ?1 AND in_channel = 1",
+        MessageScope::Thread(_) => "cid = ?1 AND parent = ?5",
+    };
+    let place = match query.from {
+        HistoryFrom::AroundMessage(_) => {
+            "(SELECT seq FROM messages WHERE id = ?2 AND cid = ?1 AND ver > 0)".to_owned()
+        }
+        HistoryFrom::AroundTime(_) => format!(
+            "coalesce((SELECT seq FROM messages WHERE {scope} AND ver > 0 AND at >= ?2 ORDER BY seq LIMIT 1), {})",
+            i64::MAX
+        ),
+        _ => "?2".to_owned(),
+    };
+    let rows = format!(
+        "{COLUMNS}, (SELECT count(*) FROM messages a WHERE a.parent = m.id AND a.ver > 0 AND a.deleted = 0), \
+         (SELECT json_group_array(json_array(user, kind, cid, at, ver)) FROM reactions e \
+          WHERE e.message = m.id AND e.ver > 0 AND e.removed = 0)"
+    );
+    format!(
+        "SELECT NULL, NULL, NULL, NULL, NULL, NULL, (SELECT runs FROM timelines WHERE cid = ?1), NULL, NULL, NULL \
+         UNION ALL SELECT * FROM (SELECT {rows}, 0 FROM messages m \
+          WHERE {scope} AND ver > 0 AND seq < {place} ORDER BY seq DESC LIMIT ?3) \
+         UNION ALL SELECT * FROM (SELECT {rows}, 1 FROM messages m \
+          WHERE {scope} AND ver > 0 AND seq >= {place} ORDER BY seq LIMIT ?4)"
+    )
+}
+
+/// Builds the page from its rows: the ranges, and the messages, on each side with one more than so many if there are more.
+fn page(rows: &[SqliteRow], older: usize, newer: usize) -> Decoded<MessagePage> {
     let mut page = MessagePage::default();
-    let mut messages = Vec::with_capacity(rows.len());
+    let (mut before, mut after) = (Vec::new(), Vec::new());
     for row in rows {
         match message::decode(row, 0)? {
-            Some(message) => messages.push((message, row)),
+            Some(message) if row.try_get::<bool, _>(9)? => after.push((message, row)),
+            Some(message) => before.push((message, row)),
             None => page.ranges = opt_json(row, 6)?.unwrap_or_default(),
         }
     }
-    messages.sort_by_key(|(message, _)| message.seq);
-    let older = messages.len().saturating_sub(limit);
-    page.has_more = older > 0;
-    for (message, row) in messages.drain(older..) {
+    page.has_older = before.len() > older;
+    page.has_newer = after.len() > newer;
+    before.truncate(older);
+    after.truncate(newer);
+    for (message, row) in before.into_iter().rev().chain(after) {
         let replies: u32 = row.try_get::<i64, _>(7)?.try_into().map_err(corrupt)?;
         if replies > 0 {
             page.replies.insert(message.id, replies);

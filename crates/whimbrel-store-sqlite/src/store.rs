@@ -10,8 +10,8 @@ use std::{
 };
 use tokio_util::task::TaskTracker;
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Delta, Loaded, Member, Message, MessageId, MessagePage, MessageQuery, Read,
-    User, UserId,
+    ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
+    MessageQuery, Read, ThreadPlace, User, UserId,
 };
 use whimbrel_store::{PageCursor, Query, Recovery, Store, StoreError};
 
@@ -140,8 +140,24 @@ impl Store for SqliteStore {
         self.health.noticed(self.readers.members(cid).await)
     }
 
-    async fn reads(&self, cid: &ChannelId) -> Result<Vec<Read>, StoreError> {
-        self.health.noticed(self.readers.reads(cid).await)
+    async fn reads(&self, cid: &ChannelId, thread: Option<MessageId>) -> Result<Vec<Read>, StoreError> {
+        self.health.noticed(self.readers.reads(cid, thread).await)
+    }
+
+    async fn threads(
+        &self,
+        after: Option<ThreadPlace>,
+        limit: usize,
+    ) -> Result<Vec<FollowedThread>, StoreError> {
+        self.health.noticed(self.readers.threads(after, limit).await)
+    }
+
+    async fn thread(&self, parent: MessageId) -> Result<Option<FollowedThread>, StoreError> {
+        self.health.noticed(self.readers.thread(parent).await)
+    }
+
+    async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
+        self.health.noticed(self.readers.drafts().await)
     }
 
     async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError> {

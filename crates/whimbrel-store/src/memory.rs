@@ -2,6 +2,7 @@
 
 mod data;
 mod read;
+mod threads;
 
 use crate::{Store, StoreError};
 use async_trait::async_trait;
@@ -11,8 +12,8 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Delta, Loaded, Member, Message, MessageId, MessagePage, MessageQuery, Read,
-    User, UserId,
+    ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
+    MessageQuery, Read, ThreadPlace, User, UserId,
 };
 use whimbrel_query::{PageCursor, Query};
 
@@ -79,8 +80,24 @@ impl Store for MemoryStore {
         Ok(self.data()?.members(cid))
     }
 
-    async fn reads(&self, cid: &ChannelId) -> Result<Vec<Read>, StoreError> {
-        Ok(self.data()?.reads(cid))
+    async fn reads(&self, cid: &ChannelId, thread: Option<MessageId>) -> Result<Vec<Read>, StoreError> {
+        Ok(self.data()?.reads(cid, thread))
+    }
+
+    async fn threads(
+        &self,
+        after: Option<ThreadPlace>,
+        limit: usize,
+    ) -> Result<Vec<FollowedThread>, StoreError> {
+        Ok(self.data()?.threads(after, limit))
+    }
+
+    async fn thread(&self, parent: MessageId) -> Result<Option<FollowedThread>, StoreError> {
+        Ok(self.data()?.thread(parent))
+    }
+
+    async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
+        Ok(self.data()?.drafts())
     }
 
     async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError> {

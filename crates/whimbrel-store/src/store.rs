@@ -2,8 +2,8 @@ use crate::{Recovery, StoreError};
 use async_trait::async_trait;
 use std::fmt::Debug;
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Delta, Loaded, Member, Message, MessageId, MessagePage, MessageQuery, Read,
-    User, UserId,
+    ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
+    MessageQuery, Read, ThreadPlace, User, UserId,
 };
 use whimbrel_query::{PageCursor, Query};
 
@@ -45,8 +45,23 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Reads the members of a channel, gone ones included, by user id.
     async fn members(&self, cid: &ChannelId) -> Result<Vec<Member>, StoreError>;
 
-    /// Reads the read positions in a channel, by user id.
-    async fn reads(&self, cid: &ChannelId) -> Result<Vec<Read>, StoreError>;
+    /// Reads the read positions in a channel, or in the thread of a message in it, by user id.
+    async fn reads(&self, cid: &ChannelId, thread: Option<MessageId>) -> Result<Vec<Read>, StoreError>;
+
+    /// Reads the threads that the account follows in channels that it is in, the one with the newest reply first: at most
+    /// `limit`, those after `after` if it is given. The message that began a thread has to be on the device.
+    async fn threads(
+        &self,
+        after: Option<ThreadPlace>,
+        limit: usize,
+    ) -> Result<Vec<FollowedThread>, StoreError>;
+
+    /// Reads one thread, followed or not. Nothing if the message that began it is not on the device, or is of a history that
+    /// the server no longer has.
+    async fn thread(&self, parent: MessageId) -> Result<Option<FollowedThread>, StoreError>;
+
+    /// Reads the account's drafts, of all its devices, those that are empty left out: the one that changed last first.
+    async fn drafts(&self) -> Result<Vec<Draft>, StoreError>;
 
     /// Reads a window of messages; the reactions by (message, user, type).
     async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError>;

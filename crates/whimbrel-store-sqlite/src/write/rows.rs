@@ -1,9 +1,12 @@
 //! Server rows: one statement form per table, all with the same guard.
 
-use crate::{message::Rest, script::Script};
+use crate::{
+    message::{Rest, notice},
+    script::Script,
+};
 use std::collections::BTreeSet;
 use whimbrel_model::{
-    Channel, ChannelId, Member, MemberState, Membership, Message, Reaction, Read, Row, StreamId, User,
+    Channel, ChannelId, Draft, Member, MemberState, Membership, Message, MessageId, Reaction, Read, Row, StreamId, User,
 };
 
 /// Rebases, and rows that come after them.
@@ -17,6 +20,7 @@ pub(super) struct Batch<'a> {
     reads: Vec<&'a Read>,
     memberships: Vec<&'a Membership>,
     users: Vec<&'a User>,
+    drafts: Vec<&'a Draft>,
     rows: usize,
 }
 
@@ -39,6 +43,7 @@ impl<'a> Batch<'a> {
             Row::Read(row) => self.reads.push(row),
             Row::Membership(row) => self.memberships.push(row),
             Row::User(row) => self.users.push(row),
+            Row::Draft(row) => self.drafts.push(row),
         }
     }
 
@@ -61,11 +66,13 @@ impl<'a> Batch<'a> {
 
     fn write_messages(&self, script: &mut Script) {
         let form = (
-            "INSERT INTO messages (id, cid, seq, ver, author, parent, in_channel, deleted, at, rest) VALUES ",
-            10,
+            "INSERT INTO messages (id, cid, seq, ver, author, parent, in_channel, deleted, at, rest, notice, \
+             pinned_at, thread_at) VALUES ",
+            13,
             " ON CONFLICT DO UPDATE SET cid = excluded.cid, seq = excluded.seq, ver = excluded.ver, \
              author = excluded.author, parent = excluded.parent, in_channel = excluded.in_channel, \
-             deleted = excluded.deleted, at = excluded.at, rest = excluded.rest WHERE excluded.ver > ver",
+             deleted = excluded.deleted, at = excluded.at, rest = excluded.rest, notice = excluded.notice, \
+             pinned_at = excluded.pinned_at, thread_at = excluded.thread_at WHERE excluded.ver > ver",
         );
         script.rows(&self.messages, form, |args, row| {
             args.add(row.id.0.as_bytes().as_slice());
@@ -78,6 +85,9 @@ impl<'a> Batch<'a> {
             args.add(row.is_deleted());
             args.add(row.accepted_at.unwrap_or(row.composed_at).0);
             args.json(&Rest::of(row));
+            args.add(notice(row));
+            args.add(row.pinned.as_ref().map(|pin| pin.at.0));
+            args.add(row.thread.map(|thread| thread.last_at.0));
         });
     }
 
@@ -127,14 +137,15 @@ impl<'a> Batch<'a> {
             args.json(row);
         });
         let form = (
-            "INSERT INTO reads (cid, user, ver, epoch, seq, furthest) VALUES ",
-            6,
+            "INSERT INTO reads (cid, user, thread, ver, epoch, seq, furthest) VALUES ",
+            7,
             " ON CONFLICT DO UPDATE SET ver = excluded.ver, epoch = excluded.epoch, seq = excluded.seq, \
              furthest = excluded.furthest WHERE excluded.ver > ver",
         );
         script.rows(&self.reads, form, |args, row| {
             args.add(row.cid.as_str());
             args.add(row.user.as_str());
+            args.add(thread_key(row.thread.as_ref()));
             args.number(row.ver);
             args.add(i64::from(row.epoch));
             args.number(row.seq);
@@ -163,7 +174,25 @@ impl<'a> Batch<'a> {
             args.number(row.ver);
             args.json(row);
         });
+        let form = (
+            "INSERT INTO drafts (user, cid, parent, device, ver, row) VALUES ",
+            6,
+            tail,
+        );
+        script.rows(&self.drafts, form, |args, row| {
+            args.add(row.user.as_str());
+            args.add(row.cid.as_str());
+            args.add(thread_key(row.parent.as_ref()));
+            args.add(row.device.0.as_bytes().as_slice());
+            args.number(row.ver);
+            args.json(row);
+        });
     }
+}
+
+/// Returns how the timeline of a channel, or the thread of a message, is named in a key.
+fn thread_key(thread: Option<&MessageId>) -> &[u8] {
+    thread.map_or(&[], |id| id.0.as_bytes())
 }
 
 fn write_rebase(script: &mut Script, stream: &StreamId) {
@@ -183,6 +212,7 @@ fn write_rebase(script: &mut Script, stream: &StreamId) {
             for sql in [
                 "UPDATE memberships SET ver = 0 WHERE user = ? AND ver > 0",
                 "UPDATE users SET ver = 0 WHERE id = ? AND ver > 0",
+                "UPDATE drafts SET ver = 0 WHERE user = ? AND ver > 0",
             ] {
                 script.statement(sql, |args| args.add(user.as_str()));
             }

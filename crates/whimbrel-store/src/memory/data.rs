@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use whimbrel_model::{
-    Account, Change, Channel, ChannelId, Cursor, Delta, Head, Loaded, Member, Membership, Message, MessageId,
-    OpId, OutboxItem, RangeSet, Reaction, ReactionType, Read, Row, StreamId, Timestamp, User, UserId,
+    Account, Change, Channel, ChannelId, Cursor, Delta, DeviceId, Draft, Head, Loaded, Member, Membership,
+    Message, MessageId, OpId, OutboxItem, RangeSet, Reaction, ReactionType, Read, Row, StreamId, Timestamp,
+    User, UserId,
 };
 
 #[derive(Debug, Default)]
@@ -15,6 +16,7 @@ pub(super) struct Data {
     pub(super) messages: HashMap<MessageId, Message>,
     pub(super) memberships: BTreeMap<(UserId, ChannelId), Membership>,
     pub(super) users: BTreeMap<UserId, User>,
+    pub(super) drafts: BTreeMap<(UserId, ChannelId, Option<MessageId>, DeviceId), Draft>,
     cursors: BTreeMap<StreamId, Cursor>,
     heads_token: Option<String>,
     synced_at: Option<Timestamp>,
@@ -26,7 +28,8 @@ pub(super) struct Data {
 pub(super) struct ChannelData {
     pub(super) row: Option<Channel>,
     pub(super) members: BTreeMap<UserId, Member>,
-    pub(super) reads: BTreeMap<UserId, Read>,
+    /// Of the timeline, and of its threads by the message that began each.
+    pub(super) reads: BTreeMap<(Option<MessageId>, UserId), Read>,
     /// The channel's messages by `seq`.
     pub(super) log: BTreeSet<(u64, MessageId)>,
     pub(super) reactions: BTreeMap<(MessageId, UserId, ReactionType), Reaction>,
@@ -106,13 +109,17 @@ impl Data {
             }
             Row::Read(new) => {
                 let reads = &mut self.channel_data(&new.cid).reads;
-                put_newer(reads, new.user.clone(), new, |row| row.ver);
+                put_newer(reads, (new.thread, new.user.clone()), new, |row| row.ver);
             }
             Row::Membership(new) => {
                 let key = (new.user.clone(), new.cid.clone());
                 put_newer(&mut self.memberships, key, new, |row| row.ver);
             }
             Row::User(new) => put_newer(&mut self.users, new.id.clone(), new, |row| row.ver),
+            Row::Draft(new) => {
+                let key = (new.user.clone(), new.cid.clone(), new.parent, new.device);
+                put_newer(&mut self.drafts, key, new, |row| row.ver);
+            }
         }
     }
 
@@ -134,6 +141,8 @@ impl Data {
         match stream {
             StreamId::User(user) => {
                 let own = self.memberships.values_mut().filter(|row| row.user == *user);
+                own.for_each(|row| row.ver = 0);
+                let own = self.drafts.values_mut().filter(|row| row.user == *user);
                 own.for_each(|row| row.ver = 0);
                 if let Some(row) = self.users.get_mut(user) {
                     row.ver = 0;

@@ -2,9 +2,10 @@
 
 use super::data::{ChannelData, Data};
 use std::collections::BTreeSet;
+use uuid::Uuid;
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Member, MemberState, Message, MessageId, MessagePage, MessageQuery,
-    MessageScope, Read, ReadPosition, StreamId, User, UserId,
+    ChannelId, ChannelSummary, HistoryFrom, Member, MemberState, Message, MessageId, MessagePage,
+    MessageQuery, MessageScope, Read, ReadPosition, StreamId, User, UserId,
 };
 use whimbrel_query::{ChannelItem, Endpoint, PageCursor, Query, QueryError};
 
@@ -54,7 +55,9 @@ impl Data {
         }
         let last_message = self.last_message(data);
         // A position in a history that the server no longer has says nothing about this one.
-        let read = me.and_then(|me| data.reads.get(me)).filter(|read| read.ver > 0);
+        let read = me
+            .and_then(|me| data.reads.get(&(None, me.clone())))
+            .filter(|read| read.ver > 0);
         let head = self.heads.get(&StreamId::Channel(cid.clone()));
         let known = head.map_or(0, |head| head.seq);
         let head_seq = last_message.map_or(known, |message| known.max(message.seq));
@@ -64,15 +67,18 @@ impl Data {
             membership: membership.cloned(),
             last_message: last_message.cloned(),
             read: read.cloned(),
-            waiting_read: ReadPosition::waiting(cid, self.outbox.values())
+            waiting_read: ReadPosition::waiting(cid, None, self.outbox.values())
                 .filter(|waiting| *waiting > read.map(Read::position).unwrap_or_default()),
             unread: 0,
+            mentions: 0,
             unread_unknown: 0,
             members: data.members.values().filter(|row| is_counted(row)).count() as u64,
             head_seq,
         };
         let position = summary.position().seq;
-        summary.unread = me.map_or(0, |me| self.unread(data, me, position));
+        if let Some(me) = me {
+            (summary.unread, summary.mentions) = self.unread(data, me, position);
+        }
         let ranges = self.ranges.get(cid).cloned().unwrap_or_default();
         summary.unread_unknown = ranges.missing(position + 1, head_seq);
         Some(summary)
@@ -84,10 +90,10 @@ impl Data {
             .map_or_else(Vec::new, |data| data.members.values().cloned().collect())
     }
 
-    pub(super) fn reads(&self, cid: &ChannelId) -> Vec<Read> {
-        self.channels
-            .get(cid)
-            .map_or_else(Vec::new, |data| data.reads.values().cloned().collect())
+    pub(super) fn reads(&self, cid: &ChannelId, thread: Option<MessageId>) -> Vec<Read> {
+        let rows = self.channels.get(cid).map(|data| data.reads.values());
+        let here = rows.into_iter().flatten().filter(|row| row.thread == thread);
+        here.cloned().collect()
     }
 
     pub(super) fn messages(&self, query: &MessageQuery) -> MessagePage {
@@ -98,16 +104,21 @@ impl Data {
         let Some(data) = self.channels.get(&query.cid) else {
             return page;
         };
-        let mut window = self
-            .history(data)
-            .skip_while(|message| query.before.is_some_and(|before| message.seq >= before))
-            .filter(|message| match query.scope {
-                MessageScope::Channel => message.is_in_channel(),
-                MessageScope::Thread(parent) => message.parent == Some(parent),
-            });
-        page.messages = window.by_ref().take(query.limit).cloned().collect();
-        page.has_more = window.next().is_some();
+        let in_scope = |message: &&Message| match query.scope {
+            MessageScope::Channel => message.is_in_channel(),
+            MessageScope::Thread(parent) => message.parent == Some(parent),
+        };
+        let Some(pivot) = self.pivot(data, query, in_scope) else {
+            return page;
+        };
+        let (older, newer) = query.from.split(query.limit);
+        let mut before = self.log_before(data, pivot).filter(in_scope);
+        page.messages = before.by_ref().take(older).cloned().collect();
+        page.has_older = before.next().is_some();
         page.messages.reverse();
+        let mut after = self.log_from(data, pivot).filter(in_scope);
+        page.messages.extend(after.by_ref().take(newer).cloned());
+        page.has_newer = after.next().is_some();
         let shown: BTreeSet<_> = page.messages.iter().map(|message| message.id).collect();
         let live = data.reactions.values().filter(|row| row.ver > 0 && !row.removed);
         page.reactions = live.filter(|row| shown.contains(&row.message)).cloned().collect();
@@ -132,6 +143,46 @@ impl Data {
             .collect()
     }
 
+    /// Returns the first sequence that counts as after the place of a query, if the place exists.
+    fn pivot(
+        &self,
+        data: &ChannelData,
+        query: &MessageQuery,
+        in_scope: impl Fn(&&Message) -> bool,
+    ) -> Option<u64> {
+        match query.from {
+            HistoryFrom::Newest => Some(u64::MAX),
+            HistoryFrom::Before(seq) | HistoryFrom::Around(seq) => Some(seq),
+            HistoryFrom::After(seq) => Some(seq.saturating_add(1)),
+            HistoryFrom::AroundMessage(id) => {
+                let found = self
+                    .messages
+                    .get(&id)
+                    .filter(|row| row.cid == query.cid && row.ver > 0);
+                found.map(|row| row.seq)
+            }
+            HistoryFrom::AroundTime(at) => {
+                let mut log = self.log_from(data, 0).filter(in_scope);
+                let found = log.find(|row| row.accepted_at.unwrap_or(row.composed_at) >= at);
+                Some(found.map_or(u64::MAX, |row| row.seq))
+            }
+        }
+    }
+
+    /// Iterates over the messages before a sequence, newest first.
+    fn log_before(&self, data: &ChannelData, seq: u64) -> impl Iterator<Item = &Message> {
+        let log = data.log.range(..(seq, MessageId(Uuid::nil()))).rev();
+        log.filter_map(|(_, id)| self.messages.get(id))
+            .filter(|row| row.ver > 0)
+    }
+
+    /// Iterates over the messages from a sequence on, oldest first.
+    fn log_from(&self, data: &ChannelData, seq: u64) -> impl Iterator<Item = &Message> {
+        let log = data.log.range((seq, MessageId(Uuid::nil()))..);
+        log.filter_map(|(_, id)| self.messages.get(id))
+            .filter(|row| row.ver > 0)
+    }
+
     /// Iterates over the messages of the history that the server has now, newest first.
     fn history(&self, data: &ChannelData) -> impl Iterator<Item = &Message> {
         let newest_first = data.log.iter().rev().filter_map(|(_, id)| self.messages.get(id));
@@ -142,9 +193,13 @@ impl Data {
         self.history(data).find(|message| message.is_in_channel())
     }
 
-    fn unread(&self, data: &ChannelData, me: &UserId, read: u64) -> u64 {
+    /// Counts what is unread, and what of it mentions the user.
+    fn unread(&self, data: &ChannelData, me: &UserId, read: u64) -> (u64, u64) {
         let past = self.history(data).take_while(|message| message.seq > read);
-        past.filter(|message| message.counts_as_unread_for(me)).count() as u64
+        past.filter(|message| message.counts_as_unread_for(me))
+            .fold((0, 0), |(unread, mentions), message| {
+                (unread + 1, mentions + u64::from(message.body.mentions(me)))
+            })
     }
 }
 

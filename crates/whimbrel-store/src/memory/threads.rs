@@ -1,0 +1,77 @@
+//! Threads and drafts.
+
+use super::data::{ChannelData, Data};
+use std::cmp::Reverse;
+use whimbrel_model::{
+    Draft, FollowedThread, MemberState, Message, MessageId, Read, ReadPosition, ThreadPlace, UserId,
+};
+
+impl Data {
+    pub(super) fn threads(&self, after: Option<ThreadPlace>, limit: usize) -> Vec<FollowedThread> {
+        let begun = self.messages.values().filter(|message| message.thread.is_some());
+        let mut threads: Vec<_> = begun
+            .filter(|message| self.is_joined(message))
+            .filter_map(|message| self.thread(message.id))
+            .filter(|thread| thread.followed && after.is_none_or(|after| thread.place() < after))
+            .collect();
+        threads.sort_by_key(|thread| Reverse(thread.place()));
+        threads.truncate(limit);
+        threads
+    }
+
+    pub(super) fn thread(&self, id: MessageId) -> Option<FollowedThread> {
+        let parent = self.messages.get(&id).filter(|message| message.ver > 0)?;
+        let data = self.channels.get(&parent.cid)?;
+        let me = self.account.as_ref().map(|account| &account.user);
+        let read = me.and_then(|me| data.reads.get(&(Some(id), me.clone())));
+        let read = read.filter(|read| read.ver > 0);
+        let waiting = ReadPosition::waiting(&parent.cid, Some(id), self.outbox.values());
+        let mut thread = FollowedThread {
+            parent: parent.clone(),
+            last_reply: self.replies(data, id).last().cloned(),
+            followed: read.is_some() || me == Some(&parent.author),
+            read: read.cloned(),
+            waiting_read: waiting.filter(|waiting| *waiting > read.map(Read::position).unwrap_or_default()),
+            unread: 0,
+            unread_unknown: 0,
+        };
+        let position = thread.position().seq;
+        let unread = |message: &&Message| {
+            message.seq > position && me.is_some_and(|me| message.counts_as_unread_reply_for(me))
+        };
+        thread.unread = self.replies(data, id).filter(unread).count() as u64;
+        let here = self
+            .replies(data, id)
+            .filter(|message| !message.is_deleted())
+            .count() as u64;
+        let ranges = self.ranges.get(&parent.cid).cloned().unwrap_or_default();
+        thread.unread_unknown = parent.thread.map_or(0, |summary| {
+            let lacking = u64::from(summary.replies).saturating_sub(here);
+            lacking.min(ranges.missing(position + 1, summary.last_seq))
+        });
+        Some(thread)
+    }
+
+    pub(super) fn drafts(&self) -> Vec<Draft> {
+        let me = self.account.as_ref().map(|account| &account.user);
+        let own = self.drafts.values().filter(|row| Some(&row.user) == me);
+        let mut drafts: Vec<_> = own
+            .filter(|row| row.content.is_some() && row.ver > 0)
+            .cloned()
+            .collect();
+        drafts.sort_by_key(|row| Reverse((row.updated_at, row.ver)));
+        drafts
+    }
+
+    fn is_joined(&self, message: &Message) -> bool {
+        let me: Option<&UserId> = self.account.as_ref().map(|account| &account.user);
+        let membership = me.and_then(|me| self.memberships.get(&(me.clone(), message.cid.clone())));
+        membership.is_some_and(|membership| membership.state == MemberState::Active)
+    }
+
+    /// Iterates over the replies of the history that the server has now, oldest first.
+    fn replies<'a>(&'a self, data: &'a ChannelData, id: MessageId) -> impl Iterator<Item = &'a Message> {
+        let oldest_first = data.log.iter().filter_map(|(_, id)| self.messages.get(id));
+        oldest_first.filter(move |message| message.ver > 0 && message.parent == Some(id))
+    }
+}
