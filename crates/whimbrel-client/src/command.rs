@@ -4,6 +4,7 @@ use crate::{Error, Queued, explain::Facts, queued::Settled};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use whimbrel_model::{ChannelId, Cursor, Gap, MessageBody, MessageScope, Op, OpId};
+use whimbrel_protocol::{Answer, Question};
 use whimbrel_query::Query;
 use whimbrel_state::{ChannelList, Timeline, Unread};
 
@@ -45,6 +46,10 @@ pub(crate) enum Command {
         op: OpId,
         body: MessageBody,
         reply: Reply<()>,
+    },
+    Ask {
+        question: Question,
+        reply: Reply<Answer>,
     },
     CatchUp {
         reply: Reply<()>,
@@ -102,6 +107,7 @@ impl Command {
             Self::RepeatAll { reply } => drop(reply.send(Err(error.clone()))),
             Self::NextAttempt { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Explain { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Ask { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Gaps { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Discard { reply, .. }
             | Self::Amend { reply, .. }

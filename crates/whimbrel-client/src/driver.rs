@@ -5,6 +5,7 @@ mod asked;
 mod behind;
 mod lists;
 mod older;
+mod questions;
 mod recover;
 
 use crate::{
@@ -74,6 +75,8 @@ pub(crate) struct Driver {
     older_arrived: Vec<older::Waiting>,
     /// Who waits for a gap to be filled.
     filling: HashMap<u64, Reply<()>>,
+    /// Who waits for the answer to a question.
+    questions: HashMap<u64, Reply<whimbrel_protocol::Answer>>,
     behind: behind::Behind,
     /// Timelines that are open, or were a heartbeat ago: their channels are caught up first.
     opened: HashSet<(ChannelId, MessageScope)>,
@@ -144,6 +147,7 @@ impl Driver {
             older: HashMap::new(),
             older_arrived: Vec::new(),
             filling: HashMap::new(),
+            questions: HashMap::new(),
             behind: behind::Behind::default(),
             opened: HashSet::new(),
             wants_online: false,
@@ -312,6 +316,7 @@ impl Driver {
                 drop(reply.send(Ok(at.map(|at| Duration::from_millis(at.saturating_sub(now))))));
             }
             Command::Explain { op, reply } => drop(reply.send(Ok(self.facts(op)))),
+            Command::Ask { question, reply } => self.question(question, reply, round),
             Command::CatchUp { reply } => self.catch_up(reply, round),
             Command::Gaps { cid, reply } => {
                 drop(reply.send(Ok((self.engine.gaps(&cid), self.engine.cursor(&cid)))));

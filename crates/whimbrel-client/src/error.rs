@@ -3,7 +3,7 @@ use std::sync::Arc;
 use whimbrel_model::{Invalid, Rejection};
 use whimbrel_query::QueryError;
 use whimbrel_store::StoreError;
-use whimbrel_sync::{CommandError, HistoryError};
+use whimbrel_sync::{AskError, CommandError, HistoryError};
 use whimbrel_transport::TransportError;
 
 /// Why a call could not do what it was asked. Nothing that was queued before is touched by it.
@@ -28,6 +28,9 @@ pub enum Error {
     /// Older messages could not be fetched.
     #[error(transparent)]
     History(#[from] HistoryError),
+    /// The server did not answer a question.
+    #[error(transparent)]
+    Ask(#[from] AskError),
     /// The server's address cannot be used.
     #[error(transparent)]
     Transport(#[from] TransportError),
@@ -60,6 +63,7 @@ impl Error {
             Self::Query(error) => error.code().to_string(),
             Self::MarkUnread(error) => error.code().to_owned(),
             Self::History(error) => error.code().to_owned(),
+            Self::Ask(error) => error.code().to_owned(),
             Self::Transport(error) => error.code().to_owned(),
             Self::Missing(_) => "builder_incomplete".to_owned(),
             Self::NotCaughtUp(_) => "not_caught_up".to_owned(),
@@ -78,6 +82,7 @@ impl Error {
             Self::Query(error) => error.is_retryable(),
             Self::MarkUnread(error) => error.is_retryable(),
             Self::History(error) => error.is_retryable(),
+            Self::Ask(error) => error.is_retryable(),
             Self::Transport(error) => error.is_retryable(),
             Self::NotCaughtUp(_) | Self::Interrupted => true,
             Self::Missing(_) | Self::Closed => false,

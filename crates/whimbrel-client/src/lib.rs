@@ -55,5 +55,5 @@ pub use whimbrel_state::{
     TimelineItem, Unread, UnreadTotals, VectorDiff,
 };
 pub use whimbrel_store::{Recovery, Store, StoreError};
-pub use whimbrel_sync::{EngineConfig, FullJitter, RetryPolicy};
+pub use whimbrel_sync::{AskError, EngineConfig, FullJitter, RetryPolicy};
 pub use whimbrel_transport::{Connector, TransportError};

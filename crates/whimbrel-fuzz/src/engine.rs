@@ -194,6 +194,7 @@ impl World {
                 for (at, result) in results.results.iter_mut().enumerate() {
                     if !self.disk.outbox.contains_key(&result.id) {
                         result.id = self.disk.nth(at).unwrap_or(result.id);
+            ServerFrame::Answer(answer) => drop(self.redirect(&mut answer.id)),
                     }
                     if matches!(result.outcome, Outcome::Accepted { .. }) {
                         self.answered.insert(result.id);
@@ -267,6 +268,7 @@ impl World {
                     !matches!(&ask.stream, StreamId::User(user) if user.as_str() != "ada"),
                     "not ada's: {ask:?}"
                 );
+            ClientFrame::Ask(ask) => drop(self.asked.insert(ask.id, None)),
                 self.asked.insert(ask.id, Some(ask.clone()));
             }
             ClientFrame::Ops(ops) => {

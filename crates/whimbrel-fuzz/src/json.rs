@@ -5,8 +5,8 @@ use serde_json::Value;
 /// The first number that is not exact in every implementation of JSON.
 const INEXACT: u64 = 1 << 53;
 
-/// Asserts that the protocol's own numbers are whole and exact everywhere. What an app put into `custom` is its own, and
-/// times are whatever a clock said.
+/// Asserts that the protocol's own numbers are whole and exact everywhere. What an app put into `custom` is its own, what a
+/// filter or an order says is read by the query language, and times are whatever a clock said.
 pub(crate) fn assert_numbers(value: &Value) {
     match value {
         Value::Number(number) => {
@@ -19,7 +19,7 @@ pub(crate) fn assert_numbers(value: &Value) {
         Value::Object(map) => map
             .iter()
             .filter(|(key, _)| {
-                !(*key == "custom" || *key == "at" || key.ends_with("_at") || *key == "server_time")
+                !(*key == "custom" || *key == "filter" || *key == "sort" || *key == "at" || key.ends_with("_at") || *key == "server_time")
             })
             .for_each(|(_, value)| assert_numbers(value)),
         _ => {}

@@ -121,6 +121,7 @@ impl Peer {
             ClientFrame::Heads(ask) => *self.requests.entry(ask.id).or_default() += 1,
             ClientFrame::Sync(ask) => *self.requests.entry(ask.id).or_default() += 1,
             ClientFrame::History(ask) => *self.requests.entry(ask.id).or_default() += 1,
+            ClientFrame::Ask(ask) => *self.requests.entry(ask.id).or_default() += 1,
             ClientFrame::Hello(_) => {}
         }
         let mut batches = Vec::new();
@@ -179,6 +180,7 @@ impl Peer {
             ServerFrame::Heads(page) => page.id,
             ServerFrame::Page(page) => page.id,
             ServerFrame::History(page) => page.id,
+            ServerFrame::Answer(answer) => answer.id,
             ServerFrame::Failed(failed) => failed.id,
         };
         take(&mut self.requests, &answered);

@@ -12,6 +12,14 @@ pub enum StorageError {
         /// Why, in words.
         message: String,
     },
+    /// The question cannot be answered as it is: it breaks a rule, or asks for too much.
+    #[error("{message}")]
+    Refused {
+        /// The stable code: `invalid` or `too_large`.
+        code: Code,
+        /// What is wrong, where, and what to do.
+        message: String,
+    },
     /// The database cannot be reached or is busy. The same call may succeed later.
     #[error("the database cannot be used now: {0}; try again later")]
     Unavailable(String),
@@ -55,7 +63,7 @@ impl StorageError {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Self::Denied { code, .. } => code.clone(),
+            Self::Denied { code, .. } | Self::Refused { code, .. } => code.clone(),
             Self::Unavailable(_) | Self::Corrupt(_) | Self::Closed => Code::Unavailable,
         }
     }

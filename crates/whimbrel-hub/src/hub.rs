@@ -12,8 +12,10 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
-use whimbrel_model::{ChannelId, Code, Cursor, OpEnvelope, StreamId, Timestamp, UserId, limits};
-use whimbrel_protocol::{Bye, HeadsPage, Hello, HistoryPage, OpResult, PROTOCOL, Page, Ready, ServerFrame};
+use whimbrel_model::{ChannelId, Code, Cursor, HistoryFrom, OpEnvelope, StreamId, Timestamp, UserId, limits};
+use whimbrel_protocol::{
+    Answer, Bye, HeadsPage, Hello, HistoryPage, OpResult, PROTOCOL, Page, Question, Ready, ServerFrame,
+};
 
 /// How often results that are past their retention are pruned: rare, for they are kept for days.
 const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -218,7 +220,16 @@ impl Hub {
         before: u64,
         limit: usize,
     ) -> Result<HistoryPage, StorageError> {
-        self.0.storage.history(user, cid, before, limit).await
+        self.0.storage.history(user, cid, from, limit).await
+    }
+
+    /// Finds what a user asks for. The answer's `id` is the caller's to fill.
+    ///
+    /// # Errors
+    /// [`StorageError::Denied`] when the user may not see it, [`StorageError::Refused`] for a question that cannot be answered
+    /// as it is, else as the storage has them.
+    pub async fn ask(&self, user: &UserId, question: &Question) -> Result<Answer, StorageError> {
+        self.0.storage.ask(user, question).await
     }
 
     /// Returns how many connections are live.

@@ -7,8 +7,8 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 use tables::Tables;
-use whimbrel_model::{ChannelId, Cursor, Epoch, Row, StreamId, Timestamp, UserId};
-use whimbrel_protocol::{HeadsPage, HistoryPage, Page};
+use whimbrel_model::{ChannelId, Cursor, Epoch, HistoryFrom, Row, StreamId, Timestamp, UserId};
+use whimbrel_protocol::{Answer, HeadsPage, HistoryPage, Page, Question};
 
 /// A storage in memory, for tests, simulations and servers within the process. Every future is ready at once, and
 /// everything is in sorted order, so equal calls give equal answers.
@@ -137,6 +137,12 @@ impl Storage for MemoryStorage {
 
     async fn prune_results(&self, before: Timestamp) -> Result<u64, StorageError> {
         Ok(self.open()?.prune_results(before))
+    async fn ask(&self, _user: &UserId, _question: &Question) -> Result<Answer, StorageError> {
+        Err(StorageError::Unavailable(
+            "questions are not answered yet".to_owned(),
+        ))
+    }
+
     }
 
     async fn close(&self) {

@@ -8,7 +8,7 @@ use crate::{
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use whimbrel_model::{Code, UserId, limits};
-use whimbrel_protocol::{Bye, ClientFrame, Failed, HeadsPage, HistoryPage, Ops, Page, ServerFrame, encode};
+use whimbrel_protocol::{Answer, Bye, ClientFrame, Failed, HeadsPage, HistoryPage, Ops, Page, ServerFrame, encode};
 
 /// One live connection: takes the client's frames. Dropping it ends the connection.
 ///
@@ -79,6 +79,15 @@ impl Session {
                 self.answer(
                     ask.id,
                     answer.map(|page| ServerFrame::History(HistoryPage { id: ask.id, ..page })),
+                );
+                Ok(())
+            }
+            ClientFrame::Ask(ask) => {
+                self.connection.mailbox.room().await?;
+                let answer = self.hub.ask(self.user(), &ask.question).await;
+                self.answer(
+                    ask.id,
+                    answer.map(|answer| ServerFrame::Answer(Answer { id: ask.id, ..answer })),
                 );
                 Ok(())
             }

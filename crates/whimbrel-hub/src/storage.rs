@@ -1,8 +1,8 @@
 use crate::{Keys, StorageError, WorkingSet};
 use async_trait::async_trait;
 use std::fmt::Debug;
-use whimbrel_model::{ChannelId, Cursor, Epoch, StreamId, Timestamp, UserId};
-use whimbrel_protocol::{HeadsPage, HistoryPage, Page};
+use whimbrel_model::{ChannelId, Cursor, Epoch, HistoryFrom, StreamId, Timestamp, UserId};
+use whimbrel_protocol::{Answer, HeadsPage, HistoryPage, Page, Question};
 
 /// What the hub decides within a write transaction: a pure function from what was read to what is to be written.
 ///
@@ -65,6 +65,14 @@ pub trait Storage: Debug + Send + Sync + 'static {
         before: u64,
         limit: usize,
     ) -> Result<HistoryPage, StorageError>;
+
+    /// Finds what `user` asks for, in one snapshot with the check that the user may see it. The answer's `id` is the caller's
+    /// to fill.
+    ///
+    /// # Errors
+    /// [`StorageError::Denied`] when the user may not, [`StorageError::Refused`] for a question that cannot be answered as it
+    /// is.
+    async fn ask(&self, user: &UserId, question: &Question) -> Result<Answer, StorageError>;
 
     /// Reads the active members of a channel: who gets its events. Of a channel that does not exist: none.
     async fn members(&self, cid: &ChannelId) -> Result<Vec<UserId>, StorageError>;

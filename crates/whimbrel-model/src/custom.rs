@@ -1,5 +1,7 @@
 mod plain;
 
+pub use plain::PlainJson;
+
 use crate::{Invalid, limits};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};

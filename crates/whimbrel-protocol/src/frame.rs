@@ -1,4 +1,4 @@
-use crate::{Token, VersionRange};
+use crate::{Answer, Ask, Token, VersionRange};
 use serde::{Deserialize, Serialize};
 use whimbrel_model::{
     ChannelId, Code, Cursor, DeviceId, Epoch, Head, OpEnvelope, OpId, Row, StreamEvent, StreamId, Timestamp,
@@ -19,6 +19,8 @@ pub enum ClientFrame {
     Sync(Sync),
     /// Asks for older messages.
     History(History),
+    /// Asks for what a filter finds.
+    Ask(Ask),
 }
 
 /// What a server sends.
@@ -37,6 +39,8 @@ pub enum ServerFrame {
     Page(Page),
     /// Answers [`ClientFrame::History`].
     History(HistoryPage),
+    /// Answers [`ClientFrame::Ask`].
+    Answer(Answer),
     /// A committed step of a stream that the user may see.
     Event(StreamEvent),
     /// Answers a request that could not be carried out. The connection goes on.

@@ -12,6 +12,7 @@
 
 mod codec;
 mod frame;
+mod question;
 mod token;
 mod version;
 
@@ -19,6 +20,9 @@ pub use codec::{FrameError, decode, encode};
 pub use frame::{
     Bye, ClientFrame, Failed, Heads, HeadsPage, Hello, History, HistoryPage, OpResult, Ops, Outcome, Page,
     Ready, Results, ServerFrame, StreamHead, Sync,
+};
+pub use question::{
+    Answer, Ask, Find, FindChannels, FindMembers, FindMessages, FindReactions, Question, Window,
 };
 pub use token::Token;
 pub use version::{PROTOCOL, VersionRange};

@@ -30,8 +30,8 @@ use std::{
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio_util::task::TaskTracker;
 use whimbrel_hub::{Decide, Keys, Storage, StorageError};
-use whimbrel_model::{ChannelId, Cursor, Epoch, StreamId, Timestamp, UserId};
-use whimbrel_protocol::{HeadsPage, HistoryPage, Page};
+use whimbrel_model::{ChannelId, Cursor, Epoch, HistoryFrom, StreamId, Timestamp, UserId};
+use whimbrel_protocol::{Answer, HeadsPage, HistoryPage, Page, Question};
 use writer::Writer;
 
 /// The server's database on one SQLite file.
@@ -153,7 +153,13 @@ impl Storage for SqliteStorage {
         before: u64,
         limit: usize,
     ) -> Result<HistoryPage, StorageError> {
-        self.reader.history(user, cid, before, limit).await
+        self.reader.history(user, cid, from, limit).await
+    }
+
+    async fn ask(&self, _user: &UserId, _question: &Question) -> Result<Answer, StorageError> {
+        Err(StorageError::Unavailable(
+            "questions are not answered yet".to_owned(),
+        ))
     }
 
     async fn members(&self, cid: &ChannelId) -> Result<Vec<UserId>, StorageError> {

@@ -155,6 +155,7 @@ impl Engine {
                     online.next_heartbeat = online.next_heartbeat.min(env.mono + wait);
                 }
             }
+            Some(Request::Question) => effects.notices.push(crate::ask::refused(failed)),
             None => {}
         }
     }

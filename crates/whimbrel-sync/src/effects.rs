@@ -1,7 +1,7 @@
-use crate::HistoryError;
+use crate::{AskError, HistoryError};
 use std::collections::HashSet;
 use whimbrel_model::{Change, ChannelId, Code, Delta, OpId, Rejection};
-use whimbrel_protocol::{ClientFrame, Ops};
+use whimbrel_protocol::{Answer, ClientFrame, Ops};
 
 /// What one input leads to, to be carried out in the order of the fields.
 #[derive(Debug, Default)]
@@ -39,6 +39,8 @@ pub enum Notice {
     Settled(OpId, Result<(), Rejection>),
     /// A request for older messages is answered, or will not be.
     History(u64, Result<(), HistoryError>),
+    /// A question is answered, or will not be.
+    Answered(u64, Result<Answer, AskError>),
     /// Everything that the server had when [`Engine::catch_up`](crate::Engine::catch_up) gave this number is here.
     CaughtUp(u64),
     /// The channel's feed was interrupted: rows were skipped, or belong to another history. What is shown of it has to

@@ -50,6 +50,7 @@ pub(crate) enum Request {
     History {
         snapshots: u64,
     },
+    Question,
 }
 
 /// What happens to the engine from outside.
@@ -425,6 +426,7 @@ impl Engine {
             Outcome::Rejected { code, message } => {
                 let rejection = Rejection {
                     code,
+            ServerFrame::Answer(answer) => self.answered(answer, effects),
                     message,
                     parent: None,
                 };

@@ -27,6 +27,7 @@
 //! - Nothing here compares wall-clock times (C17), with one exception that can only make a user be asked too early:
 //!   whether the server may have forgotten an operation that was attempted before the last start.
 
+mod ask;
 mod backoff;
 mod barrier;
 mod catch_up;
@@ -44,6 +45,7 @@ mod session;
 mod streams;
 mod synced;
 
+pub use ask::AskError;
 pub use backoff::{FullJitter, RetryPolicy};
 pub use config::EngineConfig;
 pub use effects::{Effects, LinkAction, Notice};

@@ -1,6 +1,6 @@
 //! The link to the server: one state, explicit transitions.
 
-use crate::{Effects, Engine, Env, HistoryError, LinkAction, Notice, backoff, engine::Request};
+use crate::{AskError, Effects, Engine, Env, HistoryError, LinkAction, Notice, backoff, engine::Request};
 use whimbrel_model::{ChannelId, Code, Gap, Timestamp};
 use whimbrel_protocol::{Bye, ClientFrame, Hello, PROTOCOL, Ready, Token};
 
@@ -187,7 +187,11 @@ impl Engine {
             if matches!(request, Request::History { .. }) {
                 effects
                     .notices
-                    .push(Notice::History(id, Err(HistoryError::NotConnected)));
+                    .push(Notice::History(id, Err(HistoryError::NotConnected))),
+                Request::Question => effects
+                    .notices
+                    .push(Notice::Answered(id, Err(AskError::NotConnected))),
+                Request::Heads | Request::Page(_) => {}
             }
         }
     }

@@ -95,6 +95,7 @@ impl Driver {
                         self.history_answered(request, outcome);
                     }
                 }
+                Notice::Answered(request, outcome) => self.answered(request, outcome),
                 Notice::CaughtUp(ticket) => self.caught_up(ticket),
                 Notice::Discontinuity(cid) => {
                     info!(%cid, "changes were skipped: there may be a gap");

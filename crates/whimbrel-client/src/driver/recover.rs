@@ -32,6 +32,7 @@ impl Driver {
         warn!(code = error.code(), %error, "the database failed: starting over from what is on disk");
         self.close_link();
         self.fail_older(&error);
+        self.fail_questions(&error);
         let wait = (STORE_RETRY * 2_u32.pow(self.store_failures.min(8))).min(STORE_RETRY_CAP);
         self.store_failures += 1;
         self.told_wait = None;

@@ -16,7 +16,11 @@ use std::{
 use tokio::{task::yield_now, time::timeout};
 use whimbrel_hub::{Decide, Hub, HubConfig, Keys, MemoryStorage, Storage, StorageError};
 use whimbrel_model::{
-    ChannelId, Cursor, Epoch, MessageId, OpEnvelope, OpId, Row, StreamId, Timestamp, UserId, limits,
+    ChannelId, Cursor, Epoch, HistoryFrom, MessageId, OpEnvelope, OpId, Row, StreamId, Timestamp, UserId,
+    limits,
+};
+use whimbrel_protocol::{
+    Answer, ClientFrame, Heads, HeadsPage, History, HistoryPage, OpResult, Ops, Page, Question, Sync,
 };
 use whimbrel_protocol::{ClientFrame, Heads, HeadsPage, History, HistoryPage, OpResult, Ops, Page, Sync};
 use whimbrel_testkit::dropped::{Moment, dropped_at};
@@ -82,7 +86,12 @@ impl Storage for Slow {
         limit: usize,
     ) -> Result<HistoryPage, StorageError> {
         self.pause().await;
-        self.0.history(user, cid, before, limit).await
+        self.0.history(user, cid, from, limit).await
+    }
+
+    async fn ask(&self, user: &UserId, question: &Question) -> Result<Answer, StorageError> {
+        self.pause().await;
+        self.0.ask(user, question).await
     }
 
     async fn members(&self, cid: &ChannelId) -> Result<Vec<UserId>, StorageError> {

@@ -10,8 +10,8 @@ use std::sync::{
 };
 use tokio::{sync::Semaphore, task::JoinSet};
 use whimbrel_hub::{Decide, Hub, HubConfig, Keys, MemoryStorage, Storage, StorageError};
-use whimbrel_model::{ChannelId, Code, Cursor, Epoch, Op, StreamId, Timestamp, UserId};
-use whimbrel_protocol::{HeadsPage, HistoryPage, OpResult, Page};
+use whimbrel_model::{ChannelId, Code, Cursor, Epoch, HistoryFrom, Op, StreamId, Timestamp, UserId};
+use whimbrel_protocol::{Answer, HeadsPage, HistoryPage, OpResult, Page, Question};
 
 /// The storage in memory, with a gate before each commit, and a plan of failures.
 #[derive(Debug)]
@@ -94,7 +94,11 @@ impl Storage for Gated {
         before: u64,
         limit: usize,
     ) -> Result<HistoryPage, StorageError> {
-        self.inner.history(user, cid, before, limit).await
+        self.inner.history(user, cid, from, limit).await
+    }
+
+    async fn ask(&self, user: &UserId, question: &Question) -> Result<Answer, StorageError> {
+        self.inner.ask(user, question).await
     }
 
     async fn members(&self, cid: &ChannelId) -> Result<Vec<UserId>, StorageError> {

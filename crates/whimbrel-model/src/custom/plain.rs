@@ -3,7 +3,10 @@
 //! The library's own reader gives a meaning to keys of its own: with them one text can be written as another, and nested
 //! deeper than the library would take it.
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::{
+    Serialize,
+    de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor},
+};
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
@@ -23,17 +26,32 @@ impl<'de> Visitor<'de> for Object {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
         let mut map = Map::new();
-        while let Some((key, Plain(value))) = entries.next_entry()? {
+        while let Some((key, PlainJson(value))) = entries.next_entry()? {
             map.insert(key, value);
         }
         Ok(map)
     }
 }
 
-/// Any value.
-struct Plain(Value);
+/// Any JSON, read as what it says and nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PlainJson(pub Value);
 
-impl<'de> Deserialize<'de> for Plain {
+impl PlainJson {
+    /// Returns whether it is null.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.0.is_null()
+    }
+}
+
+impl From<Value> for PlainJson {
+    fn from(value: Value) -> Self {
+        Self(value)
+    }
+}
+
+impl<'de> Deserialize<'de> for PlainJson {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Anything).map(Self)
     }
@@ -78,7 +96,7 @@ impl<'de> Visitor<'de> for Anything {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(Plain(value)) = items.next_element()? {
+        while let Some(PlainJson(value)) = items.next_element()? {
             list.push(value);
         }
         Ok(Value::Array(list))

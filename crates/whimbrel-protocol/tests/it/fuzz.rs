@@ -3,7 +3,7 @@
 use crate::golden;
 use proptest::{collection::vec, prelude::*, sample::Index};
 use whimbrel_model::{Op, Row};
-use whimbrel_protocol::{ClientFrame, FrameError, Outcome, ServerFrame, decode, encode};
+use whimbrel_protocol::{ClientFrame, FrameError, Outcome, Question, ServerFrame, decode, encode};
 
 /// One change of the bytes: at a place, with a byte or a piece.
 #[derive(Clone, Debug)]
@@ -93,6 +93,7 @@ fn decode_all(bytes: &[u8]) -> Result<(), TestCaseError> {
     one::<ServerFrame>(bytes)?;
     one::<Op>(bytes)?;
     one::<Row>(bytes)?;
+    one::<Question>(bytes)?;
     one::<Outcome>(bytes)
 }
 

@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use whimbrel_model::{Code, Op, Row};
-use whimbrel_protocol::{ClientFrame, Outcome, ServerFrame, decode, encode};
+use whimbrel_protocol::{ClientFrame, Outcome, Question, ServerFrame, decode, encode};
 
 pub(crate) fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden")
@@ -55,6 +55,7 @@ impl Golden {
         golden.add::<ServerFrame>("server", samples::server_frames());
         golden.add::<Op>("op", samples::ops());
         golden.add::<Row>("row", samples::rows());
+        golden.add::<Question>("question", samples::questions());
         golden.add::<Outcome>("outcome", samples::outcomes());
         golden
     }
@@ -132,6 +133,7 @@ fn no_kind_is_without_a_file() {
     check::<ServerFrame>("server");
     check::<Op>("op");
     check::<Row>("row");
+    check::<Question>("question");
     check::<Outcome>("outcome");
 }
 

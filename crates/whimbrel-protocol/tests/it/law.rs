@@ -24,7 +24,10 @@ fn each_number(value: &Value, put: &Value, visit: &mut dyn FnMut(&str, Value)) {
         _ => return,
     };
     for (key, child) in children {
-        let is_free = key == "custom" || key == "at" || key.ends_with("_at") || key == "server_time";
+        let is_free = ["custom", "filter", "sort"].contains(&key.as_str())
+            || key == "at"
+            || key.ends_with("_at")
+            || key == "server_time";
         let mut replace = |inner: Value| {
             let mut copy = value.clone();
             let place = copy.pointer_mut(&format!("/{key}"));

@@ -1,9 +1,11 @@
 //! One value of each kind that can stand on the wire.
 
 mod ops;
+mod questions;
 mod rows;
 
 pub(crate) use ops::ops;
+pub(crate) use questions::questions;
 pub(crate) use rows::rows;
 
 use rows::{plain_message, reaction};
@@ -165,7 +167,19 @@ pub(crate) fn client_frames() -> Vec<(&'static str, ClientFrame)> {
         ("sync", sync(None)),
         ("sync-cursor", sync(Some(cursor(None)))),
         ("sync-window", sync(Some(cursor(Some(window))))),
-        ("history", ClientFrame::History(history)),
+        ("history", history(HistoryFrom::Before(51))),
+        ("history-newest", history(HistoryFrom::Newest)),
+        ("history-after", history(HistoryFrom::After(51))),
+        ("history-around", history(HistoryFrom::Around(51))),
+        (
+            "history-message",
+            history(HistoryFrom::AroundMessage(MessageId(id(0x101)))),
+        ),
+        ("ask", questions::ask()),
+        (
+            "history-time",
+            history(HistoryFrom::AroundTime(Timestamp(1_764_000_000_500))),
+        ),
     ]
 }
 
@@ -213,6 +227,7 @@ pub(crate) fn server_frames() -> Vec<(&'static str, ServerFrame)> {
 }
 
 fn answers() -> Vec<(&'static str, ServerFrame)> {
+    frames.extend(questions::answers());
     let head = |stream, ver, seq| StreamHead {
         stream,
         head: Head { ver, seq },

@@ -458,6 +458,8 @@ impl World {
             Notice::History(_, Ok(())) => "history",
             Notice::History(_, Err(_)) => "history_refused",
             Notice::Discontinuity(_) => "discontinuity",
+            Notice::Answered(_, Ok(_)) => "answered",
+            Notice::Answered(_, Err(_)) => "not_answered",
             _ => return,
         };
         self.log.count(path);

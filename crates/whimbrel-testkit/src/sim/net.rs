@@ -227,6 +227,7 @@ pub(super) fn name_of(frame: &ServerFrame) -> String {
             if page.reset { ", reset" } else { "" }
         ),
         ServerFrame::History(page) => format!("history {} from {} to {}", page.id, page.lo, page.hi),
+        ServerFrame::Answer(answer) => format!("answer {} of {} rows", answer.id, answer.rows.len()),
         ServerFrame::Event(event) => format!("event {} from {} to {}", event.stream, event.from, event.to),
         ServerFrame::Failed(failed) => format!("failed {} {}", failed.id, failed.code),
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_hub::{MemoryStorage, StorageError};
 use whimbrel_model::{ChannelId, Code, Epoch, OpEnvelope, Timestamp, UserId, limits};
 use whimbrel_protocol::{
-    Bye, ClientFrame, Failed, Heads, HeadsPage, Hello, History, HistoryPage, Page, Ready, ServerFrame, Sync,
+    Answer, Ask, Bye, ClientFrame, Failed, Heads, HeadsPage, Hello, History, HistoryPage, Page, Ready, ServerFrame, Sync,
 };
 
 /// How often a client has to be heard.
@@ -100,7 +100,8 @@ impl World {
             (
                 ClientFrame::Heads(Heads { id: ask, .. })
                 | ClientFrame::Sync(Sync { id: ask, .. })
-                | ClientFrame::History(History { id: ask, .. }),
+                | ClientFrame::History(History { id: ask, .. })
+                | ClientFrame::Ask(Ask { id: ask, .. }),
                 Some(_),
             ) if self.goes_wrong(Fault::Refused) => {
                 let error = StorageError::Unavailable("busy".to_owned());
@@ -207,6 +208,13 @@ impl World {
                 (
                     ask.id,
                     page.map(|page| ServerFrame::History(HistoryPage { id: ask.id, ..page })),
+                )
+            }
+            ClientFrame::Ask(ask) => {
+                let answer = now_or(storage.ask(user, &ask.question))?;
+                (
+                    ask.id,
+                    answer.map(|answer| ServerFrame::Answer(Answer { id: ask.id, ..answer })),
                 )
             }
             ClientFrame::Hello(_) | ClientFrame::Ops(_) => return Ok(()),

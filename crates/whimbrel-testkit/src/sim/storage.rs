@@ -4,8 +4,8 @@ use super::{Mutant, Violation, log::violated};
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use whimbrel_hub::{Decide, Keys, MemoryStorage, Storage, StorageError};
-use whimbrel_model::{ChannelId, Cursor, Epoch, StreamId, Timestamp, UserId};
-use whimbrel_protocol::{HeadsPage, HistoryPage, Page};
+use whimbrel_model::{ChannelId, Cursor, Epoch, HistoryFrom, StreamId, Timestamp, UserId};
+use whimbrel_protocol::{Answer, HeadsPage, HistoryPage, Page, Question};
 
 /// Runs a future that never waits.
 pub(super) fn now_or<T>(future: impl Future<Output = T>) -> Result<T, Violation> {
@@ -69,7 +69,11 @@ impl Storage for Weak {
         before: u64,
         limit: usize,
     ) -> Result<HistoryPage, StorageError> {
-        self.inner.history(user, cid, before, limit).await
+        self.inner.history(user, cid, from, limit).await
+    }
+
+    async fn ask(&self, user: &UserId, question: &Question) -> Result<Answer, StorageError> {
+        self.inner.ask(user, question).await
     }
 
     async fn members(&self, cid: &ChannelId) -> Result<Vec<UserId>, StorageError> {
