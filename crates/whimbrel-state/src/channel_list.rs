@@ -1,4 +1,8 @@
+mod admission;
 mod row;
+
+pub use admission::Admission;
+pub(crate) use row::laid_over;
 
 use crate::{
     Freshness,
@@ -87,6 +91,7 @@ pub struct ChannelList(pub(crate) Arc<Shared>);
 
 pub(crate) struct Shared {
     query: Query,
+    admission: Option<Arc<dyn Admission>>,
     rows: Mutex<Rows>,
     load: SharedObservable<LoadState>,
     freshness: SharedObservable<Freshness>,
@@ -215,9 +220,10 @@ impl ChannelList {
         rows.stored.values().filter(in_reach).count()
     }
 
-    pub(crate) fn new(me: UserId, query: Query) -> Self {
+    pub(crate) fn new(me: UserId, query: Query, admission: Option<Arc<dyn Admission>>) -> Self {
         Self(Arc::new(Shared {
             query,
+            admission,
             rows: Mutex::new(Rows {
                 me,
                 stored: HashMap::new(),
@@ -228,6 +234,15 @@ impl ChannelList {
             load: SharedObservable::default(),
             freshness: SharedObservable::default(),
         }))
+    }
+
+    /// Returns whether it is the list of a query and of nothing else.
+    pub(crate) fn answers(&self, query: &Query) -> bool {
+        self.0.admission.is_none() && self.0.query == *query
+    }
+
+    fn rule(&self) -> (&Query, Option<&dyn Admission>) {
+        (&self.0.query, self.0.admission.as_deref())
     }
 
     pub(crate) fn asks_for_members(&self) -> bool {
@@ -256,7 +271,7 @@ impl ChannelList {
         let page = page.into_iter();
         rows.stored
             .extend(page.map(|row| (row.summary.cid.clone(), Arc::new(row))));
-        rows.settle(touched, query, outbox);
+        rows.settle(touched, self.rule(), outbox);
         drop(rows);
         let state = if has_more { LoadState::More } else { LoadState::End };
         self.0.load.set_if_not_eq(state);
@@ -267,12 +282,12 @@ impl ChannelList {
         let mut rows = lock(&self.0.rows);
         let cid = row.summary.cid.clone();
         rows.stored.insert(cid.clone(), row);
-        rows.settle(vec![cid], &self.0.query, outbox);
+        rows.settle(vec![cid], self.rule(), outbox);
     }
 
     /// Computes channels again of which the outbox changed.
     pub(crate) fn touch(&self, cids: &[ChannelId], outbox: &Outbox) {
-        lock(&self.0.rows).settle(cids.iter().cloned(), &self.0.query, outbox);
+        lock(&self.0.rows).settle(cids.iter().cloned(), self.rule(), outbox);
     }
 
     /// Returns the channels whose rows are held.
@@ -301,11 +316,16 @@ impl fmt::Debug for ChannelList {
 
 impl Rows {
     /// Computes the touched channels again and shows the result as one batch.
-    fn settle(&mut self, touched: impl IntoIterator<Item = ChannelId>, query: &Query, outbox: &Outbox) {
+    fn settle(
+        &mut self,
+        touched: impl IntoIterator<Item = ChannelId>,
+        rule: (&Query, Option<&dyn Admission>),
+        outbox: &Outbox,
+    ) {
         let mut batch = self.list.edit();
         for cid in touched {
             let stored = self.stored.get(&cid).map(Arc::as_ref);
-            let shown = row::show(&cid, stored, outbox, &self.me, query)
+            let shown = row::show(&cid, stored, outbox, &self.me, rule)
                 .filter(|(place, _)| self.reach.covers(place));
             let old = self.places.remove(&cid);
             let new = shown.as_ref().map(|(place, _)| place.clone());

@@ -38,22 +38,36 @@
 //! - Locks are held for one delta at most, never across an await.
 
 mod channel_list;
+mod channel_state;
+mod content;
 mod freshness;
+mod global_state;
 mod list;
+mod lookups;
 mod outbox;
+mod part;
+mod query_channels_state;
+mod reads;
 mod state;
 mod status;
+mod thread_state;
 mod timeline;
 mod unread;
 mod users;
 
-pub use channel_list::{ChannelItem, ChannelList, ChannelRow, LoadState};
+pub use channel_list::{Admission, ChannelItem, ChannelList, ChannelRow, LoadState};
+pub use channel_state::{Capability, ChannelCounts, ChannelFacts, ChannelState, MemberItem, Paging};
+pub use content::{Content, Currency};
 pub use eyeball::Subscriber;
 pub use eyeball_im::VectorDiff;
 pub use freshness::{Freshness, Reach, Source};
+pub use global_state::{GlobalFacts, GlobalState, Initialization};
 pub use list::{Diffs, Items};
 pub use outbox::OutboxSummary;
+pub use part::Part;
+pub use query_channels_state::{ChannelsFacts, QueryChannelsState};
 pub use state::{Stale, State};
 pub use status::SyncState;
+pub use thread_state::{ThreadFacts, ThreadState};
 pub use timeline::{OlderEdge, Timeline, TimelineItem};
 pub use unread::{Unread, UnreadTotals};

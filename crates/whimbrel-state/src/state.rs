@@ -1,8 +1,11 @@
+mod objects;
+
 use crate::{
     ChannelList, ChannelRow, Diffs, Freshness, Items, OutboxSummary, Reach, Source, SyncState, Timeline,
     Unread, channel_list, outbox::Outbox, timeline, unread, users::Users,
 };
 use eyeball::{SharedObservable, Subscriber};
+use objects::Objects;
 use std::{
     collections::{BTreeSet, HashMap},
     fmt,
@@ -47,6 +50,7 @@ struct Inner {
     timelines: HashMap<(ChannelId, MessageScope), Weak<timeline::Shared>>,
     channels: Vec<Weak<channel_list::Shared>>,
     unread: Weak<unread::Shared>,
+    objects: Objects,
 }
 
 impl State {
@@ -92,9 +96,15 @@ impl State {
             let open = (lists.as_slice(), unread.as_ref());
             stale.channels = reduce_channels(open, &self.0.me, delta, &ops, &inner.outbox);
         }
+        for cid in inner.reduce_objects(delta, &ops, &self.0.me) {
+            if !stale.channels.contains(&cid) {
+                stale.channels.push(cid);
+            }
+        }
         if inner.users.reduce(delta) {
             self.0.users.update(|changes| *changes += 1);
         }
+        inner.settle_objects(&self.0.me);
         stale
     }
 
@@ -120,18 +130,20 @@ impl State {
     /// Adds older messages to an open timeline: the page that answers [`Timeline::older`]. From then on the timeline
     /// keeps as many messages as it has now.
     pub fn extend_timeline(&self, cid: &ChannelId, scope: MessageScope, older: MessagePage) {
-        let inner = lock(&self.0.inner);
+        let mut inner = lock(&self.0.inner);
         if let Some(timeline) = inner.timeline(&(cid.clone(), scope)) {
             timeline.change(|window| window.extend(older, &inner.outbox));
         }
+        inner.settle_objects(&self.0.me);
     }
 
     /// Puts messages that were read again: `page` answers `query`, one of [`Stale::messages`].
     pub fn put_messages(&self, query: &MessageQuery, page: MessagePage) {
-        let inner = lock(&self.0.inner);
+        let mut inner = lock(&self.0.inner);
         if let Some(timeline) = inner.timeline(&(query.cid.clone(), query.scope)) {
             timeline.change(|window| window.put(page, &inner.outbox));
         }
+        inner.settle_objects(&self.0.me);
     }
 
     /// Opens the list of a query of channels, with nothing loaded yet, or returns the one that is open already.
@@ -141,9 +153,9 @@ impl State {
         let open = inner
             .channel_lists()
             .into_iter()
-            .find(|list| list.query() == query);
+            .find(|list| list.answers(query));
         open.unwrap_or_else(|| {
-            let list = ChannelList::new(self.0.me.clone(), query.clone());
+            let list = ChannelList::new(self.0.me.clone(), query.clone(), None);
             inner.channels.push(Arc::downgrade(&list.0));
             list
         })
@@ -172,9 +184,10 @@ impl State {
         rows: impl IntoIterator<Item = impl Into<ChannelRow>>,
         has_more: bool,
     ) -> Vec<ChannelId> {
-        let inner = lock(&self.0.inner);
+        let mut inner = lock(&self.0.inner);
         let rows = rows.into_iter().map(Into::into).collect();
         list.extend(rows, has_more, &inner.outbox);
+        inner.settle_objects(&self.0.me);
         let missing = inner.outbox.channels().filter(|cid| !list.holds(cid));
         missing.cloned().collect()
     }
@@ -209,6 +222,8 @@ impl State {
         for list in inner.channel_lists() {
             list.put(Arc::clone(&row), &inner.outbox);
         }
+        inner.objects.put_row(&row.summary.cid, Some(&row.summary));
+        inner.settle_objects(&self.0.me);
     }
 
     /// Takes note that the store has no row of a channel that was to be read again: what waits in the outbox is all that
@@ -218,6 +233,8 @@ impl State {
         for list in inner.channel_lists() {
             list.touch(std::slice::from_ref(cid), &inner.outbox);
         }
+        inner.objects.put_row(cid, None);
+        inner.settle_objects(&self.0.me);
     }
 
     /// Returns the outbox, by position.
@@ -257,10 +274,17 @@ impl State {
                 complete: as_of.is_some(),
             });
         }
+        inner.objects.set_reach(as_of, reach);
+        inner.settle_objects(&self.0.me);
     }
 
     /// Sets how the account is connected.
     pub fn set_status(&self, status: SyncState) {
+        let mut inner = lock(&self.0.inner);
+        if inner.objects.set_status(&status) {
+            inner.settle_objects(&self.0.me);
+        }
+        drop(inner);
         self.0.status.set_if_not_eq(status);
     }
 
@@ -284,6 +308,7 @@ impl State {
         }
         if changed {
             self.0.users.update(|changes| *changes += 1);
+            inner.settle_objects(&self.0.me);
         }
     }
 

@@ -1,5 +1,6 @@
 use crate::{channel_list::unread_of, outbox::Outbox, state::lock};
 use eyeball::{SharedObservable, Subscriber};
+use imbl::OrdMap;
 use std::{
     collections::HashMap,
     fmt,
@@ -25,8 +26,15 @@ pub struct UnreadTotals {
 pub struct Unread(pub(crate) Arc<Shared>);
 
 pub(crate) struct Shared {
-    counts: Mutex<HashMap<ChannelId, Count>>,
+    counts: Mutex<Counts>,
     totals: SharedObservable<UnreadTotals>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    channels: HashMap<ChannelId, Count>,
+    /// The sums by the type of the channel.
+    types: OrdMap<String, UnreadTotals>,
 }
 
 /// What is known of one channel.
@@ -52,7 +60,14 @@ impl Unread {
 
     /// Returns the newest sequence of a channel that its count takes in. Absent: it was never counted.
     pub(crate) fn head_seq(&self, cid: &ChannelId) -> Option<u64> {
-        lock(&self.0.counts).get(cid).map(|count| count.head_seq)
+        let counts = lock(&self.0.counts);
+        counts.channels.get(cid).map(|count| count.head_seq)
+    }
+
+    /// Returns the sums by the type of the channel. Cheap, whatever there is.
+    #[must_use]
+    pub fn by_type(&self) -> OrdMap<String, UnreadTotals> {
+        lock(&self.0.counts).types.clone()
     }
 
     pub(crate) fn new(rows: &[ChannelSummary], outbox: &Outbox, me: &UserId) -> Self {
@@ -67,7 +82,7 @@ impl Unread {
     /// Forgets what is known, and counts `rows`, which are all channels.
     pub(crate) fn replace(&self, rows: &[ChannelSummary], outbox: &Outbox, me: &UserId) {
         let mut counts = lock(&self.0.counts);
-        counts.clear();
+        *counts = Counts::default();
         let totals = count(&mut counts, UnreadTotals::default(), rows, outbox, me);
         self.0.totals.set_if_not_eq(totals);
     }
@@ -82,7 +97,7 @@ impl Unread {
 
 /// Puts what is unread in the channels of `rows` in the place of what was there. Returns the new totals.
 fn count(
-    counts: &mut HashMap<ChannelId, Count>,
+    counts: &mut Counts,
     mut totals: UnreadTotals,
     rows: &[ChannelSummary],
     outbox: &Outbox,
@@ -95,12 +110,21 @@ fn count(
             unknown,
             head_seq: row.head_seq,
         };
-        let before = counts.insert(row.cid.clone(), now).unwrap_or_default();
-        totals.messages = totals.messages + now.messages - before.messages;
-        totals.unknown = totals.unknown + now.unknown - before.unknown;
-        totals.channels = totals.channels + u64::from(now.messages > 0) - u64::from(before.messages > 0);
+        let before = counts.channels.insert(row.cid.clone(), now).unwrap_or_default();
+        totals.replace(before, now);
+        let of_type = counts.types.entry(row.cid.channel_type().to_owned());
+        of_type.or_default().replace(before, now);
     }
     totals
+}
+
+impl UnreadTotals {
+    /// Takes what was known of a channel out of the sums, and what is known now in.
+    fn replace(&mut self, before: Count, now: Count) {
+        self.messages = self.messages + now.messages - before.messages;
+        self.unknown = self.unknown + now.unknown - before.unknown;
+        self.channels = self.channels + u64::from(now.messages > 0) - u64::from(before.messages > 0);
+    }
 }
 
 impl fmt::Debug for Unread {

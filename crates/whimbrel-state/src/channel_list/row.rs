@@ -1,6 +1,6 @@
 //! How a channel looks in a list, and where it stands: its stored row with the outbox laid over it, as the query sees it.
 
-use super::{ChannelItem, ChannelRow, asked, asks_for_members};
+use super::{Admission, ChannelItem, ChannelRow, asked, asks_for_members};
 use crate::outbox::{Outbox, replace};
 use std::borrow::Cow;
 use whimbrel_model::{
@@ -9,27 +9,35 @@ use whimbrel_model::{
 };
 use whimbrel_query::{ChannelItem as Asked, FieldValue, Item, Place, Query};
 
-/// Computes a channel's row. Returns nothing when the query does not want it, or nothing is known of it.
-pub(super) fn show(
+/// A channel with what waits in the outbox laid over it.
+pub(crate) struct LaidOver<'a> {
+    pub(crate) row: Cow<'a, ChannelRow>,
+    /// The last message of the timeline that waits, and its outbox position. It is the row's last message.
+    waiting: Option<(u64, MessageView)>,
+    /// The operation that makes the channel, if the server does not know of it yet.
+    pub(crate) created: Option<&'a OutboxItem>,
+    /// Operations that still go out.
+    pub(crate) pending: usize,
+}
+
+/// Lays the outbox over a channel's row. Returns nothing when nothing is known of the channel.
+pub(crate) fn laid_over<'a>(
     cid: &ChannelId,
-    stored: Option<&ChannelRow>,
-    outbox: &Outbox,
+    stored: Option<&'a ChannelRow>,
+    outbox: &'a Outbox,
     me: &UserId,
-    query: &Query,
-) -> Option<(Place, ChannelItem)> {
+) -> Option<LaidOver<'a>> {
     let ops: Vec<_> = outbox.queued(Some(cid)).collect();
     let known = stored.is_some_and(|row| row.summary.membership.is_some());
     let created = ops
         .iter()
-        .rfind(|item| !known && matches!(item.op, Op::CreateChannel { .. }));
+        .rfind(|item| !known && matches!(item.op, Op::CreateChannel { .. }))
+        .copied();
     let waiting = last_waiting(&ops, stored, outbox);
     let mut row = match stored {
         Some(row) => Cow::Borrowed(row),
         None => Cow::Owned(unknown(cid, created?)),
     };
-    if !asks_for_members(query) && row.members.is_some() {
-        row.to_mut().members = None;
-    }
     for item in &ops {
         match &item.op {
             Op::CreateChannel { .. } if created.is_none_or(|created| created.id != item.id) => {}
@@ -39,19 +47,43 @@ pub(super) fn show(
     if let Some((_, view)) = &waiting {
         row.to_mut().summary.last_message = Some(view.message.clone());
     }
-    let item = asked(&row);
-    if !query.filter().matches(&item) {
+    Some(LaidOver {
+        row,
+        waiting,
+        created,
+        pending: ops.len(),
+    })
+}
+
+/// Computes a channel's row. Returns nothing when the list does not want it, or nothing is known of it.
+pub(super) fn show(
+    cid: &ChannelId,
+    stored: Option<&ChannelRow>,
+    outbox: &Outbox,
+    me: &UserId,
+    (query, admission): (&Query, Option<&dyn Admission>),
+) -> Option<(Place, ChannelItem)> {
+    let without_members = stored
+        .filter(|row| row.members.is_some() && !asks_for_members(query))
+        .map(|row| ChannelRow::from(row.summary.clone()));
+    let laid = laid_over(cid, without_members.as_ref().or(stored), outbox, me)?;
+    let item = asked(&laid.row);
+    let wanted = query.filter().matches(&item);
+    if !admission.map_or(wanted, |admission| admission.admits(&laid.row.summary, wanted)) {
         return None;
     }
-    let newest = waiting
+    let newest = laid
+        .waiting
         .as_ref()
         .map(|(pos, _)| *pos)
-        .max(created.map(|item| item.pos));
+        .max(laid.created.map(|item| item.pos));
     let place = query.place(&Placed { item, waits: newest });
-    let view = waiting
+    let view = laid
+        .waiting
         .map(|(_, view)| view)
         .or_else(|| last_accepted(stored, outbox));
-    Some((place, item_of(&row.summary, view, ops.len(), created.is_some())))
+    let created = laid.created.is_some();
+    Some((place, item_of(&laid.row.summary, view, laid.pending, created)))
 }
 
 /// A channel as it is placed: what waits is newer than all that was accepted.
@@ -81,6 +113,7 @@ impl Item for Placed<'_> {
 fn unknown(cid: &ChannelId, created: &OutboxItem) -> ChannelRow {
     ChannelRow {
         summary: ChannelSummary {
+            mentions: 0,
             cid: cid.clone(),
             channel: None,
             membership: None,
@@ -127,6 +160,10 @@ fn lay_over(row: &mut Cow<'_, ChannelRow>, item: &OutboxItem, me: &UserId) {
             let row = row.to_mut();
             row.summary.channel = made(item);
             row.summary.membership = Some(Membership {
+                pinned_at: None,
+                archived_at: None,
+                hidden_seq: None,
+                muted: None,
                 cid: row.summary.cid.clone(),
                 user: me.clone(),
                 role: Role::Owner,

@@ -1,0 +1,284 @@
+//! The composed objects: which are open, and when their facts are computed again.
+
+use super::{Inner, State, lock};
+use crate::{
+    Admission, ChannelList, ChannelState, GlobalState, QueryChannelsState, Reach, SyncState, ThreadState,
+    Timeline, Unread, channel_state, global_state, query_channels_state, thread_state,
+};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Weak},
+};
+use whimbrel_model::{
+    Change, ChannelId, ChannelSummary, Delta, Member, Message, MessageId, MessageScope, OutboxItem, Read,
+    StreamId, Timestamp, UserId,
+};
+use whimbrel_query::Query;
+
+/// The open objects. Locked with what holds them, before any of them.
+#[derive(Default)]
+pub(super) struct Objects {
+    channels: HashMap<ChannelId, Weak<channel_state::Shared>>,
+    threads: HashMap<(ChannelId, MessageId), Weak<thread_state::Shared>>,
+    lists: Vec<Weak<query_channels_state::Shared>>,
+    global: Weak<global_state::Shared>,
+    status: SyncState,
+    as_of: Option<Timestamp>,
+}
+
+impl Objects {
+    fn channels(&mut self) -> Vec<ChannelState> {
+        self.channels.retain(|_, channel| channel.strong_count() > 0);
+        let open = self.channels.values().filter_map(Weak::upgrade);
+        open.map(ChannelState).collect()
+    }
+
+    fn threads(&mut self) -> Vec<ThreadState> {
+        self.threads.retain(|_, thread| thread.strong_count() > 0);
+        let open = self.threads.values().filter_map(Weak::upgrade);
+        open.map(ThreadState).collect()
+    }
+
+    fn lists(&mut self) -> Vec<QueryChannelsState> {
+        self.lists.retain(|list| list.strong_count() > 0);
+        let open = self.lists.iter().filter_map(Weak::upgrade);
+        open.map(QueryChannelsState).collect()
+    }
+
+    fn channel(&self, cid: &ChannelId) -> Option<ChannelState> {
+        self.channels.get(cid)?.upgrade().map(ChannelState)
+    }
+
+    fn thread(&self, key: &(ChannelId, MessageId)) -> Option<ThreadState> {
+        self.threads.get(key)?.upgrade().map(ThreadState)
+    }
+
+    /// Sets how far each channel is, and when everything was on the device.
+    pub(super) fn set_reach(&mut self, as_of: Option<Timestamp>, reach: impl Fn(&ChannelId) -> Reach) {
+        self.as_of = as_of;
+        for channel in self.channels() {
+            channel.put_reach(reach(channel.cid()));
+        }
+        for thread in self.threads() {
+            thread.put_reach(reach(thread.cid()));
+        }
+    }
+
+    /// Sets how the account is connected, and returns whether it was otherwise.
+    pub(super) fn set_status(&mut self, status: &SyncState) -> bool {
+        let changed = self.status != *status;
+        self.status.clone_from(status);
+        changed
+    }
+
+    /// Puts a channel's row that was read again. Absent: the store has none.
+    pub(super) fn put_row(&self, cid: &ChannelId, row: Option<&ChannelSummary>) {
+        if let Some(channel) = self.channel(cid) {
+            channel.put_row(row.cloned());
+        }
+    }
+}
+
+impl Inner {
+    /// Lets the open objects take in a delta. Returns the channels whose rows have to be read again for them.
+    pub(super) fn reduce_objects(
+        &mut self,
+        delta: &Delta,
+        ops: &[Arc<OutboxItem>],
+        me: &UserId,
+    ) -> Vec<ChannelId> {
+        let channels = self.objects.channels();
+        for channel in &channels {
+            channel.reduce(delta, ops, &self.outbox);
+        }
+        for thread in self.objects.threads() {
+            thread.reduce(delta, ops, &self.outbox);
+        }
+        let cids: BTreeSet<_> = channels.iter().map(ChannelState::cid).collect();
+        if cids.is_empty() {
+            return Vec::new();
+        }
+        let touched = delta.changes.iter().filter_map(|change| match change {
+            Change::Row(row) => row.cid(),
+            Change::Rebase(StreamId::Channel(cid))
+            | Change::Unfollow(StreamId::Channel(cid))
+            | Change::Head(StreamId::Channel(cid), _)
+            | Change::Ranges(cid, _) => Some(cid),
+            _ => None,
+        });
+        let queued = ops.iter().filter_map(|item| item.op.cid());
+        let mut stale: BTreeSet<_> = touched.chain(queued).collect();
+        // The own stream holds all memberships.
+        if delta.changes.iter().any(|change| is_own_rebase(change, me)) {
+            stale.extend(&cids);
+        }
+        let stale: Vec<_> = stale.intersection(&cids).map(|cid| (*cid).clone()).collect();
+        for channel in channels.iter().filter(|channel| stale.contains(channel.cid())) {
+            channel.wait_for_row();
+        }
+        stale
+    }
+
+    /// Computes the facts of the open objects again.
+    pub(super) fn settle_objects(&mut self, me: &UserId) {
+        for channel in self.objects.channels() {
+            channel.settle(&self.outbox, &self.objects.status);
+        }
+        for thread in self.objects.threads() {
+            thread.settle(&self.objects.status);
+        }
+        for list in self.objects.lists() {
+            list.settle(&self.objects.status);
+        }
+        if let Some(global) = self.objects.global.upgrade() {
+            let profile = self.users.get(me, &self.outbox);
+            let sync = (&self.objects.status, self.objects.as_of);
+            GlobalState(global).settle(profile, self.outbox.summary().get(), sync);
+        }
+    }
+}
+
+fn is_own_rebase(change: &Change, me: &UserId) -> bool {
+    matches!(change, Change::Rebase(StreamId::User(user)) if user == me)
+}
+
+/// What composed objects are made of, and fed with.
+impl State {
+    /// Opens the object of a channel over its open timeline, or returns the one that is open already. What the store has
+    /// of the channel is to be put next: [`State::put_channel`], [`State::put_people`].
+    #[must_use = "an object that nobody holds is forgotten"]
+    pub fn open_channel_state(&self, timeline: &Timeline) -> ChannelState {
+        let mut inner = lock(&self.0.inner);
+        if let Some(open) = inner.objects.channel(timeline.cid()) {
+            return open;
+        }
+        let channel = ChannelState::new(self.0.me.clone(), timeline.clone());
+        let (cid, weak) = (timeline.cid().clone(), Arc::downgrade(&channel.0));
+        inner.objects.channels.insert(cid, weak);
+        channel
+    }
+
+    /// Returns the object of a channel, if it is open.
+    #[must_use]
+    pub fn channel_state(&self, cid: &ChannelId) -> Option<ChannelState> {
+        lock(&self.0.inner).objects.channel(cid)
+    }
+
+    /// Opens the object of a thread over its open timeline, or returns the one that is open already. Nothing: it is not the
+    /// timeline of a thread.
+    #[must_use = "an object that nobody holds is forgotten"]
+    pub fn open_thread_state(&self, timeline: &Timeline) -> Option<ThreadState> {
+        let MessageScope::Thread(parent) = timeline.scope() else {
+            return None;
+        };
+        let mut inner = lock(&self.0.inner);
+        let key = (timeline.cid().clone(), parent);
+        if let Some(open) = inner.objects.thread(&key) {
+            return Some(open);
+        }
+        let thread = ThreadState::new(parent, timeline.clone(), self.0.me.clone());
+        inner.objects.threads.insert(key, Arc::downgrade(&thread.0));
+        inner.settle_objects(&self.0.me);
+        Some(thread)
+    }
+
+    /// Opens an object of a list of channels.
+    #[must_use = "an object that nobody holds is forgotten"]
+    pub fn open_channels_state(&self, list: &ChannelList) -> QueryChannelsState {
+        let mut inner = lock(&self.0.inner);
+        let state = QueryChannelsState::new(list.clone());
+        inner.objects.lists.push(Arc::downgrade(&state.0));
+        inner.settle_objects(&self.0.me);
+        state
+    }
+
+    /// Opens a list of a query of channels with a rule of its own, with nothing loaded yet.
+    #[must_use = "a list that nobody holds is forgotten"]
+    pub fn open_channels_by(&self, query: &Query, admission: Arc<dyn Admission>) -> ChannelList {
+        let list = ChannelList::new(self.0.me.clone(), query.clone(), Some(admission));
+        lock(&self.0.inner).channels.push(Arc::downgrade(&list.0));
+        list
+    }
+
+    /// Opens the object of the account, or returns the one that is open already.
+    #[must_use = "an object that nobody holds is forgotten"]
+    pub fn open_global_state(&self, unread: &Unread) -> GlobalState {
+        let mut inner = lock(&self.0.inner);
+        if let Some(open) = inner.objects.global.upgrade() {
+            return GlobalState(open);
+        }
+        let global = GlobalState::new(self.0.me.clone(), unread.clone());
+        inner.objects.global = Arc::downgrade(&global.0);
+        inner.settle_objects(&self.0.me);
+        global
+    }
+
+    /// Puts how far everyone has read a thread, for its open object.
+    pub fn put_thread_reads(&self, cid: &ChannelId, parent: MessageId, reads: &[Read]) {
+        let mut inner = lock(&self.0.inner);
+        if let Some(thread) = inner.objects.thread(&(cid.clone(), parent)) {
+            thread.put_reads(reads, &inner.outbox);
+        }
+        inner.settle_objects(&self.0.me);
+    }
+
+    /// Puts everyone who is in a channel, and how far they have read it, for its open object.
+    pub fn put_people(&self, cid: &ChannelId, members: Vec<Member>, reads: &[Read]) {
+        let mut inner = lock(&self.0.inner);
+        if let Some(channel) = inner.objects.channel(cid) {
+            channel.put_people(members, reads, &inner.outbox);
+        }
+        inner.settle_objects(&self.0.me);
+    }
+
+    /// Returns the messages that open objects need and that were not read from the store yet, for [`State::put_message`].
+    #[must_use]
+    pub fn wanted_messages(&self) -> Vec<MessageId> {
+        let mut inner = lock(&self.0.inner);
+        let mut wanted = BTreeSet::new();
+        for channel in inner.objects.channels() {
+            channel.lookups(|lookups| wanted.extend(lookups.unread()));
+        }
+        for thread in inner.objects.threads() {
+            thread.lookups(|lookups| wanted.extend(lookups.unread()));
+        }
+        wanted.into_iter().collect()
+    }
+
+    /// Puts one of [`State::wanted_messages`]. Absent: it is not on this device.
+    pub fn put_message(&self, id: MessageId, message: Option<&Message>) {
+        let mut inner = lock(&self.0.inner);
+        for channel in inner.objects.channels() {
+            channel.lookups(|lookups| lookups.put(id, message, &inner.outbox));
+        }
+        for thread in inner.objects.threads() {
+            thread.lookups(|lookups| lookups.put(id, message, &inner.outbox));
+        }
+        inner.settle_objects(&self.0.me);
+    }
+
+    /// Takes note that somebody loads older messages of an open timeline, or does not any more.
+    pub fn set_loading_older(&self, timeline: &Timeline, loading: bool) {
+        let mut inner = lock(&self.0.inner);
+        match timeline.scope() {
+            MessageScope::Channel => {
+                if let Some(channel) = inner.objects.channel(timeline.cid()) {
+                    channel.set_loading_older(loading);
+                }
+            }
+            MessageScope::Thread(parent) => {
+                if let Some(thread) = inner.objects.thread(&(timeline.cid().clone(), parent)) {
+                    thread.set_loading_older(loading);
+                }
+            }
+        }
+        inner.settle_objects(&self.0.me);
+    }
+
+    /// Takes note that the next rows of a list are being read, or that they could not be.
+    pub fn set_loading_more(&self, list: &ChannelList, loading: bool) {
+        let mut inner = lock(&self.0.inner);
+        list.set_loading_more(loading);
+        inner.settle_objects(&self.0.me);
+    }
+}
