@@ -1,7 +1,11 @@
+mod keep;
+mod pins;
+mod threads;
+
 use crate::{Client, Error, NewMessage, Queued, Sent, Timeline, UnreadExplanation, command::Command, unread};
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Custom, Gap, Member, MessageBody, MessageId, MessageQuery, MessageScope, Op,
-    ReactionType, Read, ReadPosition, UserId, limits,
+    ChannelId, ChannelSummary, Custom, Gap, HistoryFrom, Member, MessageBody, MessageId, MessageQuery,
+    MessageScope, Op, ReactionType, Read, ReadPosition, UserId, limits,
 };
 
 /// A handle on one channel. Cheap to clone; the channel need not exist, not on this device nor on the server.
@@ -154,6 +158,8 @@ impl Channel {
             parent,
             show_in_channel,
             quoted,
+            kind,
+            silent,
         } = message.into();
         let id = MessageId(self.client.new_id());
         let op = Op::SendMessage {
@@ -163,6 +169,8 @@ impl Channel {
             parent,
             show_in_channel,
             quoted,
+            kind,
+            silent,
         };
         Ok(Sent {
             id,
@@ -255,7 +263,7 @@ impl Channel {
             return Ok(None);
         }
         let seq = summary.head_seq;
-        self.move_read(ReadPosition { seq, ..position }).await
+        self.move_read(None, ReadPosition { seq, ..position }).await
     }
 
     /// Marks a message of the channel's timeline and all after it as unread, on every device of this account. What others see
@@ -272,14 +280,25 @@ impl Channel {
         let summary = self.summary().await?;
         let outbox = self.client.outbox();
         match unread::unread_from((&self.cid, message), stored, summary.as_ref(), outbox.iter())? {
-            Some(position) => self.move_read(position).await,
+            Some(position) => self.move_read(None, position).await,
             None => Ok(None),
         }
     }
 
-    async fn move_read(&self, ReadPosition { epoch, seq }: ReadPosition) -> Result<Option<Queued>, Error> {
+    /// Moves the own read position, of the timeline or of the thread of a message.
+    pub(crate) async fn move_read(
+        &self,
+        thread: Option<MessageId>,
+        ReadPosition { epoch, seq }: ReadPosition,
+    ) -> Result<Option<Queued>, Error> {
         let cid = self.cid.clone();
-        self.enqueue(Op::MarkRead { cid, epoch, seq }).await.map(Some)
+        let op = Op::MarkRead {
+            cid,
+            thread,
+            epoch,
+            seq,
+        };
+        self.enqueue(op).await.map(Some)
     }
 
     /// Explains how many messages are unread: from which position on, which ones, and what is left out. Absent: nothing is
@@ -297,14 +316,15 @@ impl Channel {
         let mut query = MessageQuery {
             cid: self.cid.clone(),
             scope: MessageScope::Channel,
-            before: Some(summary.head_seq + 1),
+            from: HistoryFrom::Before(summary.head_seq + 1),
             limit: limits::PAGE_ROWS,
         };
         let mut timeline = Vec::new();
         let ranges = loop {
             let page = self.client.store().messages(&query).await?;
-            query.before = page.messages.first().map(|message| message.seq);
-            let goes_on = page.has_more && query.before.is_some_and(|oldest| oldest > read);
+            let oldest = page.messages.first().map(|message| message.seq);
+            query.from = oldest.map_or(query.from, HistoryFrom::Before);
+            let goes_on = page.has_older && oldest.is_some_and(|oldest| oldest > read);
             let past = page.messages.into_iter().filter(|message| message.seq > read);
             timeline.extend(past.rev());
             if !goes_on {
@@ -390,10 +410,14 @@ impl Channel {
     /// # Errors
     /// [`Error::Store`] when the database cannot be read.
     pub async fn reads(&self) -> Result<Vec<Read>, Error> {
-        Ok(self.client.store().reads(&self.cid).await?)
+        Ok(self.client.store().reads(&self.cid, None).await?)
     }
 
-    async fn enqueue(&self, op: Op) -> Result<Queued, Error> {
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) async fn enqueue(&self, op: Op) -> Result<Queued, Error> {
         self.client.commands().enqueue(op).await
     }
 }

@@ -3,9 +3,10 @@
 use std::{fs, sync::OnceLock};
 use uuid::Uuid;
 use whimbrel_model::{
-    Account, Change, Channel, ChannelId, Cursor, Custom, Delta, DeviceId, Epoch, Head, Member, MemberState,
-    Membership, Message, MessageBody, MessageId, MessageQuery, MessageScope, Op, OpId, OutboxItem,
-    OutboxStatus, RangeSet, Reaction, Read, Role, Row, SnapshotWindow, StreamId, Timestamp, User, UserId,
+    Account, Change, Channel, ChannelId, Cursor, Custom, Delta, DeviceId, Epoch, Head, HistoryFrom, Member,
+    MemberState, Membership, Message, MessageBody, MessageId, MessageQuery, MessageScope, Op, OpId,
+    OutboxItem, OutboxStatus, RangeSet, Reaction, Read, Role, Row, SnapshotWindow, StreamId, Timestamp, User,
+    UserId,
 };
 use whimbrel_store::{Query, Store, StoreError};
 use whimbrel_store_sqlite::SqliteStore;
@@ -72,14 +73,16 @@ async fn read_all(store: &SqliteStore) -> Result<(), StoreError> {
         .messages(&MessageQuery {
             cid: cid.clone(),
             scope: MessageScope::Channel,
-            before: None,
+            from: HistoryFrom::Newest,
             limit: 50,
         })
         .await;
     let others = [
         store.channel(&cid).await.map(drop),
         store.members(&cid).await.map(drop),
-        store.reads(&cid).await.map(drop),
+        store.reads(&cid, None).await.map(drop),
+        store.threads(None, 10).await.map(drop),
+        store.drafts().await.map(drop),
         store.message(MessageId(id(20))).await.map(drop),
         store.users(&[user("ada"), user("bob")]).await.map(drop),
     ];
@@ -184,6 +187,10 @@ fn rows() -> Vec<Row> {
             ver: 2,
         }),
         Row::Membership(Membership {
+            pinned_at: None,
+            archived_at: None,
+            hidden_seq: None,
+            muted: None,
             cid: cid.clone(),
             user: user("ada"),
             role,
@@ -191,6 +198,7 @@ fn rows() -> Vec<Row> {
             ver: 2,
         }),
         Row::Read(Read {
+            thread: None,
             cid: cid.clone(),
             user: user("ada"),
             epoch: 0,
@@ -221,6 +229,10 @@ fn rows() -> Vec<Row> {
 
 fn message(seq: u64, custom: Custom, at: Timestamp) -> Message {
     Message {
+        kind: whimbrel_model::MessageKind::Regular,
+        silent: false,
+        pinned: None,
+        thread: None,
         id: MessageId(id(20 + seq)),
         cid: cid(),
         author: user("bob"),

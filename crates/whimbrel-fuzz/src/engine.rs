@@ -7,7 +7,7 @@ use crate::Dice;
 use disk::Disk;
 pub(crate) use script::seeds;
 use std::collections::{BTreeMap, BTreeSet};
-use whimbrel_model::{Change, ChannelId, Code, Op, OpId, StreamId, Timestamp, UserId};
+use whimbrel_model::{Change, ChannelId, Code, HistoryFrom, Op, OpId, StreamId, Timestamp, UserId};
 use whimbrel_protocol::{ClientFrame, Outcome, ServerFrame, Sync, Token, decode, encode};
 use whimbrel_sync::{Effects, Engine, EngineConfig, Entropy, Env, Input};
 
@@ -163,8 +163,13 @@ impl World {
     fn older(&mut self, number: usize) {
         let cid = ChannelId::new(["messaging:reef", "messaging:b"][number % 2]).expect("a channel id");
         self.engine.set_visible(&cid, number.is_multiple_of(3));
-        let before = u64::try_from(number).unwrap_or(0);
-        let asked = self.with_env(|engine, env| engine.fetch_history(cid, before, 50, env));
+        let place = u64::try_from(number).unwrap_or(0);
+        let from = match number % 4 {
+            0 => HistoryFrom::After(place),
+            1 => HistoryFrom::Around(place),
+            _ => HistoryFrom::Before(place),
+        };
+        let asked = self.with_env(|engine, env| engine.fetch_history(cid, from, 50, env));
         if let Ok((_, effects)) = asked {
             self.commit(&effects);
         }
@@ -189,12 +194,12 @@ impl World {
             }
             ServerFrame::Heads(page) => drop(self.redirect(&mut page.id)),
             ServerFrame::History(page) => drop(self.redirect(&mut page.id)),
+            ServerFrame::Answer(answer) => drop(self.redirect(&mut answer.id)),
             ServerFrame::Failed(failed) => drop(self.redirect(&mut failed.id)),
             ServerFrame::Results(results) => {
                 for (at, result) in results.results.iter_mut().enumerate() {
                     if !self.disk.outbox.contains_key(&result.id) {
                         result.id = self.disk.nth(at).unwrap_or(result.id);
-            ServerFrame::Answer(answer) => drop(self.redirect(&mut answer.id)),
                     }
                     if matches!(result.outcome, Outcome::Accepted { .. }) {
                         self.answered.insert(result.id);
@@ -263,12 +268,12 @@ impl World {
             ClientFrame::Hello(_) => self.asked.clear(),
             ClientFrame::Heads(ask) => drop(self.asked.insert(ask.id, None)),
             ClientFrame::History(ask) => drop(self.asked.insert(ask.id, None)),
+            ClientFrame::Ask(ask) => drop(self.asked.insert(ask.id, None)),
             ClientFrame::Sync(ask) => {
                 assert!(
                     !matches!(&ask.stream, StreamId::User(user) if user.as_str() != "ada"),
                     "not ada's: {ask:?}"
                 );
-            ClientFrame::Ask(ask) => drop(self.asked.insert(ask.id, None)),
                 self.asked.insert(ask.id, Some(ask.clone()));
             }
             ClientFrame::Ops(ops) => {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use whimbrel_hub::{
     AuthError, Authenticate, Clock, Hub, HubConfig, Identity, MemoryStorage, Outbound, Session,
 };
-use whimbrel_model::{DeviceId, Epoch, OpId, Row, StreamId, Timestamp, UserId, limits};
+use whimbrel_model::{DeviceId, Epoch, HistoryFrom, OpId, Row, StreamId, Timestamp, UserId, limits};
 use whimbrel_protocol::{Bye, ClientFrame, Hello, PROTOCOL, ServerFrame, Token, decode};
 
 /// Frames of one input at most.
@@ -39,7 +39,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         r#"b{"sync":{"id":3,"stream":"C:messaging:reef"}}"#,
         r#"{"sync":{"id":4,"stream":"U:ada","cursor":{"epoch":7,"ver":1,"seq":0}}}"#,
         r#"b{"sync":{"id":5,"stream":"C:messaging:reef","cursor":{"epoch":7,"ver":9,"window":{"lo":1,"ver":3}}}}"#,
-        r#"{"history":{"id":6,"cid":"messaging:reef","before":3,"limit":4294967295}}"#,
+        r#"{"history":{"id":6,"cid":"messaging:reef","from":{"around":3},"limit":4294967295}}"#,
     ];
     let asked = asked.map(str::to_owned);
     let some = [&lines[..4], &asked[..]].concat();
@@ -230,7 +230,7 @@ async fn assert_whole(hub: &Hub, user: &UserId) {
         );
         if let StreamId::Channel(cid) = &named.stream {
             let page = hub
-                .history(user, cid, u64::MAX, usize::MAX)
+                .history(user, cid, HistoryFrom::Newest, usize::MAX)
                 .await
                 .expect("history");
             assert!(page.hi <= named.head.seq && page.lo >= 1);

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use whimbrel_hub::{HeadsPlan, HistoryPlan, PagePlan};
 use whimbrel_model::{
-    Channel, ChannelId, Cursor, Custom, Epoch, Head, Message, MessageBody, MessageId, Row, StreamId,
-    Timestamp, UserId, limits,
+    Channel, ChannelId, Cursor, Custom, Epoch, Head, HistoryFrom, Message, MessageBody, MessageId, Row,
+    StreamId, Timestamp, UserId, limits,
 };
 use whimbrel_protocol::StreamHead;
 
@@ -114,9 +114,34 @@ fn follow_stream(ver: u64, limit: usize, cursor: Cursor) {
 
 fn history(seq: u64, limit: usize, before: u64) {
     let cid = ChannelId::new("messaging:general").expect("a channel id");
-    let plan = HistoryPlan::new(&cid, Head { ver: seq, seq }, before, limit);
-    assert!(plan.lo() >= 1 && plan.hi() <= seq && plan.hi() < before.max(1));
-    assert!(plan.hi() + 1 - plan.lo().min(plan.hi() + 1) <= limits::PAGE_ROWS as u64);
+    let head = Head { ver: seq, seq };
+    let time = Timestamp(i64::try_from(before).unwrap_or(i64::MAX));
+    for from in [
+        HistoryFrom::Newest,
+        HistoryFrom::Before(before),
+        HistoryFrom::After(before),
+        HistoryFrom::Around(before),
+        HistoryFrom::AroundTime(time),
+    ] {
+        let mut plan = HistoryPlan::new(&cid, head, from, limit);
+        let mut looked_up = 0;
+        while let Some(seq) = plan.time() {
+            assert!(
+                (1..=head.seq).contains(&seq),
+                "the time of a message that is none"
+            );
+            plan.accepted(Timestamp(i64::try_from(seq).unwrap_or(i64::MAX)));
+            looked_up += 1;
+            assert!(looked_up <= 64, "a search without end");
+        }
+        assert!(plan.lo() >= 1 && plan.hi() <= seq);
+        assert!(plan.hi() + 1 - plan.lo().min(plan.hi() + 1) <= limits::PAGE_ROWS as u64);
+        match from {
+            HistoryFrom::Before(_) => assert!(plan.hi() < before.max(1)),
+            HistoryFrom::After(_) => assert!(plan.lo() > before || plan.lo() > plan.hi()),
+            _ => {}
+        }
+    }
 }
 
 fn row(cid: &ChannelId, ver: u64) -> Row {
@@ -135,6 +160,10 @@ fn row(cid: &ChannelId, ver: u64) -> Row {
         });
     }
     Row::Message(Message {
+        kind: whimbrel_model::MessageKind::Regular,
+        silent: false,
+        pinned: None,
+        thread: None,
         id: MessageId(uuid::Uuid::from_u128(u128::from(ver))),
         cid: cid.clone(),
         author: ada,

@@ -1,4 +1,4 @@
-use whimbrel_model::{ChannelId, Code, StreamId};
+use whimbrel_model::{ChannelId, Code, MessageId, StreamId};
 
 /// Why a storage could not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -7,7 +7,7 @@ pub enum StorageError {
     /// The user may not see what was asked for.
     #[error("{message}")]
     Denied {
-        /// The stable code: `channel_not_found`, `not_member` or `forbidden`.
+        /// The stable code: `channel_not_found`, `not_member`, `message_not_found` or `forbidden`.
         code: Code,
         /// Why, in words.
         message: String,
@@ -47,6 +47,15 @@ impl StorageError {
         Self::Denied {
             code: Code::NotMember,
             message: format!("the user is not a member of {cid} any more"),
+        }
+    }
+
+    /// Creates the refusal for a message that the channel does not have.
+    #[must_use]
+    pub fn message_not_found(cid: &ChannelId, id: MessageId) -> Self {
+        Self::Denied {
+            code: Code::MessageNotFound,
+            message: format!("there is no message {id} in {cid}"),
         }
     }
 

@@ -1,15 +1,13 @@
-//! Which rows make up a page of a stream or of history, and where the next one begins: the part of reading that is
-//! the same for every storage.
+//! Which rows make up a page of a stream, and where the next one begins: the part of reading that is the same for every
+//! storage.
 
 use serde::Serialize;
 use std::{collections::BTreeMap, io};
-use whimbrel_model::{
-    ChannelId, Cursor, Epoch, Head, Message, Reaction, Row, SnapshotWindow, StreamId, User, UserId, limits,
-};
-use whimbrel_protocol::{HistoryPage, Page};
+use whimbrel_model::{Cursor, Epoch, Head, Row, SnapshotWindow, StreamId, User, UserId, limits};
+use whimbrel_protocol::Page;
 
 /// Encoded bytes of rows in one page: a frame without room for what stands around the rows.
-const PAGE_BYTES: usize = limits::FRAME_BYTES - 16 * 1024;
+pub(crate) const PAGE_BYTES: usize = limits::FRAME_BYTES - 16 * 1024;
 
 /// What the next page of a stream consists of.
 ///
@@ -154,82 +152,8 @@ fn first_of_snapshot(head: Head) -> u64 {
         .max(1)
 }
 
-/// What a page of older messages consists of.
-///
-/// Within one snapshot, a storage checks that the user may see the channel, reads its head, makes the plan, reads the
-/// messages from [`lo`](Self::lo) to [`hi`](Self::hi) and every reaction to them, removed ones too, and hands them to
-/// [`finish`](Self::finish).
-#[derive(Clone, Debug)]
-pub struct HistoryPlan {
-    cid: ChannelId,
-    lo: u64,
-    hi: u64,
-}
-
-impl HistoryPlan {
-    /// Plans the page of the last `limit` messages before the sequence `before`; the limit is brought into 1 to
-    /// [`limits::PAGE_ROWS`].
-    #[must_use]
-    pub fn new(cid: &ChannelId, head: Head, before: u64, limit: usize) -> Self {
-        let hi = before.saturating_sub(1).min(head.seq);
-        let limit = limit.clamp(1, limits::PAGE_ROWS) as u64;
-        Self {
-            cid: cid.clone(),
-            lo: (hi + 1).saturating_sub(limit).max(1),
-            hi,
-        }
-    }
-
-    /// Returns the first sequence to read. Greater than [`hi`](Self::hi): there is nothing.
-    #[must_use]
-    pub const fn lo(&self) -> u64 {
-        self.lo
-    }
-
-    /// Returns the last sequence to read.
-    #[must_use]
-    pub const fn hi(&self) -> u64 {
-        self.hi
-    }
-
-    /// Builds the page from the rows, in any order: messages by `seq`, then reactions by `ver`.
-    ///
-    /// The page begins later than planned when its bytes reach what a frame holds; the newest message is always in.
-    #[must_use]
-    pub fn finish(self, mut messages: Vec<Message>, mut reactions: Vec<Reaction>) -> HistoryPage {
-        messages.sort_by_key(|row| row.seq);
-        reactions.sort_by_key(|row| row.ver);
-        let mut cost: BTreeMap<_, usize> = BTreeMap::new();
-        for row in &reactions {
-            *cost.entry(row.message).or_default() += encoded_len(row);
-        }
-        let mut bytes = 0;
-        let fits = |row: &&Message| {
-            bytes += encoded_len(row) + cost.get(&row.id).copied().unwrap_or_default();
-            bytes <= PAGE_BYTES || row.seq == self.hi
-        };
-        let kept = messages.iter().rev().take_while(fits).count();
-        let cut: Vec<_> = messages
-            .drain(..messages.len() - kept)
-            .map(|row| row.id)
-            .collect();
-        reactions.retain(|row| !cut.contains(&row.message));
-        HistoryPage {
-            id: 0,
-            cid: self.cid,
-            lo: messages.first().map_or(self.lo, |row| row.seq),
-            hi: self.hi,
-            rows: messages
-                .into_iter()
-                .map(Row::Message)
-                .chain(reactions.into_iter().map(Row::Reaction))
-                .collect(),
-        }
-    }
-}
-
 /// Returns how many bytes a value takes in a frame.
-fn encoded_len(value: &impl Serialize) -> usize {
+pub(crate) fn encoded_len(value: &impl Serialize) -> usize {
     struct Count(usize);
     impl io::Write for Count {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -209,15 +209,16 @@ impl Hub {
         self.0.storage.page(user, stream, cursor, limits::PAGE_ROWS).await
     }
 
-    /// Reads up to `limit` messages before the sequence `before`. The page's `id` is the caller's to fill.
+    /// Reads up to `limit` messages at some place of a channel. The page's `id` is the caller's to fill.
     ///
     /// # Errors
-    /// [`StorageError::Denied`] when the user may not see it, else as the storage has them.
+    /// [`StorageError::Denied`] when the user may not see it, or the message that names the place is not in the channel, else
+    /// as the storage has them.
     pub async fn history(
         &self,
         user: &UserId,
         cid: &ChannelId,
-        before: u64,
+        from: HistoryFrom,
         limit: usize,
     ) -> Result<HistoryPage, StorageError> {
         self.0.storage.history(user, cid, from, limit).await

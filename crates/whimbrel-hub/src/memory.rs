@@ -119,16 +119,28 @@ impl Storage for MemoryStorage {
         &self,
         user: &UserId,
         cid: &ChannelId,
-        before: u64,
+        from: HistoryFrom,
         limit: usize,
     ) -> Result<HistoryPage, StorageError> {
         let tables = self.open()?;
         let stream = StreamId::Channel(cid.clone());
         tables.check_may_see(user, &stream)?;
-        let plan = HistoryPlan::new(cid, tables.head(&stream), before, limit);
+        let mut plan = HistoryPlan::new(cid, tables.head(&stream), from, limit);
+        if let Some(id) = plan.message() {
+            plan.found(tables.seq_of(cid, id))?;
+        }
+        while let Some(seq) = plan.time() {
+            plan.accepted(tables.accepted_at(cid, seq));
+        }
         let messages = tables.messages(cid, plan.lo(), plan.hi());
         let reactions = tables.reactions(&messages);
         Ok(plan.finish(messages, reactions))
+    }
+
+    async fn ask(&self, _user: &UserId, _question: &Question) -> Result<Answer, StorageError> {
+        Err(StorageError::Unavailable(
+            "questions are not answered yet".to_owned(),
+        ))
     }
 
     async fn members(&self, cid: &ChannelId) -> Result<Vec<UserId>, StorageError> {
@@ -137,12 +149,6 @@ impl Storage for MemoryStorage {
 
     async fn prune_results(&self, before: Timestamp) -> Result<u64, StorageError> {
         Ok(self.open()?.prune_results(before))
-    async fn ask(&self, _user: &UserId, _question: &Question) -> Result<Answer, StorageError> {
-        Err(StorageError::Unavailable(
-            "questions are not answered yet".to_owned(),
-        ))
-    }
-
     }
 
     async fn close(&self) {

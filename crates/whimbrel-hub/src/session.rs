@@ -75,7 +75,7 @@ impl Session {
             ClientFrame::History(ask) => {
                 self.connection.mailbox.room().await?;
                 let limit = usize::try_from(ask.limit).unwrap_or(usize::MAX);
-                let answer = self.hub.history(self.user(), &ask.cid, ask.before, limit).await;
+                let answer = self.hub.history(self.user(), &ask.cid, ask.from, limit).await;
                 self.answer(
                     ask.id,
                     answer.map(|page| ServerFrame::History(HistoryPage { id: ask.id, ..page })),

@@ -53,16 +53,16 @@ pub trait Storage: Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<Page, StorageError>;
 
-    /// Reads up to `limit` messages before the sequence `before`, in one snapshot with the check that the user may.
-    /// See [`HistoryPlan`](crate::HistoryPlan). The page's `id` is the caller's to fill.
+    /// Reads up to `limit` messages at some place of a channel, in one snapshot with the check that the user may. See
+    /// [`HistoryPlan`](crate::HistoryPlan). The page's `id` is the caller's to fill.
     ///
     /// # Errors
-    /// [`StorageError::Denied`] when the user may not.
+    /// [`StorageError::Denied`] when the user may not, or the message that names the place is not in the channel.
     async fn history(
         &self,
         user: &UserId,
         cid: &ChannelId,
-        before: u64,
+        from: HistoryFrom,
         limit: usize,
     ) -> Result<HistoryPage, StorageError>;
 

@@ -173,6 +173,16 @@ impl RangeSet {
             .find(|range| range.lo <= seq && seq <= range.hi)
             .map_or(seq + 1, |range| range.lo)
     }
+
+    /// Returns the last sequence of the fresh run that holds or directly follows `seq`, or `seq - 1` if none does.
+    #[must_use]
+    pub fn fresh_end(&self, seq: u64) -> u64 {
+        self.0
+            .iter()
+            .filter(|range| range.stale_since.is_none())
+            .find(|range| range.lo <= seq && seq <= range.hi)
+            .map_or(seq.saturating_sub(1), |range| range.hi)
+    }
 }
 
 impl<'de> Deserialize<'de> for RangeSet {

@@ -4,7 +4,7 @@ mod deltas;
 
 use crate::{Disk, Synchronous, Tally, dice::Dice};
 use std::path::PathBuf;
-use whimbrel_model::{Delta, Loaded, MessagePage, MessageQuery, MessageScope};
+use whimbrel_model::{Delta, HistoryFrom, Loaded, MessagePage, MessageQuery, MessageScope};
 use whimbrel_store::{MemoryStore, Store};
 use whimbrel_store_sqlite::SqliteStore;
 
@@ -176,7 +176,7 @@ async fn read(store: &dyn Store) -> Result<(Loaded, MessagePage), String> {
     let query = MessageQuery {
         cid: deltas::cid(),
         scope: MessageScope::Channel,
-        before: None,
+        from: HistoryFrom::Newest,
         limit: usize::MAX,
     };
     let page = store.messages(&query).await.map_err(|error| error.to_string())?;

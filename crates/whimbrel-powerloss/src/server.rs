@@ -4,7 +4,7 @@
 use crate::{Disk, Synchronous, Tally, dice::Dice};
 use std::path::{Path, PathBuf};
 use whimbrel_hub::{MemoryStorage, Request, Storage, apply_group};
-use whimbrel_model::{ChannelId, Row, StreamId, Timestamp};
+use whimbrel_model::{ChannelId, HistoryFrom, Row, StreamId, Timestamp};
 use whimbrel_protocol::{HistoryPage, Page};
 use whimbrel_server::SqliteStorage;
 use whimbrel_testkit::conformance::storage::Script;
@@ -207,7 +207,7 @@ async fn everything(storage: &dyn Storage) -> Everything {
                 StreamId::Channel(cid) => cid.clone(),
                 StreamId::User(_) => Script::channels().remove(0),
             };
-            let history = storage.history(&user, &cid, u64::MAX >> 12, ALL).await;
+            let history = storage.history(&user, &cid, HistoryFrom::Newest, ALL).await;
             all.push((page.map_err(text), history.map_err(text)));
         }
     }

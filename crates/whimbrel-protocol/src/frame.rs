@@ -1,8 +1,8 @@
 use crate::{Answer, Ask, Token, VersionRange};
 use serde::{Deserialize, Serialize};
 use whimbrel_model::{
-    ChannelId, Code, Cursor, DeviceId, Epoch, Head, OpEnvelope, OpId, Row, StreamEvent, StreamId, Timestamp,
-    UserId,
+    ChannelId, Code, Cursor, DeviceId, Epoch, Head, HistoryFrom, OpEnvelope, OpId, Row, StreamEvent,
+    StreamId, Timestamp, UserId,
 };
 
 /// What a client sends.
@@ -17,7 +17,7 @@ pub enum ClientFrame {
     Heads(Heads),
     /// Asks for the next page of a stream.
     Sync(Sync),
-    /// Asks for older messages.
+    /// Asks for messages around some place of a channel.
     History(History),
     /// Asks for what a filter finds.
     Ask(Ask),
@@ -235,9 +235,8 @@ pub struct History {
     pub id: u64,
     /// In which channel.
     pub cid: ChannelId,
-    /// Messages before this sequence.
-    #[serde(deserialize_with = "whimbrel_model::number::exact")]
-    pub before: u64,
+    /// Which messages.
+    pub from: HistoryFrom,
     /// How many, at most `limits::PAGE_ROWS`.
     pub limit: u32,
 }
@@ -250,7 +249,7 @@ pub struct HistoryPage {
     pub id: u64,
     /// In which channel.
     pub cid: ChannelId,
-    /// The first sequence that is covered. Greater than `hi`: there is nothing before.
+    /// The first sequence that is covered. Greater than `hi`: there is nothing there.
     #[serde(deserialize_with = "whimbrel_model::number::exact")]
     pub lo: u64,
     /// The last sequence that is covered.

@@ -150,7 +150,7 @@ impl Storage for SqliteStorage {
         &self,
         user: &UserId,
         cid: &ChannelId,
-        before: u64,
+        from: HistoryFrom,
         limit: usize,
     ) -> Result<HistoryPage, StorageError> {
         self.reader.history(user, cid, from, limit).await

@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 use whimbrel_model::{
-    ChannelId, MessageId, MessagePage, MessageQuery, MessageScope, Timestamp, UserId,
+    ChannelId, HistoryFrom, MessageId, MessagePage, MessageQuery, MessageScope, Timestamp, UserId,
     overlay::{MessageView, ReactionGroup},
 };
 pub(crate) use window::Window;
@@ -121,9 +121,15 @@ impl Timeline {
         MessageQuery {
             cid: self.0.cid.clone(),
             scope: self.0.scope,
-            before: lock(&self.0.window).oldest(),
+            from: self.oldest().map_or(HistoryFrom::Newest, HistoryFrom::Before),
             limit,
         }
+    }
+
+    /// Returns the `seq` of the oldest accepted row.
+    #[must_use]
+    pub fn oldest(&self) -> Option<u64> {
+        lock(&self.0.window).oldest()
     }
 
     pub(crate) fn new(
@@ -142,6 +148,11 @@ impl Timeline {
             freshness: SharedObservable::default(),
             window: Mutex::new(window),
         }))
+    }
+
+    /// Returns whether no message is missing between the rows.
+    pub(crate) fn is_without_gap(&self) -> bool {
+        lock(&self.0.window).is_without_gap()
     }
 
     pub(crate) fn set_freshness(&self, as_of: Option<Timestamp>, reach: Reach) {

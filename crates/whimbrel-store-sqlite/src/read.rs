@@ -10,7 +10,10 @@ use sqlx::{
     AssertSqlSafe, Row as _,
     sqlite::{SqliteArguments, SqliteRow},
 };
-use whimbrel_model::{Channel, ChannelId, ChannelSummary, Member, Membership, Message, MessageId, MessagePage, MessageQuery, MessageScope, RangeSet, Reaction, Read, ReadPosition, Timestamp, User, UserId, HistoryFrom};
+use whimbrel_model::{
+    Channel, ChannelId, ChannelSummary, HistoryFrom, Member, Membership, Message, MessageId, MessagePage,
+    MessageQuery, MessageScope, RangeSet, Reaction, Read, ReadPosition, Timestamp, User, UserId,
+};
 use whimbrel_store::StoreError;
 
 /// A summary of each row (cid, last_id) of `k`, which comes next in the text. `w` is a read position that waits.
@@ -64,10 +67,13 @@ impl Readers {
         thread: Option<MessageId>,
     ) -> Result<Vec<Read>, StoreError> {
         let sql =
-            "SELECT epoch, seq, furthest, ver, user FROM reads WHERE cid = ? AND thread = ? ORDER BY user".to_owned();
+            "SELECT epoch, seq, furthest, ver, user FROM reads WHERE cid = ? AND thread = ? ORDER BY user"
+                .to_owned();
         let key = thread.map_or_else(Vec::new, |id| id.0.as_bytes().to_vec());
         let rows = self
-            .select("reading read positions", sql, |query| query.bind(cid.as_str()).bind(key))
+            .select("reading read positions", sql, |query| {
+                query.bind(cid.as_str()).bind(key)
+            })
             .await?;
         let read = |row: &SqliteRow| {
             let read = read(row, 0, cid.clone(), text_id(row, 4)?)?;
@@ -88,7 +94,9 @@ impl Readers {
                 HistoryFrom::AroundMessage(id) => sql.bind(id.0.as_bytes().to_vec()),
                 HistoryFrom::AroundTime(at) => sql.bind(at.0),
             };
-            let sql = sql.bind(count(older.saturating_add(1))).bind(count(newer.saturating_add(1)));
+            let sql = sql
+                .bind(count(older.saturating_add(1)))
+                .bind(count(newer.saturating_add(1)));
             match &query.scope {
                 MessageScope::Channel => sql,
                 MessageScope::Thread(parent) => sql.bind(parent.0.as_bytes().to_vec()),

@@ -8,8 +8,8 @@ use crate::{
 };
 use std::collections::BTreeMap;
 use whimbrel_model::{
-    Account, Change, ChannelId, Code, DeviceId, Epoch, Loaded, MessageBody, Op, OpId, Rejection, StreamId,
-    UserId,
+    Account, Change, ChannelId, Code, DeviceId, Epoch, HistoryFrom, Loaded, MessageBody, Op, OpId, Rejection,
+    StreamId, UserId,
 };
 use whimbrel_protocol::{ClientFrame, OpResult, Ops, Outcome, ServerFrame, Token};
 
@@ -254,15 +254,18 @@ impl Engine {
         }
     }
 
-    /// Asks the server for messages before the sequence `before`. Returns the number that names the answer in
+    /// Asks the server for up to `limit` messages of some place of a channel. Returns the number that names the answer in
     /// [`Notice::History`].
+    ///
+    /// They become a run of what is on the device, wherever they stand. What lies between that and the newest is filled in
+    /// the background only as far as [`EngineConfig::fill_messages`] goes.
     ///
     /// # Errors
     /// [`HistoryError::NotConnected`] when there is no live connection.
     pub fn fetch_history(
         &mut self,
         cid: ChannelId,
-        before: u64,
+        from: HistoryFrom,
         limit: u32,
         env: &Env<'_>,
     ) -> Result<(u64, Effects), HistoryError> {
@@ -271,12 +274,7 @@ impl Engine {
         }
         let snapshots = self.streams.snapshots(&cid);
         let id = self.requests.add(Request::History { snapshots }, env.mono);
-        let frame = ClientFrame::History(whimbrel_protocol::History {
-            id,
-            cid,
-            before,
-            limit,
-        });
+        let frame = ClientFrame::History(whimbrel_protocol::History { id, cid, from, limit });
         Ok((
             id,
             Effects {
@@ -291,6 +289,25 @@ impl Engine {
     #[must_use]
     pub fn fresh_start(&self, cid: &ChannelId, before: u64) -> u64 {
         self.streams.fresh_start(cid, before)
+    }
+
+    /// Returns the last sequence of the run that begins right after `after` and is on the device and kept up to date; `after`
+    /// itself if there is none.
+    #[must_use]
+    pub fn fresh_end(&self, cid: &ChannelId, after: u64) -> u64 {
+        self.streams.fresh_end(cid, after)
+    }
+
+    /// Returns whether every message of `lo..=hi` is on the device and kept up to date. An empty run is.
+    #[must_use]
+    pub fn is_fresh(&self, cid: &ChannelId, lo: u64, hi: u64) -> bool {
+        self.streams.is_fresh(cid, lo, hi)
+    }
+
+    /// Returns the newest known sequence of a channel.
+    #[must_use]
+    pub fn head_seq(&self, cid: &ChannelId) -> u64 {
+        self.streams.head_seq(cid)
     }
 
     /// Says whether a channel is on the screen: those are caught up first.
@@ -409,6 +426,7 @@ impl Engine {
                     }
                 }
             }
+            ServerFrame::Answer(answer) => self.answered(answer, effects),
             ServerFrame::Failed(failed) => self.failed(failed, effects, env),
             ServerFrame::Ready(_) | ServerFrame::Bye(_) => {}
         }
@@ -426,7 +444,6 @@ impl Engine {
             Outcome::Rejected { code, message } => {
                 let rejection = Rejection {
                     code,
-            ServerFrame::Answer(answer) => self.answered(answer, effects),
                     message,
                     parent: None,
                 };

@@ -1,7 +1,7 @@
 //! Filling gaps in the background, one request at a time, once everything else is up to date.
 
 use crate::{Effects, Engine, Env, engine::Request, session::Phase};
-use whimbrel_model::{ChannelId, Cursor, Gap, StreamId, limits};
+use whimbrel_model::{ChannelId, Cursor, Gap, HistoryFrom, StreamId, limits};
 use whimbrel_protocol::{ClientFrame, History, HistoryPage};
 
 impl Engine {
@@ -38,7 +38,7 @@ impl Engine {
         effects.frames.push(ClientFrame::History(History {
             id,
             cid: cid.clone(),
-            before: gap.hi + 1,
+            from: HistoryFrom::Before(gap.hi + 1),
             limit: missing.min(limits::PAGE_ROWS as u32),
         }));
         online.filling = Some((id, cid, gap));

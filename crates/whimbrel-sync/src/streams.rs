@@ -359,11 +359,6 @@ impl Streams {
         }
     }
 
-    pub(crate) fn fresh_start(&self, cid: &ChannelId, before: u64) -> u64 {
-        let ranges = self.ranges.get(cid);
-        ranges.map_or(before, |ranges| ranges.fresh_start(before.saturating_sub(1)))
-    }
-
     fn begin_snapshot(&mut self, page: &Page, old: Option<Cursor>, delta: &mut Delta) {
         if let Some(stream) = self.streams.get_mut(&page.stream) {
             stream.snapshots += 1;

@@ -3,7 +3,7 @@
 use super::{Driver, Round};
 use crate::{Error, command::Reply, explain::Facts};
 use std::time::Duration;
-use whimbrel_model::{ChannelId, Gap, Invalid, OpId, limits};
+use whimbrel_model::{ChannelId, Gap, HistoryFrom, Invalid, OpId, limits};
 use whimbrel_sync::HistoryError;
 
 impl Driver {
@@ -53,10 +53,10 @@ impl Driver {
             drop(reply.send(Err(Invalid::new("gap.hi", problem).into())));
             return;
         }
-        let before = gap.hi + 1;
+        let from = HistoryFrom::Before(gap.hi + 1);
         let limit = limit.clamp(1, limits::PAGE_ROWS) as u64;
-        let limit = u32::try_from(limit.min(before - lo)).unwrap_or(u32::MAX);
-        match self.with_env(|engine, env| engine.fetch_history(cid, before, limit, env)) {
+        let limit = u32::try_from(limit.min(gap.hi + 1 - lo)).unwrap_or(u32::MAX);
+        match self.with_env(|engine, env| engine.fetch_history(cid, from, limit, env)) {
             Ok((request, effects)) => {
                 self.filling.insert(request, reply);
                 round.effects.merge(effects);

@@ -6,7 +6,7 @@ use crate::{
     command::{Command, Reply},
 };
 use std::ops::ControlFlow;
-use whimbrel_model::{ChannelId, MessagePage, MessageQuery, MessageScope, limits};
+use whimbrel_model::{ChannelId, HistoryFrom, MessagePage, MessageQuery, MessageScope, limits};
 use whimbrel_state::Timeline;
 use whimbrel_sync::HistoryError;
 
@@ -44,7 +44,7 @@ impl Driver {
                 let limit = limit.clamp(1, limits::PAGE_ROWS);
                 self.load_older(
                     Waiting {
-                        oldest: timeline.older(limit).before,
+                        oldest: timeline.oldest(),
                         in_gap: false,
                         timeline,
                         limit,
@@ -81,7 +81,7 @@ impl Driver {
         let query = MessageQuery {
             cid: cid.clone(),
             scope,
-            before: None,
+            from: HistoryFrom::Newest,
             limit: FIRST_MESSAGES,
         };
         let page = self.parts.store.messages(&query).await?;
@@ -121,7 +121,9 @@ impl Driver {
             Ok(ControlFlow::Continue(before)) => {
                 let limit = u32::try_from(waiting.limit).unwrap_or(u32::MAX);
                 let cid = query.cid.clone();
-                match self.with_env(|engine, env| engine.fetch_history(cid, before, limit, env)) {
+                match self.with_env(|engine, env| {
+                    engine.fetch_history(cid, HistoryFrom::Before(before), limit, env)
+                }) {
                     Ok((request, effects)) => {
                         self.older.insert(request, waiting);
                         round.effects.merge(effects);
@@ -147,7 +149,7 @@ impl Driver {
         let run = self
             .engine
             .fresh_start(timeline.cid(), newest.view.message.seq + 1);
-        if timeline.older(1).before.is_some_and(|oldest| run <= oldest) {
+        if timeline.oldest().is_some_and(|oldest| run <= oldest) {
             // One run holds all that is shown, however long: nothing to look for.
             return None;
         }
@@ -158,14 +160,14 @@ impl Driver {
     /// Reads the part of `query` that is up to date on disk. Nothing there: returns from where to ask the server.
     async fn older_on_disk(&self, query: &MessageQuery) -> Result<ControlFlow<MessagePage, u64>, Error> {
         let mut page = self.parts.store.messages(query).await?;
-        let Some(before) = query.before.filter(|_| query.scope == MessageScope::Channel) else {
+        let (HistoryFrom::Before(before), MessageScope::Channel) = (query.from, query.scope) else {
             // A thread's replies are spread over the channel: what is on the device is what can be shown.
             return Ok(ControlFlow::Break(page));
         };
         let start = self.engine.fresh_start(&query.cid, before);
         let all = page.messages.len();
         page.messages.retain(|message| message.seq >= start);
-        page.has_more |= page.messages.len() < all;
+        page.has_older |= page.messages.len() < all;
         if page.messages.is_empty() && start > 1 {
             return Ok(ControlFlow::Continue(start));
         }
@@ -200,7 +202,7 @@ impl Driver {
     pub(super) async fn finish_older(&mut self) {
         for waiting in std::mem::take(&mut self.older_arrived) {
             // What fills a gap is shown as it comes, and so is what a timeline has room for.
-            if waiting.in_gap || waiting.timeline.older(waiting.limit).before < waiting.oldest {
+            if waiting.in_gap || waiting.timeline.oldest() < waiting.oldest {
                 let _ = waiting.reply.send(Ok(()));
                 continue;
             }

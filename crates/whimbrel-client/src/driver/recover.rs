@@ -5,7 +5,7 @@ use crate::{Error, command::Command};
 use std::{any::Any, collections::HashSet, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tracing::{error, warn};
-use whimbrel_model::{Change, Delta, MessageQuery, OpId, OutboxItem, limits};
+use whimbrel_model::{Change, Delta, HistoryFrom, MessageQuery, OpId, OutboxItem, limits};
 use whimbrel_state::{Items, SyncState};
 use whimbrel_sync::Input;
 
@@ -120,7 +120,7 @@ impl Driver {
             let query = MessageQuery {
                 cid: cid.clone(),
                 scope: *scope,
-                before: None,
+                from: HistoryFrom::Newest,
                 limit: timeline.items().len() + ROWS_PER_COMMIT,
             };
             let page = self.parts.store.messages(&query).await?;

@@ -4,7 +4,8 @@ use super::unreadable;
 use crate::Error;
 use std::{collections::BTreeMap, path::Path};
 use whimbrel_model::{
-    Channel, ChannelId, Member, MemberState, Message, MessageQuery, MessageScope, Reaction, Read, Row, UserId,
+    Channel, ChannelId, HistoryFrom, Member, MemberState, Message, MessageQuery, MessageScope, Reaction,
+    Read, Row, UserId,
 };
 use whimbrel_server::SqliteStorage;
 use whimbrel_store::{Store, StoreError};
@@ -78,16 +79,19 @@ pub(super) async fn read_device(store: &dyn Store, cid: &ChannelId) -> Result<Co
     };
     let mut scopes = vec![MessageScope::Channel];
     while let Some(scope) = scopes.pop() {
-        let mut before = None;
+        let mut from = HistoryFrom::Newest;
         loop {
             let query = MessageQuery {
                 cid: cid.clone(),
                 scope,
-                before,
+                from,
                 limit: PAGE,
             };
             let page = store.messages(&query).await?;
-            before = page.messages.first().map(|message| message.seq);
+            from = page
+                .messages
+                .first()
+                .map_or(from, |message| HistoryFrom::Before(message.seq));
             if scope == MessageScope::Channel {
                 // Every message may have a thread: a page does not count replies that were deleted.
                 let threads = page
@@ -105,7 +109,7 @@ pub(super) async fn read_device(store: &dyn Store, cid: &ChannelId) -> Result<Co
                 .filter(|m| scope == MessageScope::Channel || !held(m.id))
                 .collect();
             contents.messages.extend(new);
-            if !page.has_more {
+            if !page.has_older {
                 break;
             }
         }

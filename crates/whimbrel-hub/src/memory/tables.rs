@@ -293,7 +293,10 @@ impl Tables {
 
     /// Returns when the message of a sequence was accepted.
     pub(super) fn accepted_at(&self, cid: &ChannelId, seq: u64) -> Timestamp {
-        let accepted = self.messages(cid, seq, seq).first().and_then(|row| row.accepted_at);
+        let accepted = self
+            .messages(cid, seq, seq)
+            .first()
+            .and_then(|row| row.accepted_at);
         accepted.unwrap_or_default()
     }
 

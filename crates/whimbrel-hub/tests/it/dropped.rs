@@ -22,7 +22,6 @@ use whimbrel_model::{
 use whimbrel_protocol::{
     Answer, ClientFrame, Heads, HeadsPage, History, HistoryPage, OpResult, Ops, Page, Question, Sync,
 };
-use whimbrel_protocol::{ClientFrame, Heads, HeadsPage, History, HistoryPage, OpResult, Ops, Page, Sync};
 use whimbrel_testkit::dropped::{Moment, dropped_at};
 
 /// More polls than any request takes, and enough turns for a commit to end in each of its steps.
@@ -82,7 +81,7 @@ impl Storage for Slow {
         &self,
         user: &UserId,
         cid: &ChannelId,
-        before: u64,
+        from: HistoryFrom,
         limit: usize,
     ) -> Result<HistoryPage, StorageError> {
         self.pause().await;

@@ -4,7 +4,7 @@ use crate::support::{
     Client, accept, add, cid, create, envelope, message_id, remove, rename, retry, send, start, steps, user,
 };
 use whimbrel_hub::HubConfig;
-use whimbrel_model::{Code, Op, OpEnvelope, Row, StreamEvent, StreamId};
+use whimbrel_model::{Code, HistoryFrom, Op, OpEnvelope, Row, StreamEvent, StreamId};
 use whimbrel_protocol::{ClientFrame, History, ServerFrame, Sync};
 
 fn streams(events: &[StreamEvent]) -> Vec<String> {
@@ -78,7 +78,7 @@ async fn a_removed_member_hears_of_the_removal_and_then_nothing_more() {
     let ask = History {
         id: 2,
         cid: cid(),
-        before: 9,
+        from: HistoryFrom::Before(9),
         limit: 9,
     };
     bob.session.handle(ClientFrame::History(ask)).await.unwrap();

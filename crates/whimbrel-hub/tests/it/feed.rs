@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use tokio::runtime;
 use whimbrel_hub::{MemoryStorage, Request, Storage, apply_group};
 use whimbrel_model::{
-    Cursor, Epoch, Head, MemberState, MessageId, Op, Row, RowKey, StreamId, Timestamp, UserId, limits,
+    Cursor, Epoch, Head, HistoryFrom, MemberState, MessageId, Op, Row, RowKey, StreamId, Timestamp, UserId,
+    limits,
 };
 use whimbrel_testkit::conformance::storage::Script;
 
@@ -222,17 +223,31 @@ proptest! {
     fn history_is_every_message_of_its_range_and_the_reactions_to_them(
         seed in any::<u64>(),
         count in 0_u64..200,
-        before in 0_u64..120,
+        (kind, place) in (0_u8..4, 0_u64..120),
         limit in 0_usize..50,
     ) {
         let runtime = runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let mut log = Log::new(seed).await;
             log.go_on(count).await;
-            let page = log.storage.history(&user("ada"), &cid(), before, limit).await.unwrap();
-            let hi = log.head().seq.min(before.saturating_sub(1));
-            assert_eq!(page.hi, hi);
-            assert_eq!(page.lo, (hi + 1).saturating_sub(limit.max(1) as u64).max(1));
+            let (head, limit) = (log.head().seq, limit.max(1) as u64);
+            let pivot = place.clamp(1, head + 1);
+            let (from, lo, hi) = match kind {
+                0 => (HistoryFrom::Newest, (head + 1).saturating_sub(limit), head),
+                1 => (HistoryFrom::Before(place), pivot.saturating_sub(limit), pivot - 1),
+                2 => {
+                    let after = place.min(head);
+                    (HistoryFrom::After(place), after + 1, after + limit)
+                }
+                _ => {
+                    let older = limit / 2;
+                    let hi = pivot - 1 + limit - older;
+                    (HistoryFrom::Around(place), pivot.saturating_sub(older), hi)
+                }
+            };
+            let (lo, hi) = (lo.max(1), hi.min(head));
+            let page = log.storage.history(&user("ada"), &cid(), from, limit as usize).await.unwrap();
+            assert_eq!((page.lo, page.hi), (lo, hi), "{from:?}");
             let mut expected = log.of_channel();
             expected.retain(|_, row| log.seq_of(row).is_some_and(|seq| page.lo <= seq && seq <= hi));
             let rows: State = page.rows.into_iter().map(|row| (row.key(), row)).collect();

@@ -91,7 +91,7 @@ impl Storage for Gated {
         &self,
         user: &UserId,
         cid: &ChannelId,
-        before: u64,
+        from: HistoryFrom,
         limit: usize,
     ) -> Result<HistoryPage, StorageError> {
         self.inner.history(user, cid, from, limit).await

@@ -10,7 +10,7 @@ fn add_unknown(value: &mut Value, is_kind: bool) {
     match value {
         Value::Object(fields) => {
             // An object that names a kind has one key; custom data is the app's own.
-            let inner_is_kind = |key: &str| matches!(key, "op" | "outcome");
+            let inner_is_kind = |key: &str| matches!(key, "op" | "outcome" | "from");
             for (key, inner) in fields.iter_mut().filter(|(key, _)| *key != "custom") {
                 match inner {
                     Value::Array(list) if key == "rows" => {

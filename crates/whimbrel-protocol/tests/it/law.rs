@@ -27,7 +27,7 @@ fn each_number(value: &Value, put: &Value, visit: &mut dyn FnMut(&str, Value)) {
         let is_free = ["custom", "filter", "sort"].contains(&key.as_str())
             || key == "at"
             || key.ends_with("_at")
-            || key == "server_time";
+            || ["server_time", "around_time"].contains(&key.as_str());
         let mut replace = |inner: Value| {
             let mut copy = value.clone();
             let place = copy.pointer_mut(&format!("/{key}"));
@@ -97,6 +97,10 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 fn message(custom: Custom) -> Message {
     Message {
+        kind: whimbrel_model::MessageKind::Regular,
+        silent: false,
+        pinned: None,
+        thread: None,
         id: MessageId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001)),
         cid: ChannelId::new("messaging:reef").expect("a valid cid"),
         author: UserId::new("ada").expect("a valid user id"),

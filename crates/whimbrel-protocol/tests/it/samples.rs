@@ -11,8 +11,8 @@ pub(crate) use rows::rows;
 use rows::{plain_message, reaction};
 use uuid::Uuid;
 use whimbrel_model::{
-    Attachment, ChannelId, Code, Cursor, Custom, DeviceId, Epoch, Head, MessageBody, MessageId, Op,
-    OpEnvelope, OpId, ReactionType, Row, SnapshotWindow, StreamEvent, StreamId, Timestamp, UserId,
+    Attachment, ChannelId, Code, Cursor, Custom, DeviceId, Epoch, Head, HistoryFrom, MessageBody, MessageId,
+    Op, OpEnvelope, OpId, ReactionType, Row, SnapshotWindow, StreamEvent, StreamId, Timestamp, UserId,
 };
 use whimbrel_protocol::{
     Bye, ClientFrame, Failed, Heads, HeadsPage, Hello, History, HistoryPage, OpResult, Ops, Outcome,
@@ -54,6 +54,8 @@ fn custom() -> Custom {
 
 fn full_body() -> MessageBody {
     MessageBody {
+        mention_channel: false,
+        mention_here: false,
         text: "Grüße, \"reef\" 🐦\nsecond line".to_owned(),
         mentions: vec![user("bob"), user("eve@example.org")],
         attachments: vec![
@@ -152,11 +154,13 @@ pub(crate) fn client_frames() -> Vec<(&'static str, ClientFrame)> {
         device: DeviceId(id(0xd)),
         agent: "my-client/1.0".to_owned(),
     };
-    let history = History {
-        id: 3,
-        cid: cid(),
-        before: 51,
-        limit: 50,
+    let history = |from| {
+        ClientFrame::History(History {
+            id: 3,
+            cid: cid(),
+            from,
+            limit: 50,
+        })
     };
     let window = SnapshotWindow { lo: 51, ver: 900 };
     vec![
@@ -223,11 +227,11 @@ pub(crate) fn server_frames() -> Vec<(&'static str, ServerFrame)> {
         ("event", ServerFrame::Event(step())),
     ];
     frames.extend(answers());
+    frames.extend(questions::answers());
     frames
 }
 
 fn answers() -> Vec<(&'static str, ServerFrame)> {
-    frames.extend(questions::answers());
     let head = |stream, ver, seq| StreamHead {
         stream,
         head: Head { ver, seq },

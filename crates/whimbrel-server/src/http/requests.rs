@@ -10,7 +10,10 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 use whimbrel_hub::{AuthError, Authenticate};
-use whimbrel_model::{ChannelId, Code, Cursor, Epoch, SnapshotWindow, StreamId, UserId, limits};
+use whimbrel_model::{
+    ChannelId, Code, Cursor, Epoch, HistoryFrom, MessageId, SnapshotWindow, StreamId, Timestamp, UserId,
+    limits,
+};
 use whimbrel_protocol::{HeadsPage, HistoryPage, Ops, Page, Results, Token, decode};
 
 /// How long a development token is good.
@@ -32,10 +35,15 @@ pub(super) struct SyncQuery {
     window_ver: Option<u64>,
 }
 
+/// A place, in one of these. Without any, the newest.
 #[derive(Deserialize)]
 pub(super) struct HistoryQuery {
     cid: ChannelId,
     before: Option<u64>,
+    after: Option<u64>,
+    around: Option<u64>,
+    around_message: Option<MessageId>,
+    around_time: Option<i64>,
     limit: Option<usize>,
 }
 
@@ -97,10 +105,11 @@ pub(super) async fn history(
     query: Asked<HistoryQuery>,
 ) -> Result<Json<HistoryPage>, Problem> {
     let user = user_of(&app, &headers).await?;
-    let HistoryQuery { cid, before, limit } = asked(query)?;
-    let before = before.unwrap_or(u64::MAX);
-    let limit = limit.unwrap_or(limits::PAGE_ROWS);
-    Ok(Json(app.hub.history(&user, &cid, before, limit).await?))
+    let query = asked(query)?;
+    let limit = query.limit.unwrap_or(limits::PAGE_ROWS);
+    Ok(Json(
+        app.hub.history(&user, &query.cid, query.from()?, limit).await?,
+    ))
 }
 
 /// `POST /v1/dev/token`, in development only
@@ -124,6 +133,27 @@ pub(super) async fn dev_token(
         .mint(&user, lifetime, app.clock.now())
         .map_err(|error| Problem::new(error.code(), error.to_string()))?;
     Ok(Json(TokenAnswer { token }))
+}
+
+impl HistoryQuery {
+    fn from(&self) -> Result<HistoryFrom, Problem> {
+        let places = [
+            self.before.map(HistoryFrom::Before),
+            self.after.map(HistoryFrom::After),
+            self.around.map(HistoryFrom::Around),
+            self.around_message.map(HistoryFrom::AroundMessage),
+            self.around_time.map(|at| HistoryFrom::AroundTime(Timestamp(at))),
+        ];
+        let mut places = places.into_iter().flatten();
+        match (places.next(), places.next()) {
+            (place, None) => Ok(place.unwrap_or_default()),
+            _ => {
+                let message =
+                    "one of `before`, `after`, `around`, `around_message` and `around_time` at the most";
+                Err(Problem::new(Code::Invalid, message))
+            }
+        }
+    }
 }
 
 impl SyncQuery {

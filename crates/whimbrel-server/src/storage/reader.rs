@@ -8,7 +8,9 @@ use super::{
 use sqlx::{SqliteConnection, SqlitePool, sqlite::SqliteRow};
 use std::path::Path;
 use whimbrel_hub::{HeadsPlan, HistoryPlan, PagePlan, StorageError};
-use whimbrel_model::{ChannelId, Cursor, Epoch, Head, Row, RowKey, StreamId, User, UserId, limits};
+use whimbrel_model::{
+    ChannelId, Cursor, Epoch, Head, HistoryFrom, Row, RowKey, StreamId, Timestamp, User, UserId, limits,
+};
 use whimbrel_protocol::{HeadsPage, HistoryPage, Page, StreamHead};
 
 const HEAD: &str = "
@@ -41,6 +43,14 @@ SELECT body FROM (
 const PROFILES: &str = "SELECT body FROM rows WHERE key IN (SELECT value FROM json_each(?))";
 
 const TIMELINE: &str = "SELECT body FROM rows WHERE stream = ? AND seq BETWEEN ? AND ?";
+
+/// The place of a message in its channel.
+const PLACE: &str = "SELECT seq FROM rows WHERE stream = ?1 AND key = ?2";
+
+/// When a message was accepted. Reactions to it stand at the same place.
+const ACCEPTED_AT: &str = "
+SELECT coalesce(json_extract(body, '$.message.accepted_at'), 0) FROM rows INDEXED BY rows_timeline
+WHERE stream = ?1 AND seq = ?2 AND op IS NOT NULL";
 
 /// The own stream, and the channels of the active memberships that moved in between, the latest first.
 const HEADS: &str = "
@@ -213,12 +223,31 @@ impl SqliteReader {
         &self,
         user: &UserId,
         cid: &ChannelId,
-        before: u64,
+        from: HistoryFrom,
         limit: usize,
     ) -> Result<HistoryPage, StorageError> {
         let mut snapshot = self.pool.begin().await.map_err(unusable)?;
         let opened = open_stream(&mut snapshot, user, &StreamId::Channel(cid.clone())).await?;
-        let plan = HistoryPlan::new(cid, opened.head, before, limit);
+        let mut plan = HistoryPlan::new(cid, opened.head, from, limit);
+        if let Some(id) = plan.message() {
+            let line = sqlx::query(PLACE)
+                .bind(opened.id)
+                .bind(key_text(&RowKey::Message(id)))
+                .fetch_optional(&mut *snapshot)
+                .await
+                .map_err(unusable)?;
+            let seq = line.map(|line| get(&line, 0)).transpose()?;
+            plan.found(seq.map(unsigned))?;
+        }
+        while let Some(seq) = plan.time() {
+            let at: i64 = sqlx::query_scalar(ACCEPTED_AT)
+                .bind(opened.id)
+                .bind(signed(seq))
+                .fetch_one(&mut *snapshot)
+                .await
+                .map_err(unusable)?;
+            plan.accepted(Timestamp(at));
+        }
         let lines = sqlx::query(TIMELINE)
             .bind(opened.id)
             .bind(signed(plan.lo()))

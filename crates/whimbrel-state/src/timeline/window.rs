@@ -8,8 +8,8 @@ use crate::{
 };
 use std::{any::Any, collections::HashMap, sync::Arc};
 use whimbrel_model::{
-    Change, ChannelId, Delta, Message, MessageId, MessagePage, MessageQuery, MessageScope, Op, OutboxItem,
-    RangeSet, Reaction, Row, StreamId, UserId, overlay,
+    Change, ChannelId, Delta, HistoryFrom, Message, MessageId, MessagePage, MessageQuery, MessageScope, Op,
+    OutboxItem, RangeSet, Reaction, Row, StreamId, UserId, overlay,
 };
 
 /// Accepted rows that a timeline keeps in memory by itself: some twenty screens. What the user loads beyond is kept too.
@@ -120,6 +120,14 @@ impl Window {
         self.ranges.is_fresh(1, newest)
     }
 
+    /// Returns whether every message between the oldest accepted row and the newest known is on the device, and kept up to
+    /// date.
+    pub(crate) fn is_without_gap(&self) -> bool {
+        let newest = self.ranges.as_slice().last().map_or(0, |range| range.hi);
+        self.oldest()
+            .is_none_or(|oldest| self.ranges.is_fresh(oldest, newest))
+    }
+
     /// Shows the newest page of the store, and what waits in the outbox.
     pub(crate) fn open(&mut self, page: MessagePage, outbox: &Outbox) {
         let waiting = outbox.of(Some(&self.cid)).filter_map(|item| item.op.message());
@@ -182,7 +190,7 @@ impl Window {
     fn take_older(&mut self, page: MessagePage, mut touched: Vec<MessageId>, outbox: &Outbox) {
         let before = self.ranges.clone();
         match page.messages.first() {
-            _ if !page.has_more => self.low = 0,
+            _ if !page.has_older => self.low = 0,
             Some(oldest) => self.low = oldest.seq,
             None => {}
         }
@@ -279,7 +287,7 @@ impl Window {
         (from < to).then(|| MessageQuery {
             cid: self.cid.clone(),
             scope: self.scope,
-            before: Some(hi + 1),
+            from: HistoryFrom::Before(hi + 1),
             limit: to - from,
         })
     }

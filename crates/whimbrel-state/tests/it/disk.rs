@@ -1,11 +1,7 @@
 //! A store as the documentation of `Store` and `Delta` describes it, in the plainest way: the reference for the laws.
 
 use std::collections::{BTreeMap, BTreeSet};
-use whimbrel_model::{
-    Change, Channel, ChannelId, ChannelSummary, Custom, Delta, Member, MemberState, Membership, Message,
-    MessageBody, MessageId, MessagePage, MessageQuery, MessageScope, Op, OpId, OutboxItem, OutboxStatus,
-    RangeSet, Reaction, Read, ReadPosition, Role, Row, RowKey, StreamId, Timestamp, UserId,
-};
+use whimbrel_model::{Change, Channel, ChannelId, ChannelSummary, Custom, Delta, Member, MemberState, Membership, Message, MessageBody, MessageId, MessagePage, MessageQuery, MessageScope, Op, OpId, OutboxItem, OutboxStatus, RangeSet, Reaction, Read, ReadPosition, Role, Row, RowKey, StreamId, Timestamp, UserId, HistoryFrom};
 use whimbrel_query::{ChannelItem, PageCursor, Query};
 use whimbrel_state::ChannelRow;
 
@@ -69,12 +65,20 @@ impl Disk {
         let mut found: Vec<_> = self
             .all_messages()
             .filter(|row| row.cid == query.cid && in_scope(query.scope, row))
-            .filter(|row| query.before.is_none_or(|before| row.seq < before))
             .cloned()
             .collect();
         found.sort_by_key(|row| row.seq);
-        let skipped = found.len().saturating_sub(query.limit);
-        let messages = found.split_off(skipped);
+        let place = match query.from {
+            HistoryFrom::Newest => u64::MAX,
+            HistoryFrom::Before(seq) | HistoryFrom::Around(seq) => seq,
+            HistoryFrom::After(seq) => seq + 1,
+            HistoryFrom::AroundMessage(_) | HistoryFrom::AroundTime(_) => panic!("not asked for here"),
+        };
+        let (older, newer) = query.from.split(query.limit);
+        let split = found.iter().filter(|row| row.seq < place).count();
+        let (first, last) = (split.saturating_sub(older), (split + newer).min(found.len()));
+        let (has_older, has_newer) = (first > 0, last < found.len());
+        let messages: Vec<_> = found.drain(first..last).collect();
         let named = |id: &MessageId| messages.iter().any(|row| row.id == *id);
         MessagePage {
             reactions: self
@@ -87,7 +91,8 @@ impl Disk {
                 .map(|row| (row.id, self.replies(row.id)))
                 .filter(|(_, count)| *count > 0)
                 .collect(),
-            has_more: skipped > 0,
+            has_older,
+            has_newer,
             ranges: self.ranges.get(&query.cid).cloned().unwrap_or_default(),
             messages,
         }

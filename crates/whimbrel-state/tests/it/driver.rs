@@ -2,7 +2,7 @@
 
 use crate::disk::{Disk, user};
 use futures_util::{FutureExt, StreamExt};
-use whimbrel_model::{Change, ChannelId, Delta, MessageQuery, MessageScope, OpId, OutboxItem};
+use whimbrel_model::{Change, ChannelId, Delta, MessageQuery, MessageScope, OpId, OutboxItem, HistoryFrom};
 use whimbrel_query::Query;
 use whimbrel_state::{
     ChannelItem, ChannelList, Diffs, Items, State, Timeline, TimelineItem, Unread, UnreadTotals, VectorDiff,
@@ -60,7 +60,7 @@ impl Driver {
         let query = MessageQuery {
             cid: cid.clone(),
             scope,
-            before: None,
+            from: HistoryFrom::Newest,
             limit,
         };
         self.state

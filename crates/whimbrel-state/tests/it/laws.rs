@@ -7,7 +7,7 @@ use crate::{
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-use whimbrel_model::{ChannelId, Message, MessageId, MessageQuery, MessageScope, RangeSet, overlay};
+use whimbrel_model::{ChannelId, Message, MessageId, MessageQuery, MessageScope, RangeSet, overlay, HistoryFrom};
 use whimbrel_query::{Endpoint, Filter, Query, Sort, field};
 use whimbrel_state::{Items, OlderEdge, Timeline, TimelineItem};
 
@@ -64,7 +64,7 @@ impl Watched {
         let query = MessageQuery {
             cid: cid.clone(),
             scope,
-            before: None,
+            from: HistoryFrom::Newest,
             limit: accepted.max(1),
         };
         let fresh = driver

@@ -340,7 +340,7 @@ async fn damage_that_is_found_while_it_is_open_is_recovered_by_the_next_load() {
     let all = whimbrel_model::MessageQuery {
         cid: cid(),
         scope: whimbrel_model::MessageScope::Channel,
-        before: None,
+        from: whimbrel_model::HistoryFrom::Newest,
         limit: 1_000,
     };
     let failed = store.messages(&all).await;

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use uuid::Uuid;
 use whimbrel_model::{
-    Account, Change, ChannelId, Code, Delta, DeviceId, Message, MessageBody, MessageId, MessagePage,
-    MessageQuery, MessageScope, Op, OpId, OutboxItem, OutboxStatus, Rejection, Row, Timestamp, UserId,
+    Account, Change, ChannelId, Code, Delta, DeviceId, HistoryFrom, Message, MessageBody, MessageId,
+    MessagePage, MessageQuery, MessageScope, Op, OpId, OutboxItem, OutboxStatus, Rejection, Row, Timestamp,
+    UserId,
 };
 use whimbrel_store::Store;
 
@@ -94,7 +95,7 @@ pub(crate) async fn page(store: &dyn Store) -> MessagePage {
     let query = MessageQuery {
         cid: cid(),
         scope: MessageScope::Channel,
-        before: None,
+        from: HistoryFrom::Newest,
         limit: 10_000,
     };
     store.messages(&query).await.expect("the store reads")

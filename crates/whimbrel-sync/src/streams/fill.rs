@@ -6,10 +6,27 @@ use whimbrel_model::{ChannelId, Gap, RangeSet, StreamId};
 impl Streams {
     /// Returns what is missing or stale of a channel, oldest first.
     pub(crate) fn gaps(&self, cid: &ChannelId) -> Vec<Gap> {
-        let stream = self.streams.get(&StreamId::Channel(cid.clone()));
-        let head = stream.map_or(0, |stream| stream.head.seq);
         let nothing = RangeSet::default();
-        self.ranges.get(cid).unwrap_or(&nothing).gaps(head)
+        self.ranges.get(cid).unwrap_or(&nothing).gaps(self.head_seq(cid))
+    }
+
+    pub(crate) fn fresh_start(&self, cid: &ChannelId, before: u64) -> u64 {
+        let ranges = self.ranges.get(cid);
+        ranges.map_or(before, |ranges| ranges.fresh_start(before.saturating_sub(1)))
+    }
+
+    pub(crate) fn fresh_end(&self, cid: &ChannelId, after: u64) -> u64 {
+        let ranges = self.ranges.get(cid);
+        ranges.map_or(after, |ranges| ranges.fresh_end(after.saturating_add(1)))
+    }
+
+    pub(crate) fn is_fresh(&self, cid: &ChannelId, lo: u64, hi: u64) -> bool {
+        lo > hi || self.ranges.get(cid).is_some_and(|ranges| ranges.is_fresh(lo, hi))
+    }
+
+    pub(crate) fn head_seq(&self, cid: &ChannelId) -> u64 {
+        let stream = self.streams.get(&StreamId::Channel(cid.clone()));
+        stream.map_or(0, |stream| stream.head.seq)
     }
 
     /// Returns the next gap to fill among the newest `newest` messages of a channel, if nothing of it rests at `now`.

@@ -7,7 +7,7 @@ use crate::{
     },
     world::World,
 };
-use whimbrel_model::{Code, Gap, limits};
+use whimbrel_model::{Code, Gap, HistoryFrom, limits};
 use whimbrel_protocol::{ClientFrame, History, HistoryPage, Page, ServerFrame};
 use whimbrel_sync::{Effects, EngineConfig, Input};
 
@@ -33,7 +33,10 @@ fn asked(effects: &Effects) -> History {
 }
 
 fn answer(ask: &History) -> ServerFrame {
-    let (lo, hi) = (ask.before - u64::from(ask.limit), ask.before - 1);
+    let HistoryFrom::Before(before) = ask.from else {
+        panic!("a gap is filled from its newer side: {ask:?}");
+    };
+    let (lo, hi) = (before - u64::from(ask.limit), before - 1);
     ServerFrame::History(HistoryPage {
         id: ask.id,
         cid: ask.cid.clone(),
@@ -59,7 +62,8 @@ fn a_gap_is_filled_from_its_newer_side_and_no_further_than_the_newest_thousand()
     loop {
         let asks = histories(&effects.frames);
         let Some(ask) = asks.first() else { break };
-        assert_eq!((ask.before, ask.limit), (before, limits::PAGE_ROWS as u32));
+        let expected = (HistoryFrom::Before(before), limits::PAGE_ROWS as u32);
+        assert_eq!((ask.from, ask.limit), expected);
         before -= limits::PAGE_ROWS as u64;
         effects = world.frame(answer(ask));
         assert!(
@@ -109,7 +113,7 @@ fn what_may_have_changed_is_fetched_again() {
         last = Some(ask);
     }
     let last = last.expect("there was a gap");
-    assert_eq!((last.before, last.limit), (11, 10));
+    assert_eq!((last.from, last.limit), (HistoryFrom::Before(11), 10));
     assert_eq!(world.engine.gaps(&cid("general")), []);
 }
 

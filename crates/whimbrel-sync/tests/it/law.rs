@@ -9,7 +9,7 @@ use crate::{
     world::World,
 };
 use proptest::prelude::*;
-use whimbrel_model::{Code, Cursor, Epoch, MemberState, Op, OpId, Row, StreamId};
+use whimbrel_model::{Code, Cursor, Epoch, HistoryFrom, MemberState, Op, OpId, Row, StreamId};
 use whimbrel_protocol::{HistoryPage, Outcome, Page, ServerFrame, Sync, Token};
 use whimbrel_sync::{Effects, Input, Status};
 
@@ -140,6 +140,7 @@ impl Wild {
             },
             4 => Op::DeleteMessage { cid, id },
             5 => Op::MarkRead {
+                thread: None,
                 cid,
                 epoch: 0,
                 seq: b,
@@ -219,7 +220,7 @@ impl Wild {
         let cid = cid(name(a));
         let asked = self
             .world
-            .with_env(|engine, env| engine.fetch_history(cid.clone(), b, 5, env));
+            .with_env(|engine, env| engine.fetch_history(cid.clone(), HistoryFrom::Before(b), 5, env));
         let Ok((id, effects)) = asked else { return };
         let effects = self.world.commit(effects);
         self.note(&effects);

@@ -7,7 +7,7 @@ use crate::{
     },
     world::World,
 };
-use whimbrel_model::{Change, Code, Cursor, Epoch, Head, MemberState, Range, StreamEvent};
+use whimbrel_model::{Change, Code, Cursor, Epoch, Head, HistoryFrom, MemberState, Range, StreamEvent};
 use whimbrel_protocol::{HistoryPage, Page, ServerFrame, Sync};
 use whimbrel_sync::{HistoryError, Input, Notice, Status};
 
@@ -263,10 +263,11 @@ fn older_messages_join_the_run_that_is_there() {
         .collect();
     drop(world.frame(ServerFrame::Page(reset(&ask, cursor(2_000, 100), rows))));
     let (id, effects) = world
-        .with_env(|engine, env| engine.fetch_history(cid("general"), 51, 20, env))
+        .with_env(|engine, env| engine.fetch_history(cid("general"), HistoryFrom::Before(51), 20, env))
         .unwrap();
     let asks = histories(&effects.frames);
-    assert_eq!((asks[0].id, asks[0].before, asks[0].limit), (id, 51, 20));
+    let expected = (id, HistoryFrom::Before(51), 20);
+    assert_eq!((asks[0].id, asks[0].from, asks[0].limit), expected);
     let rows = (31..=50)
         .map(|number| message("general", number, number))
         .chain([reaction("general", 31, 90)]);
@@ -288,10 +289,10 @@ fn older_messages_that_were_asked_for_before_a_snapshot_are_not_taken_for_fresh(
     let mut world = World::live();
     let ask = told_of(&mut world, 2_000, 100);
     let (early, _) = world
-        .with_env(|engine, env| engine.fetch_history(cid("general"), 11, 20, env))
+        .with_env(|engine, env| engine.fetch_history(cid("general"), HistoryFrom::Before(11), 20, env))
         .unwrap();
     let (late, _) = world
-        .with_env(|engine, env| engine.fetch_history(cid("general"), 31, 20, env))
+        .with_env(|engine, env| engine.fetch_history(cid("general"), HistoryFrom::Before(31), 20, env))
         .unwrap();
     let older = |id, lo: u64, hi| {
         ServerFrame::History(HistoryPage {
@@ -320,7 +321,7 @@ fn older_messages_that_were_asked_for_before_a_snapshot_are_not_taken_for_fresh(
 fn older_messages_cannot_be_asked_for_without_a_connection() {
     let mut world = World::new();
     let error = world
-        .with_env(|engine, env| engine.fetch_history(cid("general"), 5, 20, env))
+        .with_env(|engine, env| engine.fetch_history(cid("general"), HistoryFrom::Before(5), 20, env))
         .unwrap_err();
     assert_eq!(error, HistoryError::NotConnected);
 }
@@ -330,7 +331,7 @@ fn whoever_waits_for_older_messages_hears_of_a_refusal_and_of_a_break() {
     let mut world = World::live();
     let ask = |world: &mut World| {
         world
-            .with_env(|engine, env| engine.fetch_history(cid("general"), 5, 20, env))
+            .with_env(|engine, env| engine.fetch_history(cid("general"), HistoryFrom::Before(5), 20, env))
             .unwrap()
             .0
     };
@@ -493,7 +494,7 @@ fn what_is_let_go_of_is_on_disk_as_something_to_pull() {
     let mut world = in_another_history();
     // Nothing came but the answer to a question about older messages, and the heads will not tell again.
     let (id, effects) = world
-        .with_env(|engine, env| engine.fetch_history(cid("general"), 5, 10, env))
+        .with_env(|engine, env| engine.fetch_history(cid("general"), HistoryFrom::Before(5), 10, env))
         .unwrap();
     drop(world.commit(effects));
     let nothing = HistoryPage {

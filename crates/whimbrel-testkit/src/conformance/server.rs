@@ -214,6 +214,7 @@ cases! {
         heads_say_what_moved_since_the_token,
         answers_come_in_the_order_of_the_asking,
         history_is_every_message_before;
+        history_is_asked_for_around_any_place;
     live:
         numbers_are_dense_and_given_once,
         everyone_else_gets_each_step_once_and_in_order,

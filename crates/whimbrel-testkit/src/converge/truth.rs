@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use whimbrel_hub::{Storage, StorageError};
 use whimbrel_model::{
-    Channel, ChannelId, Member, MemberState, Membership, Message, MessageId, Reaction, ReactionType, Read,
-    Row, StreamId, User, UserId, limits,
+    Channel, ChannelId, HistoryFrom, Member, MemberState, Membership, Message, MessageId, Reaction,
+    ReactionType, Read, Row, StreamId, User, UserId, limits,
 };
 
 /// A user's channels, and the profiles that come with them.
@@ -49,7 +49,9 @@ impl Truth {
             }
             // A snapshot of a long channel is without what is old.
             while let Some(before) = contents.messages.keys().next().copied().filter(|seq| *seq > 1) {
-                let page = storage.history(user, &cid, before, limits::PAGE_ROWS).await?;
+                let page = storage
+                    .history(user, &cid, HistoryFrom::Before(before), limits::PAGE_ROWS)
+                    .await?;
                 if page.rows.is_empty() {
                     break;
                 }

@@ -6,7 +6,7 @@ use super::{
     world::World,
 };
 use std::collections::BTreeMap;
-use whimbrel_model::{ChannelId, OpId, OutboxItem};
+use whimbrel_model::{ChannelId, HistoryFrom, OpId, OutboxItem};
 use whimbrel_sync::Input;
 
 /// The kinds of action, in the order of the plan's weights.
@@ -234,12 +234,13 @@ impl World {
         let place = self.dice.between(1, 80);
         let anywhere = self.dice.per_mille(500);
         self.command(index, &mut |engine, env| {
-            let before = if anywhere {
-                place
-            } else {
-                engine.fresh_start(&cid, place)
+            let from = match (anywhere, place % 3) {
+                (true, 0) => HistoryFrom::After(place),
+                (true, 1) => HistoryFrom::Around(place),
+                (true, _) => HistoryFrom::Before(place),
+                (false, _) => HistoryFrom::Before(engine.fresh_start(&cid, place)),
             };
-            let asked = engine.fetch_history(cid.clone(), before, limit, env);
+            let asked = engine.fetch_history(cid.clone(), from, limit, env);
             asked.ok().map(|(_, effects)| effects)
         })?;
         Ok(())

@@ -13,8 +13,8 @@ use super::{
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_hub::Storage as _;
 use whimbrel_model::{
-    ChannelId, Cursor, MemberState, Message, MessageId, MessageScope, Op, Reaction, Row, RowKey, StreamId,
-    UserId, limits,
+    ChannelId, Cursor, HistoryFrom, MemberState, Message, MessageId, MessageScope, Op, Reaction, Row, RowKey,
+    StreamId, UserId, limits,
 };
 use whimbrel_state::{OlderEdge, Timeline};
 use whimbrel_store::Store as _;
@@ -178,7 +178,12 @@ impl World {
         };
         let mut before = head.seq + 1;
         while before > 1 {
-            let page = or_denied(now_or(storage.history(reader, cid, before, limits::PAGE_ROWS))?)?;
+            let page = or_denied(now_or(storage.history(
+                reader,
+                cid,
+                HistoryFrom::Before(before),
+                limits::PAGE_ROWS,
+            ))?)?;
             before = page.lo;
             rows.extend(page.rows.into_iter().map(|row| (row.key(), row)));
         }

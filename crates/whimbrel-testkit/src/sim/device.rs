@@ -13,7 +13,8 @@ use super::{
 };
 use std::collections::{BTreeSet, VecDeque};
 use whimbrel_model::{
-    Change, ChannelId, Code, Delta, MessageQuery, MessageScope, OpId, StreamId, Timestamp, UserId,
+    Change, ChannelId, Code, Delta, HistoryFrom, MessageQuery, MessageScope, OpId, StreamId, Timestamp,
+    UserId,
 };
 use whimbrel_protocol::{ClientFrame, OpResult, Outcome, Results, ServerFrame};
 use whimbrel_state::State;
@@ -457,9 +458,9 @@ impl World {
             Notice::Settled(_, Err(rejection)) if rejection.code == Code::ParentRejected => "parent_rejected",
             Notice::History(_, Ok(())) => "history",
             Notice::History(_, Err(_)) => "history_refused",
-            Notice::Discontinuity(_) => "discontinuity",
             Notice::Answered(_, Ok(_)) => "answered",
             Notice::Answered(_, Err(_)) => "not_answered",
+            Notice::Discontinuity(_) => "discontinuity",
             _ => return,
         };
         self.log.count(path);
@@ -488,7 +489,7 @@ pub(super) fn everything(cid: &ChannelId, scope: MessageScope) -> MessageQuery {
     MessageQuery {
         cid: cid.clone(),
         scope,
-        before: None,
+        from: HistoryFrom::Newest,
         limit: 100_000,
     }
 }

@@ -4,8 +4,8 @@ use super::{Violation, ghost::Decisions, log::violated, storage::now_or, world::
 use std::collections::BTreeMap;
 use whimbrel_hub::{Request, Storage as _, StorageError, apply_group};
 use whimbrel_model::{
-    ChannelId, Code, Cursor, Epoch, Head, MemberState, MessageId, Op, OpEnvelope, Read, Row, RowKey,
-    SnapshotWindow, StreamEvent, StreamId, UserId, limits,
+    ChannelId, Code, Cursor, Epoch, Head, HistoryFrom, MemberState, MessageId, Op, OpEnvelope, Read, Row,
+    RowKey, SnapshotWindow, StreamEvent, StreamId, UserId, limits,
 };
 use whimbrel_protocol::{HeadsPage, HistoryPage, Outcome, Page};
 
@@ -271,14 +271,25 @@ impl Decisions {
     pub(super) fn check_history(
         &self,
         user: &UserId,
-        before: u64,
+        from: HistoryFrom,
         page: &HistoryPage,
     ) -> Result<(), Violation> {
         let stream = StreamId::Channel(page.cid.clone());
         if !self.may_see(user, &stream) {
             return violated("S9", format!("{user} got older messages of {stream}"));
         }
-        let hi = before.saturating_sub(1).min(self.head(&stream).seq);
+        let head = self.head(&stream).seq;
+        let is_there = match from {
+            HistoryFrom::Newest => page.hi == head,
+            HistoryFrom::Before(seq) => page.hi == seq.saturating_sub(1).min(head),
+            HistoryFrom::After(seq) => page.lo == seq.min(head) + 1,
+            HistoryFrom::Around(seq) => page.lo <= seq.max(1) && page.hi >= seq.min(head),
+            HistoryFrom::AroundMessage(id) => {
+                let seq = self.seqs.get(&id);
+                seq.is_some_and(|seq| (page.lo..=page.hi).contains(seq))
+            }
+            HistoryFrom::AroundTime(_) => true,
+        };
         let nothing = BTreeMap::new();
         let rows = self.rows.get(&stream).unwrap_or(&nothing);
         let within = |seq: Option<&u64>| seq.is_some_and(|seq| (page.lo..=page.hi).contains(seq));
@@ -289,11 +300,11 @@ impl Decisions {
         });
         let expected: BTreeMap<RowKey, &Row> = expected.map(|row| (row.key(), row)).collect();
         let brought: BTreeMap<RowKey, &Row> = page.rows.iter().map(|row| (row.key(), row)).collect();
-        if page.hi != hi || brought != expected || brought.len() != page.rows.len() {
+        if !is_there || brought != expected || brought.len() != page.rows.len() {
             return violated(
                 "S8",
                 format!(
-                    "older messages of {stream} before {before}, {} to {}: {} rows, not {}",
+                    "messages of {stream} at {from:?}, {} to {}: {} rows, not {}",
                     page.lo,
                     page.hi,
                     brought.len(),
@@ -369,7 +380,7 @@ impl World {
         let users: Vec<UserId> = self.devices.iter().map(|device| device.user.clone()).collect();
         for user in users.iter().filter(|user| !members.contains(user)) {
             let page = now_or(self.server.storage.page(user, &stream, None, 1))?;
-            let older = now_or(self.server.storage.history(user, cid, 2, 1))?;
+            let older = now_or(self.server.storage.history(user, cid, HistoryFrom::Before(2), 1))?;
             if page.is_ok() || older.is_ok() {
                 return violated("S9", format!("{user} is not in {cid}, and reads it"));
             }

@@ -201,9 +201,9 @@ impl World {
             }
             ClientFrame::History(ask) => {
                 let limit = usize::try_from(ask.limit).unwrap_or(usize::MAX);
-                let page = now_or(storage.history(user, &ask.cid, ask.before, limit))?;
+                let page = now_or(storage.history(user, &ask.cid, ask.from, limit))?;
                 if let Ok(page) = &page {
-                    truth.check_history(user, ask.before, page)?;
+                    truth.check_history(user, ask.from, page)?;
                 }
                 (
                     ask.id,

@@ -66,7 +66,7 @@ impl Storage for Weak {
         &self,
         user: &UserId,
         cid: &ChannelId,
-        before: u64,
+        from: HistoryFrom,
         limit: usize,
     ) -> Result<HistoryPage, StorageError> {
         self.inner.history(user, cid, from, limit).await

@@ -172,7 +172,7 @@ async fn u35_a_device_that_is_ahead_of_the_server_follows_it_and_not_from_zero()
     let query = MessageQuery {
         cid: CID.parse().unwrap(),
         scope: MessageScope::Channel,
-        before: None,
+        from: whimbrel::model::HistoryFrom::Newest,
         limit: 100_000,
     };
     let current = held.messages(&query).await.unwrap().messages.len();

@@ -143,7 +143,7 @@ impl Device {
         let query = whimbrel::model::MessageQuery {
             cid: CID.parse().unwrap(),
             scope: MessageScope::Channel,
-            before: None,
+            from: whimbrel::model::HistoryFrom::Newest,
             limit: 100_000,
         };
         let page = store.messages(&query).await.unwrap();

@@ -6,7 +6,9 @@ use super::{
     script::{Room, World},
 };
 use std::collections::BTreeSet;
-use whimbrel_model::{Cursor, Epoch, Message, Row, RowKey, StreamId, limits};
+use whimbrel_model::{
+    Code, Cursor, Epoch, HistoryFrom, Message, MessageId, Row, RowKey, StreamId, Timestamp, limits,
+};
 use whimbrel_protocol::{ClientFrame, Heads, History, HistoryPage, ServerFrame, Sync};
 
 /// Sends messages in frames that are as large as they may be.
@@ -285,7 +287,7 @@ pub(super) async fn answers_come_in_the_order_of_the_asking(world: &World) -> Ch
         let history = History {
             id: id + 2,
             cid,
-            before: 3,
+            from: HistoryFrom::Before(3),
             limit: 10,
         };
         ada.send(&ClientFrame::History(history)).await?;
@@ -312,7 +314,7 @@ pub(super) async fn history_is_every_message_before(world: &World) -> Checked {
     let sent = fill(world, &mut ada, &room, 250).await?;
     ada.accepted(world.op(room.delete(sent[9].id.0))).await?;
     ada.accepted(world.op(room.react(sent[4].id.0, "like")?)).await?;
-    let page = history(&mut ada, &room, 21, 20).await?;
+    let page = history(&mut ada, &room, HistoryFrom::Before(21), 20).await?;
     ensure!(
         (page.lo, page.hi) == (1, 20),
         "20 messages before 21 are {} to {}",
@@ -328,7 +330,7 @@ pub(super) async fn history_is_every_message_before(world: &World) -> Checked {
         .iter()
         .filter(|row| matches!(row.key(), RowKey::Reaction(id, ..) if id == sent[4].id));
     ensure!(liked.count() == 1, "the reaction to message 5 is left out");
-    let most = history(&mut ada, &room, 251, 100_000).await?;
+    let most = history(&mut ada, &room, HistoryFrom::Before(251), 100_000).await?;
     ensure!(
         most.hi == 250 && most.lo >= 51,
         "a limit beyond 200 gives {} to {}",
@@ -337,7 +339,7 @@ pub(super) async fn history_is_every_message_before(world: &World) -> Checked {
     );
     let (mut before, mut seen) = (251, BTreeSet::new());
     while before > 1 {
-        let page = history(&mut ada, &room, before, 100).await?;
+        let page = history(&mut ada, &room, HistoryFrom::Before(before), 100).await?;
         ensure!(page.lo < before, "history before {before} begins at {}", page.lo);
         seen.extend(messages(&page.rows).iter().map(|row| row.seq));
         before = page.lo;
@@ -347,7 +349,7 @@ pub(super) async fn history_is_every_message_before(world: &World) -> Checked {
         "read to its beginning, history has {} of 250",
         seen.len()
     );
-    let none = history(&mut ada, &room, 1, 10).await?;
+    let none = history(&mut ada, &room, HistoryFrom::Before(1), 10).await?;
     ensure!(
         none.lo > none.hi && none.rows.is_empty(),
         "before the first message there is {none:?}"
@@ -355,12 +357,75 @@ pub(super) async fn history_is_every_message_before(world: &World) -> Checked {
     Ok(())
 }
 
+pub(super) async fn history_is_asked_for_around_any_place(world: &World) -> Checked {
+    let mut ada = world.ada().await?;
+    let room = world.room(&mut ada).await?;
+    let sent = fill(world, &mut ada, &room, 40).await?;
+    let newest = history(&mut ada, &room, HistoryFrom::Newest, 10).await?;
+    let tenth = messages(&newest.rows).iter().find_map(|row| row.accepted_at);
+    for (from, limit, lo, hi) in [
+        (HistoryFrom::Newest, 10, 31, 40),
+        (HistoryFrom::After(0), 10, 1, 10),
+        (HistoryFrom::After(35), 10, 36, 40),
+        (HistoryFrom::After(40), 10, 41, 40),
+        (HistoryFrom::Around(20), 10, 15, 24),
+        (HistoryFrom::Around(20), 5, 18, 22),
+        (HistoryFrom::Around(1), 10, 1, 5),
+        (HistoryFrom::Around(40), 10, 35, 40),
+        (HistoryFrom::AroundMessage(sent[19].id), 10, 15, 24),
+        (HistoryFrom::AroundTime(Timestamp(0)), 10, 1, 5),
+        (HistoryFrom::AroundTime(Timestamp(i64::MAX >> 11)), 10, 36, 40),
+    ] {
+        let page = history(&mut ada, &room, from, limit).await?;
+        ensure!(
+            (page.lo, page.hi) == (lo, hi),
+            "{limit} messages at {from:?} of 40 are {} to {}, not {lo} to {hi}",
+            page.lo,
+            page.hi
+        );
+    }
+    // Many messages may have one time: the first of them is meant.
+    let at = tenth.ok_or_else(|| Problem::Failed("an accepted message has no time".to_owned()))?;
+    let page = history(&mut ada, &room, HistoryFrom::AroundTime(at), 80).await?;
+    let first = messages(&page.rows)
+        .iter()
+        .position(|row| row.accepted_at >= Some(at));
+    ensure!(
+        first.is_some() && page.hi == 40,
+        "around the time {at:?} are {} to {}",
+        page.lo,
+        page.hi
+    );
+    let other = world.room(&mut ada).await?;
+    for id in [sent[0].id, MessageId(world.id())] {
+        let ask = History {
+            id: 0,
+            cid: other.cid.clone(),
+            from: HistoryFrom::AroundMessage(id),
+            limit: 10,
+        };
+        let answer = ada.try_history(ask).await?;
+        ensure!(
+            answer
+                .as_ref()
+                .is_err_and(|failed| failed.code == Code::MessageNotFound),
+            "around a message that the channel does not have there is {answer:?}"
+        );
+    }
+    Ok(())
+}
+
 /// Asks for history, and checks what holds for every answer.
-async fn history(peer: &mut Peer, room: &Room, before: u64, limit: u32) -> Result<HistoryPage, Problem> {
+async fn history(
+    peer: &mut Peer,
+    room: &Room,
+    from: HistoryFrom,
+    limit: u32,
+) -> Result<HistoryPage, Problem> {
     let ask = History {
         id: 0,
         cid: room.cid.clone(),
-        before,
+        from,
         limit,
     };
     let page = peer.try_history(ask).await?;

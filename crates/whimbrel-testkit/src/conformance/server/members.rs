@@ -5,7 +5,7 @@ use super::{
     peer::{Peer, messages},
     script::{Room, World},
 };
-use whimbrel_model::{Code, MemberState, Row, StreamId};
+use whimbrel_model::{Code, HistoryFrom, MemberState, Row, StreamId};
 use whimbrel_protocol::History;
 
 /// Waits for the event that tells a user that the own membership is `state` now.
@@ -29,7 +29,7 @@ async fn is_closed(peer: &mut Peer, room: &Room, codes: &[Code]) -> Checked {
     let ask = History {
         id: 0,
         cid: room.cid.clone(),
-        before: 100,
+        from: HistoryFrom::Before(100),
         limit: 10,
     };
     let history = peer.try_history(ask).await?;

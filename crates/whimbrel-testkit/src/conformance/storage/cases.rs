@@ -7,8 +7,8 @@ use super::{
 use std::ops::Range;
 use whimbrel_hub::{Applied, Storage, StorageError, apply_group};
 use whimbrel_model::{
-    ChannelId, Code, Cursor, Epoch, Head, MessageId, Op, Row, RowKey, SnapshotWindow, StreamId, Timestamp,
-    UserId, limits,
+    ChannelId, Code, Cursor, Epoch, Head, HistoryFrom, MessageId, Op, Row, RowKey, SnapshotWindow, StreamId,
+    Timestamp, UserId, limits,
 };
 use whimbrel_protocol::{Outcome, ServerFrame, encode};
 
@@ -166,7 +166,7 @@ pub async fn pages_of_large_rows_are_cut_to_fit_a_frame<O: Opener>() {
     pair.compare_history(&mut script, &users[1], &cid).await;
     let history = pair
         .tested
-        .history(&users[1], &cid, u64::MAX, 60)
+        .history(&users[1], &cid, HistoryFrom::Newest, 60)
         .await
         .expect("history");
     assert!(history.lo > 1 && history.hi == 60, "it holds the newest that fit");
@@ -236,7 +236,7 @@ pub async fn who_may_not_see_is_refused<O: Opener>() {
             .page(user, &StreamId::Channel(cid.clone()), None, 10)
             .await;
         assert_eq!(page.expect_err("refused").code(), code);
-        let history = pair.tested.history(user, cid, 10, 10).await;
+        let history = pair.tested.history(user, cid, HistoryFrom::Before(10), 10).await;
         assert_eq!(history.expect_err("refused").code(), code);
     }
     let page = pair
@@ -446,7 +446,10 @@ pub async fn a_closed_storage_says_so<O: Opener>() {
         Some(closed.clone())
     );
     assert_eq!(
-        tested.history(&ada, &cid, 10, 10).await.err(),
+        tested
+            .history(&ada, &cid, HistoryFrom::Before(10), 10)
+            .await
+            .err(),
         Some(closed.clone())
     );
     assert_eq!(tested.members(&cid).await.err(), Some(closed.clone()));

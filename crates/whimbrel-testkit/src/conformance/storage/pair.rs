@@ -1,7 +1,7 @@
 use super::{Opener, Script};
 use std::sync::Arc;
 use whimbrel_hub::{Applied, MemoryStorage, Request, Storage, StorageError, apply_group};
-use whimbrel_model::{ChannelId, Cursor, SnapshotWindow, StreamId, Timestamp, UserId, limits};
+use whimbrel_model::{ChannelId, Cursor, HistoryFrom, SnapshotWindow, StreamId, Timestamp, UserId, limits};
 use whimbrel_protocol::{Page, StreamHead};
 
 /// The storage under test, and the one in memory that it has to equal.
@@ -124,14 +124,28 @@ impl Pair {
     }
 
     pub(super) async fn compare_history(&self, script: &mut Script, user: &UserId, cid: &ChannelId) {
-        for before in [0, 1, 1 + script.below(60), u64::MAX] {
+        let (place, time) = (1 + script.below(60), script.below(60));
+        let time = Timestamp(i64::try_from(time).unwrap_or(0));
+        for from in [
+            HistoryFrom::Newest,
+            HistoryFrom::Before(0),
+            HistoryFrom::Before(1),
+            HistoryFrom::Before(place),
+            HistoryFrom::Before(u64::MAX),
+            HistoryFrom::After(0),
+            HistoryFrom::After(place),
+            HistoryFrom::After(u64::MAX),
+            HistoryFrom::Around(place),
+            HistoryFrom::AroundTime(time),
+            HistoryFrom::AroundTime(Timestamp(0)),
+        ] {
             let limit = script.below(30) as usize;
-            let tested = self.tested.history(user, cid, before, limit).await;
-            let memory = self.memory.history(user, cid, before, limit).await;
+            let tested = self.tested.history(user, cid, from, limit).await;
+            let memory = self.memory.history(user, cid, from, limit).await;
             if let Some((tested, memory)) = both("history", tested, memory) {
                 assert_eq!(
                     tested, memory,
-                    "the history of {cid} for {user} before {before}, limit {limit}, seed {}",
+                    "the history of {cid} for {user} at {from:?}, limit {limit}, seed {}",
                     self.seed
                 );
             }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
-    Change, ChannelId, ChannelSummary, Delta, Loaded, Member, MemberState, Membership, Message, MessageId,
-    MessagePage, MessageQuery, MessageScope, Op, OutboxItem, OutboxStatus, Reaction, Read, ReadPosition, Row,
-    RowKey, StreamId, User, UserId,
+    Change, ChannelId, ChannelSummary, Delta, HistoryFrom, Loaded, Member, MemberState, Membership, Message,
+    MessageId, MessagePage, MessageQuery, MessageScope, Op, OutboxItem, OutboxStatus, Reaction, Read,
+    ReadPosition, Row, RowKey, StreamId, User, UserId,
 };
 use whimbrel_query::{ChannelItem, Query};
 
@@ -192,11 +192,32 @@ impl Model {
             MessageScope::Channel => row.is_in_channel(),
             MessageScope::Thread(parent) => row.parent == Some(parent),
         };
-        let before = |row: &&Message| query.before.is_none_or(|before| row.seq < before);
-        let mut messages: Vec<_> = log().filter(in_scope).filter(before).cloned().collect();
-        messages.sort_by_key(|row| row.seq);
-        let older = messages.len().saturating_sub(query.limit);
-        messages.drain(..older);
+        let ranges = self.loaded.ranges.get(&query.cid).cloned().unwrap_or_default();
+        let mut all: Vec<_> = log().filter(in_scope).cloned().collect();
+        all.sort_by_key(|row| row.seq);
+        let place = match query.from {
+            HistoryFrom::Newest => Some(u64::MAX),
+            HistoryFrom::Before(seq) | HistoryFrom::Around(seq) => Some(seq),
+            HistoryFrom::After(seq) => Some(seq.saturating_add(1)),
+            HistoryFrom::AroundMessage(id) => log().find(|row| row.id == id).map(|row| row.seq),
+            HistoryFrom::AroundTime(at) => {
+                let found = all
+                    .iter()
+                    .find(|row| row.accepted_at.unwrap_or(row.composed_at) >= at);
+                Some(found.map_or(u64::MAX, |row| row.seq))
+            }
+        };
+        let Some(place) = place else {
+            return MessagePage {
+                ranges,
+                ..MessagePage::default()
+            };
+        };
+        let (older, newer) = query.from.split(query.limit);
+        let split = all.iter().filter(|row| row.seq < place).count();
+        let (first, last) = (split.saturating_sub(older), (split + newer).min(all.len()));
+        let (has_older, has_newer) = (first > 0, last < all.len());
+        let messages: Vec<_> = all.drain(first..last).collect();
         let shown = |id: MessageId| messages.iter().any(|row| row.id == id);
         let live = |row: &&Reaction| row.ver > 0 && !row.removed && shown(row.message);
         let reactions = self.all_reactions().filter(live).cloned().collect();
@@ -206,12 +227,12 @@ impl Model {
                 *replies.entry(parent).or_default() += 1;
             }
         }
-        let ranges = self.loaded.ranges.get(&query.cid).cloned().unwrap_or_default();
         MessagePage {
             messages,
             reactions,
             replies,
-            has_more: older > 0,
+            has_older,
+            has_newer,
             ranges,
         }
     }

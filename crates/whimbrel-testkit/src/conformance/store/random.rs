@@ -16,7 +16,7 @@ use proptest::{
 };
 use std::{future::Future, path::PathBuf, sync::Arc};
 use whimbrel_model::{
-    Change, Delta, MemberState, Message, MessageBody, MessageQuery, MessageScope, SnapshotWindow,
+    Change, Delta, HistoryFrom, MemberState, Message, MessageBody, MessageQuery, MessageScope, SnapshotWindow,
 };
 use whimbrel_store::Store;
 
@@ -79,8 +79,19 @@ async fn compare(store: &dyn Store, model: &Model) {
         assert_eq!(store.reads(&cid).await.unwrap(), model.reads(&cid));
     }
     for channel in CHANNELS {
-        for (before, limit) in [(None, 9), (None, 2), (Some(4), 2)] {
-            let timeline = query(channel, before, limit);
+        for (from, limit) in [
+            (HistoryFrom::Newest, 9),
+            (HistoryFrom::Newest, 2),
+            (HistoryFrom::Before(4), 2),
+            (HistoryFrom::After(2), 2),
+            (HistoryFrom::Around(3), 3),
+            (HistoryFrom::AroundMessage(mid(2)), 2),
+            (HistoryFrom::AroundTime(at(4)), 2),
+        ] {
+            let timeline = MessageQuery {
+                from,
+                ..query(channel, None, limit)
+            };
             assert_eq!(
                 store.messages(&timeline).await.unwrap(),
                 model.messages(&timeline)

@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 use whimbrel_model::{
-    Account, Attachment, Change, Channel, ChannelId, Code, Cursor, Custom, DeviceId, Epoch, Head, Member,
-    MemberState, Membership, Message, MessageBody, MessageId, MessageQuery, MessageScope, Op, OpId,
-    OutboxItem, OutboxStatus, RangeSet, Reaction, ReactionType, Read, Rejection, Role, Row, StreamId,
-    Timestamp, User, UserId,
+    Account, Attachment, Change, Channel, ChannelId, Code, Cursor, Custom, DeviceId, Epoch, Head,
+    HistoryFrom, Member, MemberState, Membership, Message, MessageBody, MessageId, MessageQuery,
+    MessageScope, Op, OpId, OutboxItem, OutboxStatus, RangeSet, Reaction, ReactionType, Read, Rejection,
+    Role, Row, StreamId, Timestamp, User, UserId,
 };
 
 const V7: u128 = 0x0190_0000_0000_7000_8000_0000_0000_0000;
@@ -268,7 +268,7 @@ pub(super) fn query(channel: &str, before: Option<u64>, limit: usize) -> Message
     MessageQuery {
         cid: cid(channel),
         scope: MessageScope::Channel,
-        before,
+        from: before.map_or(HistoryFrom::Newest, HistoryFrom::Before),
         limit,
     }
 }

@@ -52,10 +52,10 @@ pub async fn a_window_knows_whether_there_is_more(t: StoreFixture) {
         (Some(3), 2, false),
     ] {
         let page = page(&t, &query("a", before, limit)).await;
-        assert_eq!(page.has_more, more, "before {before:?}, limit {limit}");
+        assert_eq!(page.has_older, more, "before {before:?}, limit {limit}");
     }
     let none = page(&t, &query("a", None, 0)).await;
-    assert!(none.messages.is_empty() && none.has_more);
+    assert!(none.messages.is_empty() && none.has_older);
 }
 
 /// A reply that is shown in the channel stands in both.
@@ -72,7 +72,7 @@ pub async fn the_timeline_leaves_thread_only_replies_out(t: StoreFixture) {
     ])
     .await;
     let first = page(&t, &query("a", None, 2)).await;
-    assert_eq!((seqs(&first), first.has_more), (vec![3, 4], true));
+    assert_eq!((seqs(&first), first.has_older), (vec![3, 4], true));
     assert_eq!(seqs(&page(&t, &query("a", Some(3), 9)).await), [1]);
     assert_eq!(seqs(&page(&t, &thread(1, None, 9)).await), [2, 3]);
 }
@@ -85,10 +85,10 @@ pub async fn a_thread_has_its_replies_and_not_its_parent(mut t: StoreFixture) {
         .await;
     t.reopen().await;
     let newest = page(&t, &thread(1, None, 2)).await;
-    assert_eq!((seqs(&newest), newest.has_more), (vec![6, 7], true));
+    assert_eq!((seqs(&newest), newest.has_older), (vec![6, 7], true));
     assert_eq!(newest.reactions.len(), 1);
     let rest = page(&t, &thread(1, Some(6), 3)).await;
-    assert_eq!((seqs(&rest), rest.has_more), (vec![3, 4, 5], false));
+    assert_eq!((seqs(&rest), rest.has_older), (vec![3, 4, 5], false));
     assert_eq!(seqs(&page(&t, &thread(3, None, 9)).await), [0; 0]);
 }
 
