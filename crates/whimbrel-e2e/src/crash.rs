@@ -7,7 +7,6 @@
 //! The mix is drawn from a seed. The same seed does the same in the same order; when exactly a kill hits is up to the
 //! machine.
 
-mod dice;
 mod disk_full;
 mod ledger;
 mod round;

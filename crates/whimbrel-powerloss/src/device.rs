@@ -2,11 +2,12 @@
 
 mod deltas;
 
-use crate::{Disk, Synchronous, Tally, dice::Dice};
+use crate::{Disk, Synchronous, Tally};
 use std::path::PathBuf;
 use whimbrel_model::{Delta, HistoryFrom, Loaded, MessagePage, MessageQuery, MessageScope};
 use whimbrel_store::{MemoryStore, Store};
 use whimbrel_store_sqlite::SqliteStore;
+use whimbrel_testkit::dice::Dice;
 
 /// Operations of the disk between two power losses, at most.
 const OPERATIONS: u64 = 3_000;

@@ -2,7 +2,7 @@
 
 mod file;
 
-use crate::{dice::Dice, vfs};
+use crate::vfs;
 use file::File;
 use std::{
     collections::BTreeMap,
@@ -12,6 +12,7 @@ use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+use whimbrel_testkit::dice::Dice;
 
 /// How long [`Disk::restore`] waits for files that are still open: connections have threads of their own.
 const OPEN_FILES: Duration = Duration::from_secs(20);

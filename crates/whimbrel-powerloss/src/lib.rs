@@ -18,7 +18,6 @@
 //! - Databases outside of the directory of a disk are not touched. It is Unix only, and no code that ships links it.
 
 pub mod device;
-mod dice;
 mod disk;
 pub mod server;
 mod tally;

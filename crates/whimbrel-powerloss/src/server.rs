@@ -1,13 +1,13 @@
 //! The server's database: every answered operation is there with the numbers that were answered, and of one that was
 //! not answered all or nothing.
 
-use crate::{Disk, Synchronous, Tally, dice::Dice};
+use crate::{Disk, Synchronous, Tally};
 use std::path::{Path, PathBuf};
 use whimbrel_hub::{MemoryStorage, Request, Storage, apply_group};
 use whimbrel_model::{ChannelId, HistoryFrom, Row, StreamId, Timestamp};
 use whimbrel_protocol::{HistoryPage, Page};
 use whimbrel_server::SqliteStorage;
-use whimbrel_testkit::conformance::storage::Script;
+use whimbrel_testkit::{conformance::storage::Script, dice::Dice};
 
 /// Operations of the disk between two power losses, at most.
 const OPERATIONS: u64 = 400;

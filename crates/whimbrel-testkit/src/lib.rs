@@ -48,6 +48,7 @@
 //! | whether devices show and hold what the server has | [`converge`] |
 //! | what a store, a transport or a server storage has to do, as tests to run on yours | [`conformance`] |
 //! | the same for a server of any make | [`conformance::server`] |
+//! | random choices that a seed repeats | [`dice`] |
 //! | calls that are given up halfway | [`dropped`] |
 //! | a TCP proxy that cuts, stalls, delays and loses answers | [`proxy`] |
 //! | everything in one seeded world, with faults and mutants | [`sim`] |
@@ -65,6 +66,7 @@ struct Guide;
 
 pub mod conformance;
 pub mod converge;
+pub mod dice;
 pub mod dropped;
 pub mod network;
 pub mod proxy;

@@ -11,23 +11,10 @@ use std::{sync::Arc, time::Duration};
 use whimbrel_client::{Client, Error, Items, SyncState, Timeline, TimelineItem};
 use whimbrel_model::MessageId;
 use whimbrel_store::MemoryStore;
-use whimbrel_testkit::server::TestServer;
+use whimbrel_testkit::{dice::Dice, server::TestServer};
 
 const SEEDS: u64 = 10;
 const STEPS: usize = 100;
-
-/// A linear congruential generator.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % end
-    }
-}
 
 struct Person {
     name: &'static str,
@@ -53,13 +40,13 @@ impl Person {
 
     async fn act(&self, known: &mut Vec<MessageId>, dice: &mut Dice) -> Result<(), Error> {
         let channel = general(&self.client);
-        let target = known.get(dice.below(known.len().max(1))).copied();
+        let target = dice.pick(known).copied();
         match (dice.below(8), target) {
             (0..=3, _) | (_, None) => known.push(channel.send(format!("message {}", known.len())).await?.id),
             // Somebody else's cannot be edited: what is rejected is part of the test.
             (4, Some(id)) => drop(channel.edit(id, format!("edit {}", dice.below(100))).await?),
             (5, Some(id)) => drop(channel.delete(id).await?),
-            (6, Some(id)) => drop(channel.react(id, ["like", "wow"][dice.below(2)]).await?),
+            (6, Some(id)) => drop(channel.react(id, ["like", "wow"][dice.index(2)]).await?),
             (_, Some(id)) => drop(channel.unreact(id, "like").await?),
         }
         Ok(())
@@ -134,7 +121,7 @@ async fn alike(seed: u64, ada: &Timeline, bob: &Timeline) {
 #[tokio::test]
 async fn two_people_with_everything_against_them_end_with_the_same_rows() {
     for seed in 0..SEEDS {
-        let mut dice = Dice(seed);
+        let mut dice = Dice::new(seed);
         let server = TestServer::new();
         let ada = Person::open(&server, "ada", MemoryStore::new()).await;
         let bob = Person::open(&server, "bob", MemoryStore::new()).await;
@@ -143,7 +130,7 @@ async fn two_people_with_everything_against_them_end_with_the_same_rows() {
         let mut people = [ada, bob];
         let mut known = Vec::new();
         for _ in 0..STEPS {
-            let person = &mut people[dice.below(2)];
+            let person = &mut people[dice.index(2)];
             if let Err(error) = person.act(&mut known, &mut dice).await {
                 assert!(error.code().starts_with("store_"), "{error}");
             }

@@ -3,7 +3,6 @@
 mod acts;
 
 use super::{
-    dice::Dice,
     ledger::{Actor, Ledger, Said},
     world::World,
 };
@@ -16,7 +15,7 @@ use acts::{Planned, order};
 use std::{collections::BTreeSet, time::Duration};
 use tokio::time::sleep;
 use whimbrel_model::MessageId;
-use whimbrel_testkit::proxy::Direction;
+use whimbrel_testkit::{dice::Dice, proxy::Direction};
 
 /// Who takes part: (user, device). Ada has two devices.
 pub(super) const DEVICES: [(&str, &str); 4] =
@@ -26,13 +25,13 @@ pub(super) const DEVICES: [(&str, &str); 4] =
 const STEPS: usize = 60;
 
 /// The longest pause between two steps, in milliseconds: as long as a message takes to arrive everywhere.
-const PAUSE: usize = 40;
+const PAUSE: u64 = 40;
 
 /// The longest time from an order to a kill that hits it, in milliseconds: about what the commit of an order takes.
-const HIT: usize = 8;
+const HIT: u64 = 8;
 
 /// The longest time from the start of a client to a kill that hits it, in milliseconds: about what it takes to open.
-const START: usize = 60;
+const START: u64 = 60;
 
 /// What a step is.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +50,7 @@ enum Step {
     Disconnect,
 }
 
-const MIX: [(usize, Step); 12] = [
+const MIX: [(u64, Step); 12] = [
     (56, Step::Act),
     (5, Step::KillClient),
     (4, Step::KillServer),
@@ -76,7 +75,7 @@ enum Hit {
     Cut,
 }
 
-const HITS: [(usize, Hit); 5] = [
+const HITS: [(u64, Hit); 5] = [
     (68, Hit::Nothing),
     (14, Hit::Client),
     (8, Hit::Server),
@@ -100,7 +99,7 @@ impl<'a> Round<'a> {
     pub(super) fn new(world: &'a mut World, seed: u64) -> Self {
         Self {
             world,
-            dice: Dice::new(seed),
+            dice: Dice::from_state(seed),
             ledger: Ledger::default(),
             made: 0,
             doomed: BTreeSet::new(),
@@ -122,14 +121,14 @@ impl<'a> Round<'a> {
     }
 
     async fn step(&mut self) -> Result<(), Error> {
-        if self.dice.chance(30) {
+        if self.dice.percent(30) {
             self.world.start_server().await?;
         }
-        let at = self.dice.below(self.world.devices.len());
-        if self.dice.chance(40) {
+        let at = self.dice.index(self.world.devices.len());
+        if self.dice.percent(40) {
             self.world.hold(at, false).await?;
         }
-        if self.dice.chance(25) {
+        if self.dice.percent(25) {
             self.world.devices[at].way.restore();
         }
         let step = self.dice.weighed(&MIX).unwrap_or(Step::Act);
@@ -150,7 +149,7 @@ impl<'a> Round<'a> {
             Step::Stall => way.stall(),
             Step::Restore => way.restore(),
             Step::DropReply => {
-                let bytes = self.dice.below(600);
+                let bytes = self.dice.index(600);
                 way.drop_reply_after(bytes);
             }
             Step::Delay => {
@@ -195,13 +194,13 @@ impl<'a> Round<'a> {
     /// Starts a client, and kills some while they open their database. Returns whether it runs.
     async fn start(&mut self, at: usize) -> Result<bool, Error> {
         self.world.start_client(at)?;
-        if self.dice.chance(15) {
+        if self.dice.percent(15) {
             let moment = self.dice.millis(START);
             sleep(moment).await; // tidy: allow sleep: the kill has to hit different moments of a start
             self.world.kill_client(at).await?;
             return Ok(false);
         }
-        if self.dice.chance(85) {
+        if self.dice.percent(85) {
             self.tell(at, Order::Connect).await?;
         }
         Ok(true)
@@ -222,7 +221,7 @@ impl<'a> Round<'a> {
         let mut said = Vec::new();
         if matches!(hit, Hit::Client | Hit::Both) {
             // The answers that come before the kill are promises.
-            for _ in 0..self.dice.below(total + 1) {
+            for _ in 0..self.dice.index(total + 1) {
                 said.push(self.hear(at).await?);
             }
             self.hit(at, hit).await?;
@@ -263,7 +262,7 @@ impl<'a> Round<'a> {
             return Ok(());
         }
         // At once in half of the cases: an answer that came too early shows only then.
-        let moment = if self.dice.chance(50) {
+        let moment = if self.dice.percent(50) {
             Duration::ZERO
         } else {
             self.dice.millis(HIT)

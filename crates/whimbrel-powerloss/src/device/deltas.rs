@@ -1,12 +1,12 @@
 //! What a client writes: operations queued, marked as attempted, answered or rejected; and pages of rows with the
 //! cursor that covers them.
 
-use crate::dice::Dice;
 use uuid::Uuid;
 use whimbrel_model::{
     Account, Change, ChannelId, Code, Cursor, Delta, DeviceId, Epoch, Loaded, Message, MessageBody,
     MessageId, Op, OpId, OutboxItem, OutboxStatus, RangeSet, Rejection, Row, StreamId, Timestamp, UserId,
 };
+use whimbrel_testkit::dice::Dice;
 
 /// Rows of a page, at most; and the size of what each says. A page of that is some forty pages of the database.
 const ROWS: u64 = 40;

@@ -1,6 +1,6 @@
 //! One file: what of it is on the disk, and what was written since.
 
-use crate::dice::Dice;
+use whimbrel_testkit::dice::Dice;
 
 /// What a disk writes as a whole, or not, or in part.
 const SECTOR: usize = 512;

@@ -17,7 +17,10 @@ use whimbrel_hub::{Hub, HubConfig, Request, Storage, SystemClock, apply_group};
 use whimbrel_model::{Head, OpEnvelope, OpId, Row, StreamId, Timestamp};
 use whimbrel_protocol::{ClientFrame, OpResult, Ops, Outcome, encode};
 use whimbrel_server::{OpenError, SqliteReader, SqliteStorage};
-use whimbrel_testkit::dropped::{Moment, dropped_at};
+use whimbrel_testkit::{
+    dice::Dice,
+    dropped::{Moment, dropped_at},
+};
 
 const CHANNEL: &str = "messaging:general";
 
@@ -359,7 +362,7 @@ async fn thousands_who_leave_at_random_moments_lose_nothing_that_was_answered() 
     for caller in 0..CALLERS {
         let fixture = fixture.clone();
         callers.spawn(async move {
-            let mut dice = Dice(caller + 1);
+            let mut dice = Dice::from_state(caller + 1);
             let mut log = Log::default();
             for _ in 0..REQUESTS {
                 leave_at_random(&fixture, &mut dice, &mut log).await;
@@ -409,25 +412,12 @@ async fn thousands_who_leave_at_random_moments_lose_nothing_that_was_answered() 
     Arc::into_inner(fixture).expect("nobody else has it").stop().await;
 }
 
-/// SplitMix64: enough to choose with.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-}
-
 async fn leave_at_random(fixture: &Fixture, dice: &mut Dice, log: &mut Log) {
     let ops: Vec<_> = (0..=dice.below(3)).map(|_| send(CHANNEL, "hello")).collect();
     log.ops.extend(ops.iter().map(|op| (op.id, op.clone())));
     let moment = Moment {
-        polls: usize::try_from(dice.below(10)).unwrap(),
-        turns: usize::try_from(dice.below(20)).unwrap(),
+        polls: dice.index(10),
+        turns: dice.index(20),
     };
     if dice.below(2) == 0 {
         let http = fixture.http_as("ada");

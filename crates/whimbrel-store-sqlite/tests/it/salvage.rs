@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use whimbrel_model::{Change, Cursor, Delta, Epoch, OutboxItem, StreamId};
 use whimbrel_store::{Query, Store, StoreError};
 use whimbrel_store_sqlite::SqliteStore;
+use whimbrel_testkit::dice::Dice;
 
 /// Operations in the outbox of the database that is damaged.
 const ITEMS: u64 = 30;
@@ -72,24 +73,15 @@ fn outbox() -> Vec<OutboxItem> {
     (1..=ITEMS).map(item).collect()
 }
 
-/// SplitMix64.
-fn draw(state: &mut u64) -> usize {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    usize::try_from((z ^ (z >> 31)) >> 2).unwrap()
-}
-
 /// Flips one bit: half of the time near the beginning, where the header and the schema are.
-fn flip(bytes: &mut [u8], state: &mut u64) {
-    let within = if draw(state).is_multiple_of(2) {
+fn flip(bytes: &mut [u8], dice: &mut Dice) {
+    let within = if dice.coin() {
         bytes.len()
     } else {
         bytes.len().min(4_096)
     };
-    let at = draw(state) % within;
-    bytes[at] ^= 1 << (draw(state) % 8);
+    let at = dice.index(within);
+    bytes[at] ^= 1 << dice.below(8);
 }
 
 /// Reads everything, twice if the first time finds out that it is damaged.
@@ -121,14 +113,14 @@ async fn flip_one_bit(whole: &Files) {
     let mut recovered = 0;
     for seed in 0..SEEDS {
         let mut files = whole.clone();
-        let state = &mut seed.clone();
+        let mut dice = Dice::from_state(seed);
         let names: Vec<_> = files
             .iter()
             .filter(|(_, bytes)| !bytes.is_empty())
             .map(|(name, _)| *name)
             .collect();
-        let name = names[draw(state) % names.len()];
-        flip(files.get_mut(name).unwrap(), state);
+        let name = names[dice.index(names.len())];
+        flip(files.get_mut(name).unwrap(), &mut dice);
         let (_dir, path) = write_files(&files);
         let store = match SqliteStore::open(&path).await {
             Ok(store) => store,
@@ -175,12 +167,12 @@ async fn what_two_damages_took_is_said() {
         } else {
             closed.clone()
         };
-        let state = &mut (seed ^ 0xabcd);
+        let mut dice = Dice::from_state(seed ^ 0xabcd);
         let bytes = files.get_mut("").unwrap();
         for _ in 0..20 {
-            flip(bytes, state);
+            flip(bytes, &mut dice);
         }
-        flip(files.get_mut("-outbox").unwrap(), state);
+        flip(files.get_mut("-outbox").unwrap(), &mut dice);
         let (_dir, path) = write_files(&files);
         let Ok(store) = SqliteStore::open(&path).await else {
             assert_eq!(fs::read(&path).unwrap(), files[""], "seed {seed}");

@@ -7,6 +7,7 @@
 
 mod conformance;
 mod converge;
+mod dice;
 mod liar;
 mod network;
 mod proxy;

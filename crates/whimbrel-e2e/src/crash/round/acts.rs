@@ -28,7 +28,7 @@ enum Kind {
     Read,
 }
 
-const KINDS: [(usize, Kind); 8] = [
+const KINDS: [(u64, Kind); 8] = [
     (44, Kind::Send),
     (9, Kind::Reply),
     (13, Kind::Edit),
@@ -89,7 +89,7 @@ impl Round<'_> {
                     .dice
                     .pick(&REACTIONS)
                     .and_then(|kind| ReactionType::new(kind).ok());
-                let there = self.dice.chance(70);
+                let there = self.dice.percent(70);
                 target.zip(kind).map(|(id, kind)| Act::React { id, kind, there })
             }
             Kind::Member => self.member(&user, made.owner == user),
@@ -104,7 +104,7 @@ impl Round<'_> {
     async fn channel(&mut self, at: usize) -> Result<Option<Made>, Error> {
         let mut channels = self.ledger.channels().to_vec();
         while !channels.is_empty() {
-            let made = channels.swap_remove(self.dice.below(channels.len()));
+            let made = channels.swap_remove(self.dice.index(channels.len()));
             if made.device == self.world.devices[at].name || self.knows(at, &made.cid, None).await? {
                 return Ok(Some(made));
             }
@@ -122,7 +122,7 @@ impl Round<'_> {
     fn member(&mut self, user: &UserId, owner: bool) -> Option<Act> {
         let guest = UserId::new(GUEST).ok()?;
         match (owner, *user == guest) {
-            (true, false) if self.dice.chance(60) => Some(Act::Add { user: guest }),
+            (true, false) if self.dice.percent(60) => Some(Act::Add { user: guest }),
             (true, false) | (false, true) => Some(Act::Remove { user: guest }),
             _ => None,
         }

@@ -1,3 +1,4 @@
+use crate::dice::Dice;
 use std::collections::VecDeque;
 use uuid::Uuid;
 use whimbrel_hub::Request;
@@ -12,7 +13,7 @@ const REMEMBERED: usize = 64;
 /// reused ids and wrong orders among them.
 #[derive(Debug)]
 pub struct Script {
-    state: u64,
+    dice: Dice,
     made: u64,
     messages: Vec<MessageId>,
     recent: VecDeque<Request>,
@@ -23,7 +24,7 @@ impl Script {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self {
-            state: seed,
+            dice: Dice::from_state(seed),
             made: 0,
             messages: Vec::new(),
             recent: VecDeque::new(),
@@ -45,17 +46,9 @@ impl Script {
             .collect()
     }
 
-    /// Draws a number below `bound`.
-    ///
-    /// # Panics
-    /// When `bound` is 0.
+    /// Draws a number below `bound`; 0 if there is none.
     pub fn below(&mut self, bound: u64) -> u64 {
-        // SplitMix64: small, and good enough to choose with.
-        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % bound
+        self.dice.below(bound)
     }
 
     /// Draws one of `choices`.
@@ -63,8 +56,7 @@ impl Script {
     /// # Panics
     /// When there are none.
     pub fn pick<T: Clone>(&mut self, choices: &[T]) -> T {
-        let place = self.below(choices.len() as u64) as usize;
-        choices[place].clone()
+        choices[self.dice.index(choices.len())].clone()
     }
 
     /// Makes a request of this user, with an operation id of its own.
