@@ -49,6 +49,7 @@
 //! | what a store, a transport or a server storage has to do, as tests to run on yours | [`conformance`] |
 //! | the same for a server of any make | [`conformance::server`] |
 //! | random choices that a seed repeats | [`dice`] |
+//! | a database that fails, waits and tells on command | [`store`] |
 //! | calls that are given up halfway | [`dropped`] |
 //! | a TCP proxy that cuts, stalls, delays and loses answers | [`proxy`] |
 //! | everything in one seeded world, with faults and mutants | [`sim`] |
@@ -72,4 +73,5 @@ pub mod network;
 pub mod proxy;
 pub mod server;
 pub mod sim;
+pub mod store;
 pub mod time;

@@ -2,16 +2,15 @@
 //!
 //! Not asserted here: which of two edits wins, and the order of schedules within the runtime, which no seed decides.
 
-use crate::{
-    fickle::Fickle,
-    support::{Row, all_sent, each_once, general, go_live, made, open, reaches, rows, settled, within},
+use crate::support::{
+    Row, all_sent, each_once, general, go_live, made, open, reaches, rows, settled, within,
 };
 use futures_util::StreamExt;
 use std::{sync::Arc, time::Duration};
 use whimbrel_client::{Client, Error, Items, SyncState, Timeline, TimelineItem};
 use whimbrel_model::MessageId;
 use whimbrel_store::MemoryStore;
-use whimbrel_testkit::{dice::Dice, server::TestServer};
+use whimbrel_testkit::{dice::Dice, server::TestServer, store::FailingStore};
 
 const SEEDS: u64 = 10;
 const STEPS: usize = 100;
@@ -19,14 +18,14 @@ const STEPS: usize = 100;
 struct Person {
     name: &'static str,
     disk: MemoryStore,
-    store: Arc<Fickle>,
+    store: Arc<FailingStore>,
     client: Client,
     timeline: Timeline,
 }
 
 impl Person {
     async fn open(server: &TestServer, name: &'static str, disk: MemoryStore) -> Self {
-        let store = Fickle::new(&disk);
+        let store = FailingStore::new(disk.reopen());
         let client = server.client(name).store(store.clone()).open().await.unwrap();
         let timeline = general(&client).timeline().await.unwrap();
         Self {
@@ -58,7 +57,7 @@ impl Person {
             1 => server.network().drop_next_reply(),
             2 => server.restart().await,
             3 => self.client.disconnect().await.unwrap(),
-            4 => self.store.fail_applies(1),
+            4 => self.store.fail_writes(1),
             5 => self.store.lose_outcomes(1),
             6..=7 => self.restart(server, dice).await,
             8..=11 => self.client.connect().await.unwrap(),
@@ -137,7 +136,7 @@ async fn two_people_with_everything_against_them_end_with_the_same_rows() {
             person.fault(&server, &mut dice).await;
         }
         for person in &people {
-            person.store.fail_applies(0);
+            person.store.fail_writes(0);
             person.store.lose_outcomes(0);
             person.rest().await;
         }

@@ -1,13 +1,10 @@
 //! How a client ends, and calls that are given up.
 
-use crate::{
-    fickle::Fickle,
-    support::{general, go_live, made, online, texts, within},
-};
+use crate::support::{general, go_live, made, online, texts, within};
 use futures_util::FutureExt;
 use whimbrel_client::SyncState;
 use whimbrel_store::MemoryStore;
-use whimbrel_testkit::server::TestServer;
+use whimbrel_testkit::{server::TestServer, store::FailingStore};
 
 #[tokio::test]
 async fn after_closing_every_call_says_so() {
@@ -56,7 +53,7 @@ async fn closing_while_connected_ends_the_connection() {
 #[tokio::test]
 async fn dropping_the_last_handle_ends_the_tasks() {
     let server = TestServer::new();
-    let store = Fickle::new(&MemoryStore::new());
+    let store = FailingStore::new(MemoryStore::new());
     let ada = server.client("ada").store(store.clone()).open().await.unwrap();
     go_live(&ada).await;
     let channel = made(&ada).await;
@@ -74,7 +71,7 @@ async fn dropping_the_last_handle_ends_the_tasks() {
 async fn dropping_the_last_handle_while_connecting_ends_the_tasks() {
     let server = TestServer::new();
     server.stop().await;
-    let store = Fickle::new(&MemoryStore::new());
+    let store = FailingStore::new(MemoryStore::new());
     let ada = server.client("ada").store(store.clone()).open().await.unwrap();
     ada.connect().await.unwrap();
     drop(ada);
@@ -84,7 +81,7 @@ async fn dropping_the_last_handle_while_connecting_ends_the_tasks() {
 #[tokio::test]
 async fn a_call_that_is_dropped_while_it_is_written_has_happened_as_a_whole() {
     let server = TestServer::new();
-    let store = Fickle::new(&MemoryStore::new());
+    let store = FailingStore::new(MemoryStore::new());
     let ada = server.client("ada").store(store.clone()).open().await.unwrap();
     let channel = general(&ada);
     let timeline = channel.timeline().await.unwrap();
@@ -92,7 +89,7 @@ async fn a_call_that_is_dropped_while_it_is_written_has_happened_as_a_whole() {
     {
         let mut call = Box::pin(channel.send("given up"));
         assert!(call.as_mut().now_or_never().is_none());
-        within("the write", store.blocked()).await;
+        within("the write", store.holds_a_write()).await;
     }
     store.unblock();
     channel.send("after").await.unwrap();

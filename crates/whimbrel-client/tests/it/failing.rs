@@ -1,23 +1,20 @@
 //! A database that fails.
 
-use crate::{
-    fickle::Fickle,
-    support::{all_sent, general, go_live, made, online, reaches, settled, shows, texts, within},
-};
+use crate::support::{all_sent, general, go_live, made, online, reaches, settled, shows, texts, within};
 use whimbrel_client::{Notice, SyncState};
 use whimbrel_store::MemoryStore;
-use whimbrel_testkit::server::TestServer;
+use whimbrel_testkit::{server::TestServer, store::FailingStore};
 
 #[tokio::test]
 async fn a_write_that_fails_is_an_error_shows_nothing_and_costs_nothing_queued_before() {
     let server = TestServer::new();
-    let store = Fickle::new(&MemoryStore::new());
+    let store = FailingStore::new(MemoryStore::new());
     let ada = server.client("ada").store(store.clone()).open().await.unwrap();
     let channel = general(&ada);
     let timeline = channel.timeline().await.unwrap();
     channel.create("General", ["bob"]).await.unwrap();
     let before = channel.send("before").await.unwrap();
-    store.fail_applies(1);
+    store.fail_writes(1);
     let error = channel.send("lost").await.unwrap_err();
     assert_eq!(error.code(), "store_disk_full");
     assert!(error.is_retryable());
@@ -33,13 +30,13 @@ async fn a_write_that_fails_is_an_error_shows_nothing_and_costs_nothing_queued_b
 #[tokio::test]
 async fn an_answer_that_cannot_be_written_is_asked_for_again() {
     let server = TestServer::new();
-    let store = Fickle::new(&MemoryStore::new());
+    let store = FailingStore::new(MemoryStore::new());
     let ada = server.client("ada").store(store.clone()).open().await.unwrap();
     go_live(&ada).await;
     let channel = made(&ada).await;
     let timeline = channel.timeline().await.unwrap();
     let sent = channel.send("once").await.unwrap();
-    store.fail_applies(2);
+    store.fail_writes(2);
     within("the answer", sent.settled()).await.unwrap();
     settled(&ada).await;
     let items = shows(&timeline, "the message as sent", all_sent).await;
@@ -54,11 +51,11 @@ async fn what_others_sent_while_the_disk_was_full_arrives_later() {
     let server = TestServer::new();
     let ada = online(&server, "ada").await;
     let channel = made(&ada).await;
-    let store = Fickle::new(&MemoryStore::new());
+    let store = FailingStore::new(MemoryStore::new());
     let bob = server.client("bob").store(store.clone()).open().await.unwrap();
     go_live(&bob).await;
     let theirs = general(&bob).timeline().await.unwrap();
-    store.fail_applies(2);
+    store.fail_writes(2);
     for number in 0..5 {
         channel.send(format!("message {number}")).await.unwrap();
     }
@@ -74,12 +71,12 @@ async fn what_others_sent_while_the_disk_was_full_arrives_later() {
 #[tokio::test]
 async fn a_database_that_cannot_be_read_back_is_tried_until_it_can() {
     let server = TestServer::new();
-    let store = Fickle::new(&MemoryStore::new());
+    let store = FailingStore::new(MemoryStore::new());
     let ada = server.client("ada").store(store.clone()).open().await.unwrap();
     go_live(&ada).await;
     let channel = made(&ada).await;
     let timeline = channel.timeline().await.unwrap();
-    store.fail_applies(1);
+    store.fail_writes(1);
     store.fail_loads(2);
     channel.send("lost").await.unwrap_err();
     reaches(
@@ -103,9 +100,9 @@ async fn a_database_that_cannot_be_read_back_is_tried_until_it_can() {
 #[tokio::test]
 async fn a_client_whose_database_is_gone_can_be_closed() {
     let server = TestServer::new();
-    let store = Fickle::new(&MemoryStore::new());
+    let store = FailingStore::new(MemoryStore::new());
     let ada = server.client("ada").store(store.clone()).open().await.unwrap();
-    store.fail_applies(usize::MAX);
+    store.fail_writes(usize::MAX);
     store.fail_loads(usize::MAX);
     general(&ada).send("lost").await.unwrap_err();
     within("closing", ada.close()).await;
@@ -115,7 +112,7 @@ async fn a_client_whose_database_is_gone_can_be_closed() {
 #[tokio::test]
 async fn what_was_shown_before_a_failure_is_shown_after_it() {
     let server = TestServer::new();
-    let store = Fickle::new(&MemoryStore::new());
+    let store = FailingStore::new(MemoryStore::new());
     let ada = server.client("ada").store(store.clone()).open().await.unwrap();
     go_live(&ada).await;
     let channel = made(&ada).await;
@@ -130,7 +127,7 @@ async fn what_was_shown_before_a_failure_is_shown_after_it() {
         .unwrap();
     let before = (timeline.items(), thread.items(), list.items());
     assert_eq!((before.0.len(), before.1.len(), before.2.len()), (1, 1, 1));
-    store.fail_applies(1);
+    store.fail_writes(1);
     channel.send("lost").await.unwrap_err();
     reaches(&ada, |status| *status == SyncState::Live).await;
     assert_eq!((timeline.items(), thread.items(), list.items()), before);
@@ -139,7 +136,7 @@ async fn what_was_shown_before_a_failure_is_shown_after_it() {
 #[tokio::test]
 async fn what_was_written_all_the_same_is_shown_and_goes_out() {
     let server = TestServer::new();
-    let store = Fickle::new(&MemoryStore::new());
+    let store = FailingStore::new(MemoryStore::new());
     let ada = server.client("ada").store(store.clone()).open().await.unwrap();
     go_live(&ada).await;
     let channel = made(&ada).await;
@@ -164,7 +161,7 @@ async fn what_was_written_all_the_same_is_shown_and_goes_out() {
 #[tokio::test]
 async fn a_decision_that_was_written_without_anyone_knowing_ends_the_waiting() {
     let server = TestServer::new();
-    let store = Fickle::new(&MemoryStore::new());
+    let store = FailingStore::new(MemoryStore::new());
     let ada = server.client("ada").store(store.clone()).open().await.unwrap();
     go_live(&ada).await;
     let channel = made(&ada).await;
@@ -184,13 +181,13 @@ async fn a_decision_that_was_written_without_anyone_knowing_ends_the_waiting() {
 #[tokio::test]
 async fn a_panic_in_the_driver_is_told_of_and_what_was_queued_goes_out_all_the_same() {
     let server = TestServer::new();
-    let store = Fickle::new(&MemoryStore::new());
+    let store = FailingStore::new(MemoryStore::new());
     let ada = server.client("ada").store(store.clone()).open().await.unwrap();
     let mut notices = ada.notices();
     go_live(&ada).await;
     let channel = made(&ada).await;
     let timeline = channel.timeline().await.unwrap();
-    store.panic_after(1);
+    store.panic_after_writes(1);
     let error = channel.send("once").await.unwrap_err();
     assert_eq!(error.code(), "interrupted");
     assert!(error.is_retryable());

@@ -14,7 +14,6 @@ mod closing;
 mod converge;
 mod dropped;
 mod failing;
-mod fickle;
 mod fresh;
 mod offline;
 mod older;

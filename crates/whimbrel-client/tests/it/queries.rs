@@ -1,16 +1,13 @@
 //! Lists of channels by a query.
 
-use crate::{
-    fickle::Fickle,
-    support::{go_live, open, reaches, settled, within},
-};
+use crate::support::{go_live, open, reaches, settled, within};
 use futures_util::StreamExt;
 use whimbrel_client::{
     ChannelList, ChannelUpdate, Client, Filter, LoadState, NewChannel, Sort, SyncState, field,
 };
 use whimbrel_model::Custom;
 use whimbrel_store::MemoryStore;
-use whimbrel_testkit::server::TestServer;
+use whimbrel_testkit::{server::TestServer, store::FailingStore};
 
 async fn create(client: &Client, id: &str, name: &str, team: &str) {
     let new = NewChannel {
@@ -202,7 +199,7 @@ async fn a_query_that_is_none_says_where_and_why() {
 #[tokio::test]
 async fn lists_are_shown_again_after_the_database_failed() {
     let server = TestServer::new();
-    let store = Fickle::new(&MemoryStore::new());
+    let store = FailingStore::new(MemoryStore::new());
     let ada = server.client("ada").store(store.clone()).open().await.unwrap();
     create(&ada, "reef", "Reef", "red").await;
     go_live(&ada).await;

@@ -1,12 +1,10 @@
 //! What is on the screen is caught up first.
 
-use crate::{
-    fickle::Fickle,
-    support::{go_live, online, shows, texts, within},
-};
+use crate::support::{go_live, online, shows, texts, within};
 use whimbrel_client::{Channel, Client, EngineConfig};
+use whimbrel_model::{Change, StreamId};
 use whimbrel_store::MemoryStore;
-use whimbrel_testkit::server::TestServer;
+use whimbrel_testkit::{server::TestServer, store::FailingStore};
 
 fn channel(client: &Client, name: &str) -> Channel {
     client.channel(format!("messaging:{name}")).unwrap()
@@ -24,7 +22,7 @@ async fn a_channel_that_is_closed_again_waits_its_turn() {
         pulls: 1,
         ..EngineConfig::default()
     };
-    let store = Fickle::new(&MemoryStore::new());
+    let store = FailingStore::new(MemoryStore::new());
     let bob = server
         .client("bob")
         .store(store.clone())
@@ -40,13 +38,15 @@ async fn a_channel_that_is_closed_again_waits_its_turn() {
         let sent = channel(&ada, name).send("news").await.unwrap();
         within("the message", sent.settled()).await.unwrap();
     }
-    drop(store.followed());
+    let mut written = store.written();
     go_live(&bob).await;
     shows(&open, "the news", |items| texts(items) == ["news"]).await;
-    let order: Vec<String> = store
-        .followed()
-        .iter()
-        .map(|cid| cid.local_id().to_owned())
-        .collect();
+    let mut order = Vec::new();
+    while let Ok(delta) = written.try_recv() {
+        order.extend(delta.changes.into_iter().filter_map(|change| match change {
+            Change::Cursor(StreamId::Channel(cid), _) => Some(cid.local_id().to_owned()),
+            _ => None,
+        }));
+    }
     assert_eq!(order, ["m", "a", "z"]);
 }

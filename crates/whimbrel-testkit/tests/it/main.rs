@@ -13,6 +13,7 @@ mod network;
 mod proxy;
 mod server;
 mod sim;
+mod store;
 mod support;
 mod tamper;
 mod time;

@@ -4,84 +4,10 @@ use super::support::{
     Shown, World, all_sent, as_others_see_it, caught_up, go_live, go_offline, ids, lists, made, reef,
     send_many, settled, shows, up_to, within,
 };
-use async_trait::async_trait;
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
 use tokio::task::JoinSet;
-use whimbrel::{
-    Defaults, OlderEdge, SqliteStore,
-    model::{
-        ChannelId, ChannelSummary, Delta, Loaded, Member, Message, MessageId, MessagePage, MessageQuery,
-        Read, User, UserId,
-    },
-};
-use whimbrel_client::{PageCursor, Query, Store, StoreError};
-
-/// SQLite that fails so many of the next writes.
-#[derive(Debug)]
-struct Failing {
-    inner: SqliteStore,
-    left: Arc<AtomicUsize>,
-}
-
-#[async_trait]
-impl Store for Failing {
-    async fn load(&self) -> Result<Loaded, StoreError> {
-        self.inner.load().await
-    }
-
-    async fn apply(&self, delta: &Delta) -> Result<(), StoreError> {
-        let fails = self
-            .left
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        if fails.is_ok() {
-            return Err(StoreError::DiskFull);
-        }
-        self.inner.apply(delta).await
-    }
-
-    async fn channels(
-        &self,
-        query: &Query,
-        after: Option<&PageCursor>,
-        limit: usize,
-    ) -> Result<Vec<ChannelSummary>, StoreError> {
-        self.inner.channels(query, after, limit).await
-    }
-
-    async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {
-        self.inner.channel(cid).await
-    }
-
-    async fn members(&self, cid: &ChannelId) -> Result<Vec<Member>, StoreError> {
-        self.inner.members(cid).await
-    }
-
-    async fn reads(&self, cid: &ChannelId) -> Result<Vec<Read>, StoreError> {
-        self.inner.reads(cid).await
-    }
-
-    async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError> {
-        self.inner.messages(query).await
-    }
-
-    async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
-        self.inner.message(id).await
-    }
-
-    async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError> {
-        self.inner.users(users).await
-    }
-
-    async fn close(&self) {
-        self.inner.close().await;
-    }
-}
+use whimbrel::{Defaults, OlderEdge, SqliteStore};
+use whimbrel_client::{Query, Store};
+use whimbrel_testkit::store::FailingStore;
 
 #[tokio::test]
 async fn u06_a_database_error_does_not_freeze_the_channel_list() {
@@ -89,23 +15,14 @@ async fn u06_a_database_error_does_not_freeze_the_channel_list() {
     let (_a, ada) = world.online("ada").await;
     made(&ada).await;
     let device = world.device("bob").await;
-    let path: PathBuf = device.directory.path().join("bob.db");
-    let left = Arc::new(AtomicUsize::new(0));
-    let fails = left.clone();
-    let bob = device
-        .builder()
-        .open_store(|_| async move {
-            let inner = SqliteStore::open(path).await?;
-            Ok(Arc::new(Failing { inner, left: fails }) as Arc<dyn Store>)
-        })
-        .open()
-        .await
-        .unwrap();
+    let path = device.directory.path().join("bob.db");
+    let store = FailingStore::new(SqliteStore::open(path).await.unwrap());
+    let bob = device.builder().store(store.clone()).open().await.unwrap();
     go_live(&bob).await;
     caught_up(&bob).await;
     let list = bob.channels().await.unwrap();
     for round in 1..=3_u64 {
-        left.store(1, Ordering::SeqCst);
+        store.fail_writes(1);
         send_many(&ada, 0, 2).await;
         // Meanwhile the list can be read, and then it goes on by itself.
         assert_eq!(list.items().len(), 1);
