@@ -72,6 +72,7 @@ fn use_runs(runs: &RangeSet) {
     assert_runs(runs.as_slice());
     let ends = runs.as_slice().iter().flat_map(|run| [run.lo, run.hi]);
     let newest = ends.clone().max().unwrap_or(0);
+    assert_eq!(runs.has_gap(), runs.newest_gap(1).is_some());
     for head in [0, newest / 2, newest, newest + 1] {
         for Gap { lo, hi, .. } in runs.gaps(head) {
             assert!(1 <= lo && lo <= hi);
