@@ -6,7 +6,7 @@
 //! | to find | look in |
 //! |---|---|
 //! | the one entry point | [`State`] |
-//! | the messages of a channel or a thread | [`Timeline`], [`TimelineItem`], [`OlderEdge`] |
+//! | the messages of a channel or a thread | [`Timeline`], [`TimelineItem`], [`OlderEdge`], [`NewerEdge`] |
 //! | channels by a query, the usual list among them | [`ChannelList`], [`ChannelItem`], [`LoadState`] |
 //! | what is unread in all channels | [`Unread`], [`UnreadTotals`] |
 //! | the connection | [`SyncState`] |
@@ -32,7 +32,8 @@
 //! - All diffs of one cause arrive as one batch, and applied in order they rebuild exactly the list (C18).
 //! - A list of channels shows, of the channels up to where it was read, exactly those that its query wants of the
 //!   laid-over rows, in its order.
-//! - A row tells whether a gap lies before it (C14); [`OlderEdge`] tells what lies before the first.
+//! - A row tells whether a gap lies before it (C14); [`OlderEdge`] tells what lies before the first,
+//!   [`NewerEdge`] what lies after the last. A window in the past has rows of its span only, and every one of those.
 //! - What is unread is what the store counts past the read position, a waiting one included; the totals are its sums (E13).
 //! - A timeline or list that nobody holds is forgotten, and costs nothing.
 //! - Locks are held for one delta at most, never across an await.
@@ -54,6 +55,7 @@ mod thread_state;
 mod timeline;
 mod unread;
 mod users;
+mod windows;
 
 pub use channel_list::{Admission, ChannelItem, ChannelList, ChannelRow, LoadState};
 pub use channel_state::{Capability, ChannelCounts, ChannelFacts, ChannelState, MemberItem, Paging};
@@ -69,5 +71,6 @@ pub use query_channels_state::{ChannelsFacts, QueryChannelsState};
 pub use state::{Stale, State};
 pub use status::SyncState;
 pub use thread_state::{ThreadFacts, ThreadState};
-pub use timeline::{OlderEdge, Timeline, TimelineItem};
+pub use timeline::{NewerEdge, OlderEdge, Timeline, TimelineItem};
 pub use unread::{Unread, UnreadTotals};
+pub use windows::{StateConfig, Windows};

@@ -1,19 +1,21 @@
 mod objects;
+mod timelines;
 
 use crate::{
-    ChannelList, ChannelRow, Diffs, Freshness, Items, OutboxSummary, Reach, Source, SyncState, Timeline,
-    Unread, channel_list, outbox::Outbox, timeline, unread, users::Users,
+    ChannelList, ChannelRow, Diffs, Freshness, Items, OutboxSummary, Reach, Source, StateConfig,
+    SyncState, Unread, channel_list, outbox::Outbox, unread, users::Users,
 };
 use eyeball::{SharedObservable, Subscriber};
 use objects::Objects;
+use timelines::Timelines;
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 use whimbrel_model::{
-    Change, ChannelId, ChannelSummary, Delta, MessagePage, MessageQuery, MessageScope, Op, OutboxItem, Row,
-    StreamId, Timestamp, User, UserId, limits,
+    Change, ChannelId, ChannelSummary, Delta, MessageQuery, Op, OutboxItem, Row,
+    StreamId, Timestamp, User, UserId,
 };
 use whimbrel_query::Query;
 
@@ -47,7 +49,7 @@ struct Shared {
 struct Inner {
     outbox: Outbox,
     users: Users,
-    timelines: HashMap<(ChannelId, MessageScope), Weak<timeline::Shared>>,
+    timelines: Timelines,
     channels: Vec<Weak<channel_list::Shared>>,
     unread: Weak<unread::Shared>,
     objects: Objects,
@@ -57,13 +59,13 @@ impl State {
     /// Creates the state of `me`, with what its store holds in the outbox.
     #[must_use]
     pub fn new(me: UserId, outbox: Vec<OutboxItem>) -> Self {
-        Self::with_attention_after(me, outbox, limits::ATTENTION_AFTER)
+        Self::with_config(me, outbox, StateConfig::default())
     }
 
-    /// Creates a state that counts an operation as needing attention after so many failures.
+    /// Creates a state with bounds other than the usual ones.
     #[must_use]
-    pub fn with_attention_after(me: UserId, outbox: Vec<OutboxItem>, failures: u32) -> Self {
-        let outbox = Outbox::new(outbox, failures);
+    pub fn with_config(me: UserId, outbox: Vec<OutboxItem>, config: StateConfig) -> Self {
+        let outbox = Outbox::new(outbox, config.attention_after);
         Self(Arc::new(Shared {
             me,
             status: SharedObservable::default(),
@@ -71,6 +73,7 @@ impl State {
             outbox: outbox.summary().clone(),
             inner: Mutex::new(Inner {
                 outbox,
+                timelines: Timelines::new(config.windows),
                 ..Inner::default()
             }),
         }))
@@ -87,7 +90,7 @@ impl State {
         let mut inner = lock(&self.0.inner);
         let ops = inner.outbox.reduce(delta);
         let mut stale = Stale::default();
-        for timeline in inner.timelines() {
+        for timeline in inner.timelines.all() {
             let query = timeline.change(|window| window.reduce(delta, &ops, &inner.outbox));
             stale.messages.extend(query);
         }
@@ -106,44 +109,6 @@ impl State {
         }
         inner.settle_objects(&self.0.me);
         stale
-    }
-
-    /// Opens the timeline of a channel or a thread with its newest page, or returns the one that is open already.
-    #[must_use = "a timeline that nobody holds is forgotten"]
-    pub fn open_timeline(&self, cid: ChannelId, scope: MessageScope, page: MessagePage) -> Timeline {
-        let mut inner = lock(&self.0.inner);
-        let key = (cid, scope);
-        if let Some(open) = inner.timeline(&key) {
-            return open;
-        }
-        let timeline = Timeline::new(key.0.clone(), scope, self.0.me.clone(), page, &inner.outbox);
-        inner.timelines.insert(key, Arc::downgrade(&timeline.0));
-        timeline
-    }
-
-    /// Returns the timeline, if it is open.
-    #[must_use]
-    pub fn timeline(&self, cid: &ChannelId, scope: MessageScope) -> Option<Timeline> {
-        lock(&self.0.inner).timeline(&(cid.clone(), scope))
-    }
-
-    /// Adds older messages to an open timeline: the page that answers [`Timeline::older`]. From then on the timeline
-    /// keeps as many messages as it has now.
-    pub fn extend_timeline(&self, cid: &ChannelId, scope: MessageScope, older: MessagePage) {
-        let mut inner = lock(&self.0.inner);
-        if let Some(timeline) = inner.timeline(&(cid.clone(), scope)) {
-            timeline.change(|window| window.extend(older, &inner.outbox));
-        }
-        inner.settle_objects(&self.0.me);
-    }
-
-    /// Puts messages that were read again: `page` answers `query`, one of [`Stale::messages`].
-    pub fn put_messages(&self, query: &MessageQuery, page: MessagePage) {
-        let mut inner = lock(&self.0.inner);
-        if let Some(timeline) = inner.timeline(&(query.cid.clone(), query.scope)) {
-            timeline.change(|window| window.put(page, &inner.outbox));
-        }
-        inner.settle_objects(&self.0.me);
     }
 
     /// Opens the list of a query of channels, with nothing loaded yet, or returns the one that is open already.
@@ -264,7 +229,7 @@ impl State {
     /// each channel is.
     pub fn set_freshness(&self, as_of: Option<Timestamp>, live: bool, reach: impl Fn(&ChannelId) -> Reach) {
         let mut inner = lock(&self.0.inner);
-        for timeline in inner.timelines() {
+        for timeline in inner.timelines.all() {
             timeline.set_freshness(as_of, reach(timeline.cid()));
         }
         for list in inner.channel_lists() {
@@ -334,20 +299,6 @@ impl fmt::Debug for State {
 }
 
 impl Inner {
-    fn timeline(&self, key: &(ChannelId, MessageScope)) -> Option<Timeline> {
-        self.timelines.get(key)?.upgrade().map(Timeline)
-    }
-
-    /// Returns the open timelines, and forgets those that nobody holds any more.
-    fn timelines(&mut self) -> Vec<Timeline> {
-        self.timelines.retain(|_, timeline| timeline.strong_count() > 0);
-        self.timelines
-            .values()
-            .filter_map(Weak::upgrade)
-            .map(Timeline)
-            .collect()
-    }
-
     /// Returns the open lists of channels, and forgets those that nobody holds any more.
     fn channel_lists(&mut self) -> Vec<ChannelList> {
         self.channels.retain(|list| list.strong_count() > 0);

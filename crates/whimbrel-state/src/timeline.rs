@@ -51,7 +51,19 @@ pub enum OlderEdge {
     OnServer,
 }
 
-/// The newest messages of a channel or of a thread, kept up to date while a handle or a [`Diffs`] of it lives.
+/// What lies after the newest accepted row of a timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewerEdge {
+    /// Nothing: new messages appear as they come, and waiting ones stand at the end.
+    Newest,
+    /// Newer rows, on this device: load them.
+    OnDisk,
+    /// A gap: what is newer has to be fetched from the server.
+    OnServer,
+}
+
+/// Messages of a channel or of a thread, kept up to date while a handle or a [`Diffs`] of it lives: the newest, or a window
+/// in the past, to which neither new messages nor waiting ones are added before it was extended to the newest.
 ///
 /// Accepted messages by `seq`, then waiting and rejected ones by outbox position. Cloning it gives another handle to the
 /// same list.
@@ -63,6 +75,7 @@ pub(crate) struct Shared {
     pub(crate) scope: MessageScope,
     pub(crate) window: Mutex<Window>,
     pub(crate) edge: SharedObservable<OlderEdge>,
+    pub(crate) newer_edge: SharedObservable<NewerEdge>,
     pub(crate) freshness: SharedObservable<Freshness>,
 }
 
@@ -103,6 +116,23 @@ impl Timeline {
         self.0.edge.subscribe()
     }
 
+    /// Returns what lies after the newest accepted row.
+    #[must_use]
+    pub fn newer_edge(&self) -> NewerEdge {
+        self.0.newer_edge.get()
+    }
+
+    /// Returns a reader of [`Timeline::newer_edge`]. Its changes come after the diffs of the same cause.
+    pub fn subscribe_newer_edge(&self) -> Subscriber<NewerEdge> {
+        self.0.newer_edge.subscribe()
+    }
+
+    /// Returns whether it reaches the newest message, so that new ones appear in it.
+    #[must_use]
+    pub fn is_at_newest(&self) -> bool {
+        self.newer_edge() == NewerEdge::Newest
+    }
+
     /// Returns how fresh it is, and whether messages of the channel are missing on this device.
     #[must_use]
     pub fn freshness(&self) -> Freshness {
@@ -114,8 +144,8 @@ impl Timeline {
         self.0.freshness.subscribe()
     }
 
-    /// Returns what to read from the store for [`State::extend_timeline`](crate::State::extend_timeline): up to `limit`
-    /// messages before the oldest accepted row.
+    /// Returns what to read from the store for [`State::extend_older`](crate::State::extend_older): up to `limit` messages
+    /// before the oldest accepted row.
     #[must_use]
     pub fn older(&self, limit: usize) -> MessageQuery {
         MessageQuery {
@@ -124,6 +154,47 @@ impl Timeline {
             from: self.oldest().map_or(HistoryFrom::Newest, HistoryFrom::Before),
             limit,
         }
+    }
+
+    /// Returns what to read from the store for [`State::extend_newer`](crate::State::extend_newer): up to `limit` messages after
+    /// those that are taken in. Of one that reaches the newest: nothing.
+    #[must_use]
+    pub fn newer(&self, limit: usize) -> MessageQuery {
+        MessageQuery {
+            cid: self.0.cid.clone(),
+            scope: self.0.scope,
+            from: HistoryFrom::After(self.span().1),
+            limit,
+        }
+    }
+
+    /// Returns what to read from the store for [`State::put_messages`](crate::State::put_messages) to have every row again, and
+    /// up to `more` that came meanwhile.
+    #[must_use]
+    pub fn again(&self, more: usize) -> MessageQuery {
+        let (low, high) = self.span();
+        MessageQuery {
+            cid: self.0.cid.clone(),
+            scope: self.0.scope,
+            from: match high {
+                u64::MAX => HistoryFrom::Newest,
+                _ => HistoryFrom::After(low.saturating_sub(1)),
+            },
+            limit: self.items().len() + more,
+        }
+    }
+
+    /// Returns the lowest and the highest `seq` that is taken in. 0: it goes to the beginning of what is on the device,
+    /// [`u64::MAX`]: it reaches the newest.
+    #[must_use]
+    pub fn span(&self) -> (u64, u64) {
+        lock(&self.0.window).span()
+    }
+
+    /// Returns the `seq` of the newest accepted row.
+    #[must_use]
+    pub fn newest(&self) -> Option<u64> {
+        lock(&self.0.window).newest()
     }
 
     /// Returns the `seq` of the oldest accepted row.
@@ -136,15 +207,17 @@ impl Timeline {
         cid: ChannelId,
         scope: MessageScope,
         me: UserId,
+        rows: usize,
         page: MessagePage,
         outbox: &Outbox,
     ) -> Self {
-        let mut window = Window::new(cid.clone(), scope, me);
-        window.open(page, outbox);
+        let mut window = Window::new(cid.clone(), scope, me, rows);
+        window.show(page, outbox);
         Self(Arc::new(Shared {
             cid,
             scope,
             edge: SharedObservable::new(window.edge()),
+            newer_edge: SharedObservable::new(window.newer_edge()),
             freshness: SharedObservable::default(),
             window: Mutex::new(window),
         }))
@@ -167,11 +240,12 @@ impl Timeline {
         });
     }
 
-    /// Changes the window, then tells of the edge.
+    /// Changes the window, then tells of the edges.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Window) -> T) -> T {
         let mut window = lock(&self.0.window);
         let result = change(&mut window);
         self.0.edge.set_if_not_eq(window.edge());
+        self.0.newer_edge.set_if_not_eq(window.newer_edge());
         result
     }
 }

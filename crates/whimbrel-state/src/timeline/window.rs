@@ -2,7 +2,7 @@
 
 use super::gaps::{gap_before, mark_gap, mark_gaps};
 use crate::{
-    OlderEdge, TimelineItem,
+    NewerEdge, OlderEdge, TimelineItem,
     list::{Diffs, Items, Sorted},
     outbox::Outbox,
 };
@@ -12,11 +12,8 @@ use whimbrel_model::{
     OutboxItem, RangeSet, Reaction, Row, StreamId, UserId, overlay,
 };
 
-/// Accepted rows that a timeline keeps in memory by itself: some twenty screens. What the user loads beyond is kept too.
-const TARGET: usize = 500;
-
-/// Accepted rows over the target before the oldest are dropped: one page, so that it happens once a page.
-const SLACK: usize = whimbrel_model::limits::PAGE_ROWS;
+/// Accepted rows over the target before the oldest are dropped, so that it does not happen with each message.
+const SLACK: usize = 30;
 
 /// Where a row stands: accepted ones by `seq`, then the others by outbox position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,7 +43,13 @@ pub(crate) struct Window {
     stored: usize,
     /// The lowest `seq` that is taken in: lower ones are on disk only. 0: all of the scope are here.
     low: u64,
+    /// The highest `seq` that is taken in: the window is somewhere in the past, and what is newer, waiting rows too, is not
+    /// shown. [`u64::MAX`]: it reaches the newest.
+    high: u64,
+    /// Accepted rows that are kept.
     target: usize,
+    /// The target of a window in which the user has loaded nothing.
+    rows: usize,
     ranges: RangeSet,
     list: Sorted<Place, TimelineItem>,
 }
@@ -68,7 +71,7 @@ impl Touched {
 }
 
 impl Window {
-    pub(crate) fn new(cid: ChannelId, scope: MessageScope, me: UserId) -> Self {
+    pub(crate) fn new(cid: ChannelId, scope: MessageScope, me: UserId, rows: usize) -> Self {
         Self {
             cid,
             scope,
@@ -76,7 +79,9 @@ impl Window {
             entries: HashMap::new(),
             stored: 0,
             low: 0,
-            target: TARGET,
+            high: u64::MAX,
+            target: rows,
+            rows,
             ranges: RangeSet::default(),
             list: Sorted::default(),
         }
@@ -101,42 +106,103 @@ impl Window {
         }
     }
 
+    /// Returns the `seq` of the newest accepted row.
+    pub(crate) fn newest(&self) -> Option<u64> {
+        let accepted = self.list.lower_bound(&Place::Waiting(0));
+        match self.list.keys().get(accepted.checked_sub(1)?) {
+            Some(Place::Accepted(seq)) => Some(*seq),
+            _ => None,
+        }
+    }
+
+    /// Returns the lowest and the highest `seq` that is taken in.
+    pub(crate) const fn span(&self) -> (u64, u64) {
+        (self.low, self.high)
+    }
+
     pub(crate) fn edge(&self) -> OlderEdge {
-        if self.low > 0 {
-            return OlderEdge::OnDisk;
+        let before = self.oldest().map(|oldest| oldest - 1);
+        match before {
+            // Older rows may be on disk beyond a gap: it is the gap that comes first.
+            Some(before) if self.low > 0 && !self.ranges.covers(before, before) => OlderEdge::OnServer,
+            _ if self.low > 0 => OlderEdge::OnDisk,
+            before if self.ranges.covers(1, before.unwrap_or_else(|| self.known())) => OlderEdge::Start,
+            _ => OlderEdge::OnServer,
         }
-        let newest = self.ranges.as_slice().last().map_or(0, |range| range.hi);
-        let before = self.oldest().map_or(newest, |oldest| oldest - 1);
-        if self.ranges.covers(1, before) {
-            OlderEdge::Start
+    }
+
+    pub(crate) fn newer_edge(&self) -> NewerEdge {
+        if self.high == u64::MAX {
+            return NewerEdge::Newest;
+        }
+        if self.ranges.covers(self.high + 1, self.high + 1) {
+            NewerEdge::OnDisk
         } else {
-            OlderEdge::OnServer
+            NewerEdge::OnServer
         }
+    }
+
+    /// Returns the newest `seq` of the channel that is on the device.
+    fn known(&self) -> u64 {
+        self.ranges.as_slice().last().map_or(0, |range| range.hi)
     }
 
     /// Returns whether every message of the channel up to the newest known is on the device, and kept up to date.
     pub(crate) fn is_complete(&self) -> bool {
-        let newest = self.ranges.as_slice().last().map_or(0, |range| range.hi);
-        self.ranges.is_fresh(1, newest)
+        self.ranges.is_fresh(1, self.known())
     }
 
-    /// Returns whether every message between the oldest accepted row and the newest known is on the device, and kept up to
-    /// date.
+    /// Returns whether every message between the oldest accepted row and the newest known (of a window in the past: the newest
+    /// row) is on the device, and kept up to date.
     pub(crate) fn is_without_gap(&self) -> bool {
-        let newest = self.ranges.as_slice().last().map_or(0, |range| range.hi);
+        let newest = self.known().min(self.high);
         self.oldest()
             .is_none_or(|oldest| self.ranges.is_fresh(oldest, newest))
     }
 
-    /// Shows the newest page of the store, and what waits in the outbox.
-    pub(crate) fn open(&mut self, page: MessagePage, outbox: &Outbox) {
-        let waiting = outbox.of(Some(&self.cid)).filter_map(|item| item.op.message());
-        self.take_older(page, waiting.collect(), outbox);
+    /// Shows a page of the store and nothing else; and what waits in the outbox, if nothing newer than the page is there.
+    pub(crate) fn show(&mut self, page: MessagePage, outbox: &Outbox) {
+        let before = self.ranges.clone();
+        let mut touched: Vec<_> = self.entries.keys().copied().collect();
+        self.forget();
+        self.target = self.rows;
+        if let (true, Some(newest)) = (page.has_newer, page.messages.last()) {
+            self.high = newest.seq;
+        } else {
+            touched.extend(self.waiting(outbox));
+        }
+        self.take_older(page, touched, &before, outbox);
     }
 
     /// Adds the page that comes before the oldest row.
-    pub(crate) fn extend(&mut self, page: MessagePage, outbox: &Outbox) {
-        self.take_older(page, Vec::new(), outbox);
+    pub(crate) fn extend_older(&mut self, page: MessagePage, outbox: &Outbox) {
+        let before = self.ranges.clone();
+        self.take_older(page, Vec::new(), &before, outbox);
+    }
+
+    /// Adds the page that comes after the newest row of a window in the past. With the last one it reaches the newest.
+    pub(crate) fn extend_newer(&mut self, page: MessagePage, outbox: &Outbox) {
+        let before = self.ranges.clone();
+        if self.high == u64::MAX {
+            return;
+        }
+        let mut waiting = Vec::new();
+        if page.has_newer {
+            self.high = page.messages.last().map_or(self.high, |newest| newest.seq);
+        } else {
+            self.high = u64::MAX;
+            waiting = self.waiting(outbox);
+        }
+        let mut touched = self.take_page(page);
+        touched.append(&mut waiting);
+        self.target = self.target.max(self.stored);
+        self.settle(touched, &before, outbox);
+    }
+
+    /// Returns the messages of the channel of which something waits in the outbox.
+    fn waiting(&self, outbox: &Outbox) -> Vec<MessageId> {
+        let items = outbox.of(Some(&self.cid));
+        items.filter_map(|item| item.op.message()).collect()
     }
 
     /// Replaces what is known of the page's messages by what the store says.
@@ -176,6 +242,7 @@ impl Window {
                 Change::Rebase(StreamId::Channel(cid)) if *cid == self.cid => {
                     full_from = None;
                     touched.messages.extend(self.entries.keys());
+                    touched.messages.extend(self.waiting(outbox));
                     self.forget();
                 }
                 _ => {}
@@ -187,8 +254,13 @@ impl Window {
         touched.incomplete.and_then(|(lo, hi)| self.query(lo, hi))
     }
 
-    fn take_older(&mut self, page: MessagePage, mut touched: Vec<MessageId>, outbox: &Outbox) {
-        let before = self.ranges.clone();
+    fn take_older(
+        &mut self,
+        page: MessagePage,
+        mut touched: Vec<MessageId>,
+        before: &RangeSet,
+        outbox: &Outbox,
+    ) {
         match page.messages.first() {
             _ if !page.has_older => self.low = 0,
             Some(oldest) => self.low = oldest.seq,
@@ -197,7 +269,7 @@ impl Window {
         // The newest first: each goes to the front of the list, which is cheap at any length.
         touched.extend(self.take_page(page).into_iter().rev());
         self.target = self.target.max(self.stored);
-        self.settle(touched, &before, outbox);
+        self.settle(touched, before, outbox);
     }
 
     /// Takes in what the store says, and returns the messages to compute again.
@@ -273,11 +345,12 @@ impl Window {
         }
         self.stored = 0;
         self.low = 0;
+        self.high = u64::MAX;
     }
 
     /// Returns whether a stored row belongs in the window.
     fn admits(&self, row: &Message) -> bool {
-        row.seq >= self.low.max(1) && stands_in(self.scope, &self.cid, row)
+        (self.low.max(1)..=self.high).contains(&row.seq) && stands_in(self.scope, &self.cid, row)
     }
 
     /// Returns the query for the rows of `lo..=hi`.
@@ -313,6 +386,7 @@ impl Window {
             let entry = self.entries.entry(id).or_default();
             let shown = show(entry, outbox.about(id), &self.me)
                 .filter(|(_, item)| stands_in(self.scope, &self.cid, &item.view.message))
+                .filter(|(place, _)| self.high == u64::MAX || matches!(place, Place::Accepted(_)))
                 .map(|(place, mut item)| {
                     item.gap_before = gap_before(&batch, &self.ranges, place);
                     (place, item)

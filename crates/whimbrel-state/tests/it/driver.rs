@@ -2,7 +2,7 @@
 
 use crate::disk::{Disk, user};
 use futures_util::{FutureExt, StreamExt};
-use whimbrel_model::{Change, ChannelId, Delta, MessageQuery, MessageScope, OpId, OutboxItem, HistoryFrom};
+use whimbrel_model::{Change, ChannelId, Delta, HistoryFrom, MessageQuery, MessageScope, OpId, OutboxItem};
 use whimbrel_query::Query;
 use whimbrel_state::{
     ChannelItem, ChannelList, Diffs, Items, State, Timeline, TimelineItem, Unread, UnreadTotals, VectorDiff,
@@ -69,7 +69,7 @@ impl Driver {
 
     pub(crate) fn extend(&self, timeline: &Timeline, limit: usize) {
         let page = self.disk.messages(&timeline.older(limit));
-        self.state.extend_timeline(timeline.cid(), timeline.scope(), page);
+        self.state.extend_older(timeline, page);
     }
 
     pub(crate) fn open_channels(&self, limit: usize) -> ChannelList {

@@ -8,7 +8,7 @@ use futures_util::{FutureExt, StreamExt};
 use whimbrel_model::{
     Change, Code, Custom, Delta, Op, OutboxItem, OutboxStatus, Rejection, Row, StreamId, User,
 };
-use whimbrel_state::{OutboxSummary, State, SyncState};
+use whimbrel_state::{OutboxSummary, State, SyncState, StateConfig};
 
 fn profile(id: &str, name: &str, ver: u64) -> User {
     User {
@@ -82,7 +82,11 @@ fn what_failed_often_is_counted_while_it_waits() {
         failures: 3,
         ..queued(1, send(1, &cid("a")))
     };
-    let state = State::with_attention_after(user("ada"), vec![failed.clone()], 3);
+    let config = StateConfig {
+        attention_after: 3,
+        ..StateConfig::default()
+    };
+    let state = State::with_config(user("ada"), vec![failed.clone()], config);
     assert_eq!(state.outbox_summary().attention, 1);
     assert_eq!(
         State::new(user("ada"), vec![failed.clone()])
