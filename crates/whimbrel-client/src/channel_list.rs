@@ -106,11 +106,15 @@ impl QueryChannels {
     }
 
     async fn open(self) -> Result<ChannelList, Error> {
-        let joined = (!self.filter.uses("joined")).then(|| field("joined").eq(true));
-        let filter = Filter::and([self.filter].into_iter().chain(joined));
-        let query = Query::new(&Endpoint::CHANNELS, filter, self.sort)?;
-        self.client.open_channels(query).await
+        self.client.open_channels(query_of(self.filter, self.sort)?).await
     }
+}
+
+/// Returns the query of a filter and an order: of the account's channels, unless the filter says something of `joined`.
+pub(crate) fn query_of(filter: Filter, sort: Sort) -> Result<Query, Error> {
+    let joined = (!filter.uses("joined")).then(|| field("joined").eq(true));
+    let filter = Filter::and([filter].into_iter().chain(joined));
+    Ok(Query::new(&Endpoint::CHANNELS, filter, sort)?)
 }
 
 impl IntoFuture for QueryChannels {

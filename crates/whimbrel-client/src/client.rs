@@ -373,6 +373,10 @@ impl Client {
         Ok(Timeline::new(list, self.clone()))
     }
 
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
     pub(crate) fn commands(&self) -> &Commands {
         &self.0.commands
     }

@@ -1,6 +1,6 @@
 //! What handles ask of the driver.
 
-use crate::{Error, Queued, explain::Facts, queued::Settled};
+use crate::{Error, Queued, explain::Facts, queued::Settled, state_objects::OpenObject};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use whimbrel_model::{ChannelId, Cursor, Gap, MessageBody, MessageScope, Op, OpId};
@@ -87,6 +87,7 @@ pub(crate) enum Command {
         scope: MessageScope,
         reply: Reply<Timeline>,
     },
+    OpenObject(OpenObject),
     LoadOlder {
         timeline: Timeline,
         limit: usize,

@@ -4,6 +4,7 @@ mod act;
 mod asked;
 mod behind;
 mod lists;
+mod objects;
 mod older;
 mod questions;
 mod recover;

@@ -28,6 +28,7 @@ mod link;
 mod new_message;
 mod notice;
 mod queued;
+mod state_objects;
 mod timeline;
 mod token;
 mod unread;
@@ -44,6 +45,7 @@ pub use eyeball::Subscriber as Watch;
 pub use new_message::NewMessage;
 pub use notice::Notice;
 pub use queued::{Queued, Sent};
+pub use state_objects::{ChannelState, GlobalState, QueryChannelsAsState, QueryChannelsState, ThreadState};
 pub use timeline::Timeline;
 pub use token::{Token, TokenError, TokenProvider};
 pub use unread::{LeftOut, MarkUnreadError, UnreadExplanation};
@@ -51,8 +53,8 @@ pub use whimbrel_model as model;
 pub use whimbrel_query as query;
 pub use whimbrel_query::{Filter, PageCursor, Query, QueryError, Sort, field};
 pub use whimbrel_state::{
-    ChannelItem, Diffs, Freshness, Items, LoadState, OlderEdge, OutboxSummary, Source, SyncState,
-    TimelineItem, Unread, UnreadTotals, VectorDiff,
+    Admission, Capability, ChannelCounts, ChannelFacts, ChannelItem, ChannelsFacts, Content, Currency, Diffs, Freshness, GlobalFacts, Initialization, Items, LoadState, MemberItem, OlderEdge, OutboxSummary, Paging, Part, Source, SyncState,
+    ThreadFacts, TimelineItem, Unread, UnreadTotals, VectorDiff,
 };
 pub use whimbrel_store::{Recovery, Store, StoreError};
 pub use whimbrel_sync::{AskError, EngineConfig, FullJitter, RetryPolicy};

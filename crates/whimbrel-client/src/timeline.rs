@@ -17,6 +17,10 @@ impl Timeline {
         Self { list, client }
     }
 
+    pub(crate) const fn list(&self) -> &whimbrel_state::Timeline {
+        &self.list
+    }
+
     /// Returns the channel.
     #[must_use]
     pub fn cid(&self) -> &ChannelId {

@@ -51,6 +51,13 @@ impl Lookups {
             .map(|(id, _)| *id)
     }
 
+    /// Lets all be read from the store again. What is shown stays until then.
+    pub(crate) fn forget(&mut self) {
+        self.wanted
+            .values_mut()
+            .for_each(|stored| *stored = Stored::Unread);
+    }
+
     /// Puts a message that was read from the store.
     pub(crate) fn put(&mut self, id: MessageId, message: Option<&Message>, outbox: &Outbox) {
         if let Some(stored) = self.wanted.get_mut(&id) {

@@ -27,6 +27,9 @@ impl Driver {
             }
             self.act(effects);
             self.finish_older().await;
+            if let Err(error) = self.look_up().await {
+                self.give_up(error);
+            }
         }
         self.publish_status();
         self.publish_freshness();

@@ -26,10 +26,10 @@ impl Driver {
         if !list.has_more() {
             return Ok(());
         }
-        list.set_loading_more(true);
+        self.parts.state.set_loading_more(list, true);
         let loaded = self.extend_channels(list, limit).await;
         if loaded.is_err() {
-            list.set_loading_more(false);
+            self.parts.state.set_loading_more(list, false);
         }
         loaded
     }
@@ -64,7 +64,7 @@ impl Driver {
         }
     }
 
-    async fn extend_channels(&self, list: &ChannelList, limit: usize) -> Result<(), Error> {
+    pub(super) async fn extend_channels(&self, list: &ChannelList, limit: usize) -> Result<(), Error> {
         let store = &self.parts.store;
         let after = list.next_page();
         let more = limit.saturating_add(1);

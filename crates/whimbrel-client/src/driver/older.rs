@@ -36,6 +36,7 @@ impl Driver {
             Command::OpenTimeline { cid, scope, reply } => {
                 drop(reply.send(self.open_timeline(cid, scope).await));
             }
+            Command::OpenObject(open) => self.open_object(open).await,
             Command::LoadOlder {
                 timeline,
                 limit,
@@ -71,7 +72,7 @@ impl Driver {
         }
     }
 
-    async fn open_timeline(&mut self, cid: ChannelId, scope: MessageScope) -> Result<Timeline, Error> {
+    pub(super) async fn open_timeline(&mut self, cid: ChannelId, scope: MessageScope) -> Result<Timeline, Error> {
         self.forget_closed();
         self.engine.set_visible(&cid, true);
         self.opened.insert((cid.clone(), scope));
@@ -158,7 +159,7 @@ impl Driver {
     }
 
     /// Reads the part of `query` that is up to date on disk. Nothing there: returns from where to ask the server.
-    async fn older_on_disk(&self, query: &MessageQuery) -> Result<ControlFlow<MessagePage, u64>, Error> {
+    pub(super) async fn older_on_disk(&self, query: &MessageQuery) -> Result<ControlFlow<MessagePage, u64>, Error> {
         let mut page = self.parts.store.messages(query).await?;
         let (HistoryFrom::Before(before), MessageScope::Channel) = (query.from, query.scope) else {
             // A thread's replies are spread over the channel: what is on the device is what can be shown.
@@ -184,7 +185,7 @@ impl Driver {
         Ok(())
     }
 
-    fn extend(&self, query: &MessageQuery, page: MessagePage) {
+    pub(super) fn extend(&self, query: &MessageQuery, page: MessagePage) {
         self.parts.state.extend_timeline(&query.cid, query.scope, page);
     }
 

@@ -130,6 +130,7 @@ impl Driver {
         if state.unread().is_some() {
             self.count_unread().await?;
         }
+        self.show_objects_again().await?;
         Ok(())
     }
 }

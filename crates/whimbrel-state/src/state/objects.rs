@@ -3,7 +3,7 @@
 use super::{Inner, State, lock};
 use crate::{
     Admission, ChannelList, ChannelState, GlobalState, QueryChannelsState, Reach, SyncState, ThreadState,
-    Timeline, Unread, channel_state, global_state, query_channels_state, thread_state,
+    Timeline, Unread, channel_state, global_state, lookups::Lookups, query_channels_state, thread_state,
 };
 use std::{
     collections::{BTreeSet, HashMap},
@@ -164,22 +164,35 @@ impl State {
         lock(&self.0.inner).objects.channel(cid)
     }
 
-    /// Opens the object of a thread over its open timeline, or returns the one that is open already. Nothing: it is not the
-    /// timeline of a thread.
+    /// Opens the object of the thread of `parent` over its open timeline, or returns the one that is open already. How far it
+    /// was read is to be put next: [`State::put_thread_reads`].
     #[must_use = "an object that nobody holds is forgotten"]
-    pub fn open_thread_state(&self, timeline: &Timeline) -> Option<ThreadState> {
-        let MessageScope::Thread(parent) = timeline.scope() else {
-            return None;
-        };
+    pub fn open_thread_state(&self, timeline: &Timeline, parent: MessageId) -> ThreadState {
         let mut inner = lock(&self.0.inner);
         let key = (timeline.cid().clone(), parent);
         if let Some(open) = inner.objects.thread(&key) {
-            return Some(open);
+            return open;
         }
         let thread = ThreadState::new(parent, timeline.clone(), self.0.me.clone());
         inner.objects.threads.insert(key, Arc::downgrade(&thread.0));
         inner.settle_objects(&self.0.me);
-        Some(thread)
+        thread
+    }
+
+    /// Returns the channels of which an object is open.
+    #[must_use]
+    pub fn open_channel_states(&self) -> Vec<ChannelId> {
+        let open = lock(&self.0.inner).objects.channels();
+        open.iter().map(|channel| channel.cid().clone()).collect()
+    }
+
+    /// Returns the threads of which an object is open, by channel and parent.
+    #[must_use]
+    pub fn open_thread_states(&self) -> Vec<(ChannelId, MessageId)> {
+        let open = lock(&self.0.inner).objects.threads();
+        let keys = open.iter();
+        keys.map(|thread| (thread.cid().clone(), thread.parent_id()))
+            .collect()
     }
 
     /// Opens an object of a list of channels.
@@ -243,6 +256,17 @@ impl State {
             thread.lookups(|lookups| wanted.extend(lookups.unread()));
         }
         wanted.into_iter().collect()
+    }
+
+    /// Lets every message that an open object needs be read from the store again.
+    pub fn forget_messages(&self) {
+        let mut inner = lock(&self.0.inner);
+        for channel in inner.objects.channels() {
+            channel.lookups(Lookups::forget);
+        }
+        for thread in inner.objects.threads() {
+            thread.lookups(Lookups::forget);
+        }
     }
 
     /// Puts one of [`State::wanted_messages`]. Absent: it is not on this device.

@@ -1,0 +1,41 @@
+//! What is asked of the driver to open an object.
+
+use crate::command::Reply;
+use std::{fmt, sync::Arc};
+use whimbrel_model::{ChannelId, MessageId};
+use whimbrel_query::Query;
+use whimbrel_state::{Admission, ChannelState, GlobalState, QueryChannelsState, ThreadState};
+
+pub(crate) enum OpenObject {
+    Channel {
+        cid: ChannelId,
+        limit: usize,
+        reply: Reply<ChannelState>,
+    },
+    Thread {
+        cid: ChannelId,
+        parent: MessageId,
+        limit: usize,
+        reply: Reply<ThreadState>,
+    },
+    Channels {
+        query: Query,
+        limit: usize,
+        admission: Option<Arc<dyn Admission>>,
+        reply: Reply<QueryChannelsState>,
+    },
+    Global {
+        reply: Reply<GlobalState>,
+    },
+}
+
+impl fmt::Debug for OpenObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Channel { .. } => "Channel",
+            Self::Thread { .. } => "Thread",
+            Self::Channels { .. } => "Channels",
+            Self::Global { .. } => "Global",
+        })
+    }
+}
