@@ -84,6 +84,10 @@ fn no_cursor() -> QueryError {
 fn read(text: &str) -> Option<PageCursor> {
     let text = text.strip_prefix(FORM)?;
     let (hash, hex) = text.split_at_checked(HASH)?;
+    // The standard library takes a sign too.
+    if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
     let bytes = (0..hex.len())
         .step_by(2)
         .map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok());

@@ -87,8 +87,15 @@ impl fmt::Debug for Endpoint {
 
 impl Endpoint {
     /// Every endpoint, in the order of the documents.
-    pub const ALL: &'static [&'static Self] =
-        &[&Self::CHANNELS, &Self::MEMBERS, &Self::USERS, &Self::MESSAGES];
+    pub const ALL: &'static [&'static Self] = &[
+        &Self::CHANNELS,
+        &Self::MEMBERS,
+        &Self::USERS,
+        &Self::MESSAGES,
+        &Self::REACTIONS,
+        &Self::THREADS,
+        &Self::DRAFTS,
+    ];
 
     /// Returns what can be asked of `field`.
     pub(crate) fn rule(&self, field: &str) -> Result<&FieldRule, Problem> {

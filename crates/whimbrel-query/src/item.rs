@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use whimbrel_model::{
-    ChannelSummary, Custom, Member, MemberState, Message, MessageId, Timestamp, User, UserId,
+    ChannelSummary, Custom, Draft, Member, MemberState, Message, MessageId, MessageKind, Mute, Reaction,
+    Read, Timestamp, User, UserId, limits,
 };
 
 /// Something that a filter is evaluated on: it yields the values of its fields.
@@ -114,6 +115,13 @@ impl Item for ChannelItem<'_> {
             "role" => joined.map_or(FieldValue::Missing, |membership| role(membership.role)),
             "unread_count" => FieldValue::Number(summary.unread as f64),
             "has_unread" => FieldValue::Bool(summary.unread > 0),
+            "pinned" => FieldValue::Bool(joined.is_some_and(|membership| membership.pinned_at.is_some())),
+            "pinned_at" => FieldValue::time(joined.and_then(|membership| membership.pinned_at)),
+            "archived" => FieldValue::Bool(joined.is_some_and(|membership| membership.archived_at.is_some())),
+            "hidden" => {
+                FieldValue::Bool(joined.is_some_and(|membership| membership.is_hidden(summary.head_seq)))
+            }
+            "muted_until" => FieldValue::time(joined.and_then(|membership| membership.muted).map(until)),
             _ => FieldValue::Missing,
         }
     }
@@ -121,6 +129,13 @@ impl Item for ChannelItem<'_> {
     fn custom(&self) -> Option<&Custom> {
         self.summary.channel.as_ref().map(|channel| &channel.custom)
     }
+}
+
+/// The end of what has none: later than every time.
+const FOR_EVER: Timestamp = Timestamp(limits::NUMBER as i64);
+
+fn until(mute: Mute) -> Timestamp {
+    mute.until.unwrap_or(FOR_EVER)
 }
 
 const fn role<'a>(role: whimbrel_model::Role) -> FieldValue<'a> {
@@ -194,11 +209,93 @@ impl Item for Message {
             "accepted_at" => FieldValue::time(self.accepted_at),
             "edited_at" => FieldValue::time(self.edited_at),
             "deleted_at" => FieldValue::time(self.deleted_at),
+            "kind" => FieldValue::Text(Cow::Borrowed(match self.kind {
+                MessageKind::Regular => "regular",
+                MessageKind::System => "system",
+            })),
+            "silent" => FieldValue::Bool(self.silent),
+            "pinned" => FieldValue::Bool(self.pinned.is_some()),
+            "pinned_at" => FieldValue::time(self.pinned.as_ref().map(|pin| pin.at)),
+            "pinned_until" => FieldValue::time(self.pinned.as_ref().map(|pin| pin.until.unwrap_or(FOR_EVER))),
+            "replies" => FieldValue::Number(self.thread.map_or(0.0, |thread| thread.replies.into())),
+            "last_reply_at" => FieldValue::time(self.thread.map(|thread| thread.last_at)),
             _ => FieldValue::Missing,
         }
     }
 
     fn custom(&self) -> Option<&Custom> {
         Some(&self.body.custom)
+    }
+}
+
+/// An item of [`Endpoint::REACTIONS`](crate::Endpoint::REACTIONS).
+impl Item for Reaction {
+    fn built_in(&self, field: &str) -> FieldValue<'_> {
+        match field {
+            "key" => FieldValue::Text(Cow::Owned(format!("{} {}", self.user, self.kind))),
+            "user" => FieldValue::text(self.user.as_str()),
+            "type" => FieldValue::text(self.kind.as_str()),
+            "at" => FieldValue::time(Some(self.at)),
+            _ => FieldValue::Missing,
+        }
+    }
+
+    fn custom(&self) -> Option<&Custom> {
+        None
+    }
+}
+
+/// A thread as one user sees it: an item of [`Endpoint::THREADS`](crate::Endpoint::THREADS).
+#[derive(Clone, Copy, Debug)]
+pub struct ThreadItem<'a> {
+    /// The message that it hangs on.
+    pub parent: &'a Message,
+    /// How far the user has read it.
+    pub read: Option<&'a Read>,
+}
+
+impl Item for ThreadItem<'_> {
+    fn built_in(&self, field: &str) -> FieldValue<'_> {
+        let thread = self.parent.thread;
+        match field {
+            "parent" => FieldValue::id(Some(self.parent.id)),
+            "cid" | "author" | "replies" | "last_reply_at" => self.parent.built_in(field),
+            "created_at" => FieldValue::time(self.parent.accepted_at),
+            "has_unread" => {
+                let read = self.read.map_or(0, |read| read.seq);
+                FieldValue::Bool(thread.is_some_and(|thread| thread.replies > 0 && thread.last_seq > read))
+            }
+            _ => FieldValue::Missing,
+        }
+    }
+
+    fn custom(&self) -> Option<&Custom> {
+        None
+    }
+}
+
+/// An item of [`Endpoint::DRAFTS`](crate::Endpoint::DRAFTS).
+impl Item for Draft {
+    fn built_in(&self, field: &str) -> FieldValue<'_> {
+        match field {
+            "key" => {
+                let parent = self.parent.map(|id| format!(" {id}")).unwrap_or_default();
+                FieldValue::Text(Cow::Owned(format!("{}{parent} {}", self.cid, self.device)))
+            }
+            "cid" => FieldValue::text(self.cid.as_str()),
+            "parent" => FieldValue::id(self.parent),
+            "text" => {
+                let content = self.content.as_ref();
+                content.map_or(FieldValue::Missing, |content| {
+                    FieldValue::text(&content.body.text)
+                })
+            }
+            "updated_at" => FieldValue::time(Some(self.updated_at)),
+            _ => FieldValue::Missing,
+        }
+    }
+
+    fn custom(&self) -> Option<&Custom> {
+        None
     }
 }

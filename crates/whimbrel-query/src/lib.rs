@@ -71,7 +71,7 @@ pub use endpoint::{Endpoint, FieldRule, Kind};
 pub use error::QueryError;
 pub use filter::{Field, Filter, field};
 pub use fold::fold;
-pub use item::{ChannelItem, FieldValue, Item, MemberItem};
+pub use item::{ChannelItem, FieldValue, Item, MemberItem, ThreadItem};
 pub use operator::Operator;
 pub use place::Place;
 pub use query::Query;

@@ -148,6 +148,14 @@ impl Query {
         keys.chain([(self.endpoint.id, Direction::Ascending)])
     }
 
+    /// Returns whether `item` comes before the one that `cursor` was made from.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the cursor is of another query.
+    pub fn is_before(&self, cursor: &PageCursor, item: &(impl Item + ?Sized)) -> Result<bool, QueryError> {
+        Ok(self.place(item) < self.place_of(cursor)?)
+    }
+
     /// Returns whether `item` comes after the one that `cursor` was made from.
     ///
     /// # Errors

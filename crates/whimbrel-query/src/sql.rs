@@ -7,6 +7,7 @@ use crate::{
     fold,
     operator::Operator,
 };
+use order::Way;
 use source::Source;
 
 mod order;
@@ -76,14 +77,40 @@ impl Query {
         after: Option<&PageCursor>,
         before: usize,
     ) -> Result<Sql, QueryError> {
+        self.page_to_sql(schema, after, before, Way::Onward)
+    }
+
+    /// Compiles the query backwards: the items that the filter wants that come before the cursor, the last of them first.
+    /// Add a `LIMIT`, and turn what was read round.
+    ///
+    /// `before` is as in [`Query::to_sql`].
+    ///
+    /// # Errors
+    /// As [`Query::to_sql`].
+    pub fn to_sql_back(
+        &self,
+        schema: &Schema<'_>,
+        cursor: &PageCursor,
+        before: usize,
+    ) -> Result<Sql, QueryError> {
+        self.page_to_sql(schema, Some(cursor), before, Way::Back)
+    }
+
+    fn page_to_sql(
+        &self,
+        schema: &Schema<'_>,
+        cursor: Option<&PageCursor>,
+        before: usize,
+        way: Way,
+    ) -> Result<Sql, QueryError> {
         let mut compiler = Compiler::new(schema, before);
         let mut pointer = Pointer::default();
         self.require(schema.endpoint)?;
-        let values = after.map(|cursor| cursor.values_for(self)).transpose()?;
+        let values = cursor.map(|cursor| cursor.values_for(self)).transpose()?;
         let mut condition = compiler.node(&self.filter().0, &mut pointer)?;
-        let order = compiler.order(self)?;
+        let order = compiler.order(self, way)?;
         if let Some(values) = values {
-            let rest = compiler.after(self, values)?;
+            let rest = compiler.beyond(self, values, way)?;
             condition = format!("{condition} AND {rest}");
         }
         Ok(Sql {

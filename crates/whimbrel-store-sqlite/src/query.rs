@@ -14,6 +14,7 @@ use whimbrel_store::StoreError;
 /// which no column is used.
 const TABLES: &str = "timelines t LEFT JOIN session s ON s.one = 1 LEFT JOIN channels c ON c.cid = t.cid \
      LEFT JOIN memberships p ON p.user = s.user AND p.cid = t.cid \
+     LEFT JOIN streams h ON h.stream = 'C:' || t.cid LEFT JOIN messages m ON m.id = t.last_id \
      LEFT JOIN reads r ON r.cid = t.cid AND r.user = s.user AND r.thread = x'' AND r.ver > 0 \
      LEFT JOIN outbox w ON w.id = (SELECT id FROM outbox WHERE read_cid = t.cid AND read_thread IS NULL AND rejection IS NULL \
       AND (read_epoch, read_seq) > (coalesce(r.epoch, 0), coalesce(r.seq, 0)) \
@@ -70,6 +71,32 @@ const CHANNELS: Schema<'_> = Schema {
             Column::new(
                 "EXISTS (SELECT 1 FROM messages u WHERE u.cid = t.cid AND u.in_channel = 1 AND u.ver > 0 \
                  AND u.seq > coalesce(w.read_seq, r.seq, 0) AND u.author <> s.user AND u.notice > 0)",
+            ),
+        ),
+        (
+            "pinned",
+            Column::new("(t.listed = 1 AND json_extract(p.row, '$.pinned_at') IS NOT NULL)"),
+        ),
+        (
+            "pinned_at",
+            Column::new("CASE WHEN t.listed = 1 THEN json_extract(p.row, '$.pinned_at') END"),
+        ),
+        (
+            "archived",
+            Column::new("(t.listed = 1 AND json_extract(p.row, '$.archived_at') IS NOT NULL)"),
+        ),
+        (
+            "hidden",
+            Column::new(
+                "(t.listed = 1 AND coalesce(json_extract(p.row, '$.hidden_seq') \
+                 >= max(coalesce(h.head_seq, 0), coalesce(m.seq, 0)), 0))",
+            ),
+        ),
+        (
+            "muted_until",
+            Column::new(
+                "CASE WHEN t.listed = 1 AND json_type(p.row, '$.muted') = 'object' THEN \
+                 coalesce(json_extract(p.row, '$.muted.until'), 9007199254740991) END",
             ),
         ),
     ],

@@ -65,6 +65,11 @@ impl Endpoint {
             FieldRule::new("has_unread", Kind::Bool, FLAGS)
                 .sortable()
                 .always(),
+            FieldRule::new("pinned", Kind::Bool, FLAGS).sortable().always(),
+            FieldRule::new("pinned_at", Kind::Time, TIMES).sortable(),
+            FieldRule::new("archived", Kind::Bool, FLAGS).sortable().always(),
+            FieldRule::new("hidden", Kind::Bool, FLAGS).sortable().always(),
+            FieldRule::new("muted_until", Kind::Time, TIMES).sortable(),
         ],
         custom: true,
     };
@@ -112,7 +117,65 @@ impl Endpoint {
             FieldRule::new("accepted_at", Kind::Time, TIMES).sortable(),
             FieldRule::new("edited_at", Kind::Time, TIMES).sortable(),
             FieldRule::new("deleted_at", Kind::Time, TIMES).sortable(),
+            FieldRule::new("kind", Kind::Text, IDS).sortable().always(),
+            FieldRule::new("silent", Kind::Bool, FLAGS).sortable().always(),
+            FieldRule::new("pinned", Kind::Bool, FLAGS).sortable().always(),
+            FieldRule::new("pinned_at", Kind::Time, TIMES).sortable(),
+            FieldRule::new("pinned_until", Kind::Time, TIMES).sortable(),
+            FieldRule::new("replies", Kind::Number, NUMBERS)
+                .sortable()
+                .always(),
+            FieldRule::new("last_reply_at", Kind::Time, TIMES).sortable(),
         ],
         custom: true,
+    };
+
+    /// The reactions to one message.
+    pub const REACTIONS: Self = Self {
+        name: "reactions",
+        id: "key",
+        fields: &[
+            FieldRule::new("key", Kind::Text, IDS).sortable().always(),
+            FieldRule::new("user", Kind::Text, IDS).sortable().always(),
+            FieldRule::new("type", Kind::Text, IDS).sortable().always(),
+            FieldRule::new("at", Kind::Time, NUMBERS).sortable().always(),
+        ],
+        custom: false,
+    };
+
+    /// The threads that one user follows.
+    pub const THREADS: Self = Self {
+        name: "threads",
+        id: "parent",
+        fields: &[
+            FieldRule::new("parent", Kind::Uuid, IDS).sortable().always(),
+            FieldRule::new("cid", Kind::Text, IDS).sortable().always(),
+            FieldRule::new("author", Kind::Text, IDS).sortable().always(),
+            FieldRule::new("replies", Kind::Number, NUMBERS)
+                .sortable()
+                .always(),
+            FieldRule::new("last_reply_at", Kind::Time, TIMES).sortable(),
+            FieldRule::new("created_at", Kind::Time, TIMES).sortable(),
+            FieldRule::new("has_unread", Kind::Bool, FLAGS)
+                .sortable()
+                .always(),
+        ],
+        custom: false,
+    };
+
+    /// The drafts of one user.
+    pub const DRAFTS: Self = Self {
+        name: "drafts",
+        id: "key",
+        fields: &[
+            FieldRule::new("key", Kind::Text, IDS).sortable().always(),
+            FieldRule::new("cid", Kind::Text, IDS).sortable().always(),
+            FieldRule::new("parent", Kind::Uuid, SOME_IDS),
+            FieldRule::new("text", Kind::Text, TEXTS),
+            FieldRule::new("updated_at", Kind::Time, NUMBERS)
+                .sortable()
+                .always(),
+        ],
+        custom: false,
     };
 }

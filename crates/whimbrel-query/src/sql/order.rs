@@ -6,6 +6,15 @@ use crate::{
     error::{Pointer, Problem},
 };
 
+/// In which way an order is read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Way {
+    /// From the first to the last.
+    Onward,
+    /// From the last to the first.
+    Back,
+}
+
 /// One expression to order by. A field of custom data needs several.
 struct Step {
     expression: String,
@@ -15,39 +24,75 @@ struct Step {
 }
 
 impl Step {
-    fn term(&self) -> String {
-        let direction = match self.direction {
-            Direction::Ascending => "ASC",
-            Direction::Descending => "DESC",
+    fn term(&self, way: Way) -> String {
+        let direction = match (self.direction, way) {
+            (Direction::Ascending, Way::Onward) | (Direction::Descending, Way::Back) => "ASC",
+            (Direction::Descending, Way::Onward) | (Direction::Ascending, Way::Back) => "DESC",
         };
         // An index in plain order serves only an order that says nothing of NULL.
-        let nulls = if self.nullable { " NULLS LAST" } else { "" };
+        let nulls = match way {
+            _ if !self.nullable => "",
+            Way::Onward => " NULLS LAST",
+            Way::Back => " NULLS FIRST",
+        };
         format!("{} {direction}{nulls}", self.expression)
     }
 
-    /// Returns the sign between what comes after and a value.
-    const fn sign(&self) -> &'static str {
-        match self.direction {
-            Direction::Ascending => ">",
-            Direction::Descending => "<",
+    /// Returns the sign between what is further on that way and a value.
+    const fn sign(&self, way: Way) -> &'static str {
+        match (self.direction, way) {
+            (Direction::Ascending, Way::Onward) | (Direction::Descending, Way::Back) => ">",
+            (Direction::Descending, Way::Onward) | (Direction::Ascending, Way::Back) => "<",
+        }
+    }
+
+    /// Writes what is further on that way than a value; where it is equal, `rest` decides.
+    fn beyond(&self, value: Option<&str>, rest: &str, way: Way) -> String {
+        let expression = &self.expression;
+        let (further, equal) = match (value, way) {
+            // Nothing comes after what is missing, and everything else before it.
+            (None, Way::Onward) => (None, format!("{expression} IS NULL")),
+            (None, Way::Back) => (
+                Some(format!("{expression} IS NOT NULL")),
+                format!("{expression} IS NULL"),
+            ),
+            (Some(value), _) => {
+                let missing = if self.nullable && way == Way::Onward {
+                    format!(" OR {expression} IS NULL")
+                } else {
+                    String::new()
+                };
+                let further = format!("{expression} {} {value}{missing}", self.sign(way));
+                (Some(further), format!("{expression} = {value}"))
+            }
+        };
+        match (further, rest) {
+            (None, rest) => format!("({equal} AND {rest})"),
+            (Some(further), "FALSE") => format!("({further})"),
+            (Some(further), rest) => format!("({further} OR ({equal} AND {rest}))"),
         }
     }
 }
 
 impl Compiler<'_> {
-    pub(super) fn order(&mut self, query: &Query) -> Result<String, QueryError> {
+    pub(super) fn order(&mut self, query: &Query, way: Way) -> Result<String, QueryError> {
         let mut terms = Vec::new();
         for (index, (field, direction)) in query.keys().enumerate() {
             let steps = self
                 .steps(field, direction)
                 .map_err(|problem| at_key(problem, index))?;
-            terms.extend(steps.iter().map(Step::term));
+            terms.extend(steps.iter().map(|step| step.term(way)));
         }
         Ok(terms.join(", "))
     }
 
-    /// Writes the condition of what comes after the item with these values of the keys.
-    pub(super) fn after(&mut self, query: &Query, values: &[Option<Value>]) -> Result<String, QueryError> {
+    /// Writes the condition of what is beyond the item with these values of the keys.
+    pub(super) fn beyond(
+        &mut self,
+        query: &Query,
+        values: &[Option<Value>],
+        way: Way,
+    ) -> Result<String, QueryError> {
         let mut steps = Vec::new();
         for (index, ((field, direction), value)) in query.keys().zip(values).enumerate() {
             let place = |problem| at_key(problem, index);
@@ -58,29 +103,13 @@ impl Compiler<'_> {
         }
         let mut rest = "FALSE".to_owned();
         for (step, value) in steps.iter().rev() {
-            let expression = &step.expression;
-            rest = match value {
-                // Nothing comes after what is missing.
-                None => format!("({expression} IS NULL AND {rest})"),
-                Some(value) => {
-                    let later = format!("{expression} {} {value}", step.sign());
-                    let missing = if step.nullable {
-                        format!(" OR {expression} IS NULL")
-                    } else {
-                        String::new()
-                    };
-                    match rest.as_str() {
-                        "FALSE" => format!("({later}{missing})"),
-                        rest => format!("({later}{missing} OR ({expression} = {value} AND {rest}))"),
-                    }
-                }
-            };
+            rest = step.beyond(value.as_deref(), &rest, way);
         }
         // The same once more about the first key alone: this an index can start from.
         if let Some((step, Some(value))) = steps.first()
-            && !step.nullable
+            && (!step.nullable || way == Way::Back)
         {
-            rest = format!("({} {}= {value} AND {rest})", step.expression, step.sign());
+            rest = format!("({} {}= {value} AND {rest})", step.expression, step.sign(way));
         }
         Ok(rest)
     }

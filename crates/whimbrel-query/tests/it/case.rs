@@ -4,7 +4,7 @@ use proptest::{prelude::*, sample::select};
 use serde_json::{Value as Json, json};
 use whimbrel_model::{
     Attachment, Channel, ChannelId, ChannelSummary, Custom, MemberState, Membership, Message, MessageBody,
-    MessageId, Role, Timestamp, UserId,
+    MessageId, MessageKind, Mute, Pin, Role, ThreadSummary, Timestamp, UserId,
 };
 use whimbrel_query::{ChannelItem, Endpoint, FieldRule, Filter, Kind, Operator, Query, Sort};
 
@@ -74,7 +74,7 @@ const SEARCHES: &[&str] = &[
     "5",
     "dr",
 ];
-const TIMES: &[i64] = &[0, 1, 1_700_000_000_000, 1_700_000_000_001];
+const TIMES: &[i64] = &[0, 1, 1_700_000_000_000, 1_700_000_000_001, 9_007_199_254_740_991];
 
 fn numbers() -> Vec<Json> {
     let numbers = [0.5, -0.0, 5.0, -3.25, 0.1 + 0.2, -1e-300, 123_456.789_012_345_67];
@@ -139,11 +139,12 @@ pub(crate) fn channels() -> impl Strategy<Value = Vec<ChannelRow>> {
         proptest::option::of(select(vec![MemberState::Active, MemberState::Gone])),
         0..3_u64,
         proptest::collection::btree_set(user(), 0..3),
+        kept(),
     );
     let rows = proptest::collection::vec((proptest::option::weighted(0.9, own), seen), 0..9);
     rows.prop_map(|rows| {
         let each = rows.into_iter().enumerate();
-        each.map(|(index, (own, (last_at, state, unread, members)))| {
+        each.map(|(index, (own, (last_at, state, unread, members, kept)))| {
             let kind = ["messaging", "team"][index % 2];
             let cid = ChannelId::new(format!("{kind}:{index}")).unwrap();
             let channel = own.map(|(name, custom, created_by, created_at, updated_at)| Channel {
@@ -161,7 +162,7 @@ pub(crate) fn channels() -> impl Strategy<Value = Vec<ChannelRow>> {
                 user: UserId::new(ME).unwrap(),
                 role: [Role::Member, Role::Owner][index % 2],
                 state,
-                ver: 1,
+                ..kept
             });
             let last_message = last_at.map(|at| Message {
                 accepted_at: Some(at),
@@ -169,6 +170,7 @@ pub(crate) fn channels() -> impl Strategy<Value = Vec<ChannelRow>> {
             });
             ChannelRow {
                 summary: ChannelSummary {
+                    mentions: 0,
                     cid,
                     channel,
                     membership,
@@ -178,7 +180,7 @@ pub(crate) fn channels() -> impl Strategy<Value = Vec<ChannelRow>> {
                     unread,
                     unread_unknown: 0,
                     members: members.len() as u64,
-                    head_seq: 0,
+                    head_seq: 2,
                 },
                 members: members.into_iter().collect(),
             }
@@ -187,8 +189,30 @@ pub(crate) fn channels() -> impl Strategy<Value = Vec<ChannelRow>> {
     })
 }
 
+/// How a user keeps a channel.
+fn kept() -> impl Strategy<Value = Membership> {
+    let times = proptest::array::uniform2(proptest::option::of(time()));
+    let hidden = proptest::option::of(0..4_u64);
+    let muted = proptest::option::of(proptest::option::of(time()));
+    (times, hidden, muted).prop_map(|([pinned_at, archived_at], hidden_seq, muted)| {
+        let cid = ChannelId::new("team:kept").unwrap();
+        let me = UserId::new(ME).unwrap();
+        Membership {
+            pinned_at,
+            archived_at,
+            hidden_seq,
+            muted: muted.map(|until| Mute { until }),
+            ..Membership::new(cid, me, Role::Member, MemberState::Active, 1)
+        }
+    })
+}
+
 fn message(id: MessageId, cid: ChannelId) -> Message {
     Message {
+        kind: MessageKind::Regular,
+        silent: false,
+        pinned: None,
+        thread: None,
         id,
         cid,
         author: UserId::new("bob").unwrap(),
@@ -215,14 +239,33 @@ pub(crate) fn messages() -> impl Strategy<Value = Vec<Message>> {
     );
     let times = proptest::array::uniform3(proptest::option::of(time()));
     let ids = proptest::array::uniform2(proptest::option::of(message_id()));
-    let rows = proptest::collection::vec((user(), 1..4_u64, body, times, ids), 0..9);
+    let pin =
+        (user(), time(), proptest::option::of(time())).prop_map(|(by, at, until)| Pin { by, at, until });
+    let thread = (0..3_u32, time()).prop_map(|(replies, last_at)| ThreadSummary {
+        replies,
+        last_seq: 1,
+        last_at,
+    });
+    let marks = (
+        select(vec![MessageKind::Regular, MessageKind::System]),
+        any::<bool>(),
+        proptest::option::of(pin),
+        proptest::option::of(thread),
+    );
+    let rows = proptest::collection::vec((user(), 1..4_u64, body, times, ids, marks), 0..9);
     rows.prop_map(|rows| {
         let each = rows.into_iter().zip(10..);
         each.map(
-            |((author, seq, (text, custom, mentions, kinds), times, ids), number)| Message {
+            |((author, seq, (text, custom, mentions, kinds), times, ids, marks), number)| Message {
+                kind: marks.0,
+                silent: marks.1,
+                pinned: marks.2,
+                thread: marks.3,
                 author,
                 seq,
                 body: MessageBody {
+                    mention_channel: false,
+                    mention_here: false,
                     text: text.to_owned(),
                     mentions,
                     attachments: kinds.into_iter().map(attachment).collect(),
@@ -298,7 +341,15 @@ fn operand(kind: Kind, operator: Operator) -> BoxedStrategy<Json> {
             let words = [
                 TEXTS,
                 USERS,
-                &["messaging:0", "team:1", "messaging", "owner", "image"],
+                &[
+                    "messaging:0",
+                    "team:1",
+                    "messaging",
+                    "owner",
+                    "image",
+                    "system",
+                    "regular",
+                ],
             ]
             .concat();
             select(words).prop_map(Json::from).boxed()

@@ -8,7 +8,7 @@ use sqlx::{
     AssertSqlSafe, Connection as _, Database, Executor as _, PgConnection, Row as _, SqliteConnection,
 };
 use whimbrel_model::{MemberState, Message, Row};
-use whimbrel_query::{Bind, ChannelItem, Item, PageCursor, Query, Sql, fold};
+use whimbrel_query::{Bind, ChannelItem, Item, PageCursor, Query, Schema, Sql, fold};
 
 /// One kind of item, as the evaluator and as a database have it.
 pub(crate) trait Stored: Clone + std::fmt::Debug {
@@ -57,16 +57,35 @@ impl Stored for Message {
     }
 }
 
+/// Which part of an order.
+#[derive(Clone, Copy)]
+pub(crate) enum Page<'a> {
+    All,
+    After(&'a PageCursor),
+    Before(&'a PageCursor),
+}
+
+impl Page<'_> {
+    fn to_sql(self, query: &Query, schema: &Schema<'_>, before: usize) -> Sql {
+        let sql = match self {
+            Self::All => query.to_sql(schema, None, before),
+            Self::After(cursor) => query.to_sql(schema, Some(cursor), before),
+            Self::Before(cursor) => query.to_sql_back(schema, cursor, before),
+        };
+        sql.unwrap()
+    }
+}
+
 /// A database that holds items of kind `T`.
 pub(crate) trait Engine<T> {
     /// Forgets what was there, and holds `items`.
     async fn load(&mut self, items: &[T]);
 
-    /// Returns the ids, in order. `change` has the last word on the statement.
+    /// Returns the ids, in order; before a cursor the last one first. `change` has the last word on the statement.
     async fn ask(
         &mut self,
         query: &Query,
-        after: Option<&PageCursor>,
+        page: Page<'_>,
         limit: usize,
         change: &dyn Fn(Sql) -> Sql,
     ) -> Result<Vec<String>, String>;
@@ -145,8 +164,9 @@ impl Engine<ChannelRow> for Sqlite {
                 .and_then(|message| message.accepted_at);
             let unread = Bind::Integer(summary.unread.try_into().unwrap());
             let at = Bind::Integer(at.map_or(-1, |at| at.0));
-            let sql = "INSERT INTO timelines VALUES (?1, nullif(?2, -1), ?3)";
-            self.run(sql, vec![cid.clone(), at, unread]).await;
+            let head = Bind::Integer(summary.head_seq.try_into().unwrap());
+            let sql = "INSERT INTO timelines VALUES (?1, nullif(?2, -1), ?3, ?4)";
+            self.run(sql, vec![cid.clone(), at, unread, head]).await;
             for user in members {
                 let sql = "INSERT INTO members VALUES (?1, ?2, 1)";
                 self.run(sql, vec![cid.clone(), text(user)]).await;
@@ -166,11 +186,11 @@ impl Engine<ChannelRow> for Sqlite {
     async fn ask(
         &mut self,
         query: &Query,
-        after: Option<&PageCursor>,
+        page: Page<'_>,
         limit: usize,
         change: &dyn Fn(Sql) -> Sql,
     ) -> Result<Vec<String>, String> {
-        let sql = change(query.to_sql(&schema::SQLITE_CHANNELS, after, 1).unwrap());
+        let sql = change(page.to_sql(query, &schema::SQLITE_CHANNELS, 1));
         let statement = select(schema::SQLITE_CHANNELS_FROM, &sql, limit);
         let binds = [text(ME)].into_iter().chain(sql.binds).collect();
         self.ids(statement, binds).await
@@ -196,8 +216,9 @@ impl Engine<ChannelRow> for Postgres {
                 .and_then(|message| message.accepted_at);
             let unread = Bind::Integer(summary.unread.try_into().unwrap());
             let at = Bind::Integer(at.map_or(-1, |at| at.0));
-            let sql = "INSERT INTO timelines VALUES ($1, nullif($2, -1), $3)";
-            self.run(sql, vec![cid.clone(), at, unread]).await;
+            let head = Bind::Integer(summary.head_seq.try_into().unwrap());
+            let sql = "INSERT INTO timelines VALUES ($1, nullif($2, -1), $3, $4)";
+            self.run(sql, vec![cid.clone(), at, unread, head]).await;
             for user in members {
                 let sql = "INSERT INTO members VALUES ($1, $2, true)";
                 self.run(sql, vec![cid.clone(), text(user)]).await;
@@ -219,11 +240,11 @@ impl Engine<ChannelRow> for Postgres {
     async fn ask(
         &mut self,
         query: &Query,
-        after: Option<&PageCursor>,
+        page: Page<'_>,
         limit: usize,
         change: &dyn Fn(Sql) -> Sql,
     ) -> Result<Vec<String>, String> {
-        let sql = change(query.to_sql(&schema::POSTGRES_CHANNELS, after, 1).unwrap());
+        let sql = change(page.to_sql(query, &schema::POSTGRES_CHANNELS, 1));
         let statement = select(schema::POSTGRES_CHANNELS_FROM, &sql, limit);
         let binds = [text(ME)].into_iter().chain(sql.binds).collect();
         self.ids(statement, binds).await
@@ -257,11 +278,11 @@ impl Engine<Message> for Sqlite {
     async fn ask(
         &mut self,
         query: &Query,
-        after: Option<&PageCursor>,
+        page: Page<'_>,
         limit: usize,
         change: &dyn Fn(Sql) -> Sql,
     ) -> Result<Vec<String>, String> {
-        let sql = change(query.to_sql(&schema::SQLITE_MESSAGES, after, 0).unwrap());
+        let sql = change(page.to_sql(query, &schema::SQLITE_MESSAGES, 0));
         let from = "SELECT json_extract(m.rest, '$.id') FROM messages m";
         self.ids(select(from, &sql, limit), sql.binds).await
     }
@@ -281,11 +302,11 @@ impl Engine<Message> for Postgres {
     async fn ask(
         &mut self,
         query: &Query,
-        after: Option<&PageCursor>,
+        page: Page<'_>,
         limit: usize,
         change: &dyn Fn(Sql) -> Sql,
     ) -> Result<Vec<String>, String> {
-        let sql = change(query.to_sql(&schema::POSTGRES_MESSAGES, after, 0).unwrap());
+        let sql = change(page.to_sql(query, &schema::POSTGRES_MESSAGES, 0));
         self.ids(
             select("SELECT m.id::text FROM messages m", &sql, limit),
             sql.binds,

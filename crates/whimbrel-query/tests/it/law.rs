@@ -2,7 +2,7 @@
 
 use crate::{
     case::{self, Case},
-    engine::{Engine, Sqlite, Stored},
+    engine::{Engine, Page, Sqlite, Stored},
 };
 use proptest::{
     strategy::Strategy,
@@ -36,12 +36,13 @@ pub(crate) async fn check<T: Stored>(
     let ids: Vec<String> = wanted.iter().map(|item| item.id()).collect();
 
     engine.load(items).await;
-    let all = engine.ask(query, None, items.len() + 1, change).await?;
+    let all = engine.ask(query, Page::All, items.len() + 1, change).await?;
     same("all", &ids, &all)?;
 
     let mut cursor: Option<PageCursor> = None;
     for (index, expected) in ids.chunks(*page).enumerate() {
-        let got = engine.ask(query, cursor.as_ref(), *page, change).await?;
+        let from = cursor.as_ref().map_or(Page::All, Page::After);
+        let got = engine.ask(query, from, *page, change).await?;
         same(&format!("page {index}"), expected, &got)?;
         let last = wanted[(index * page + expected.len()) - 1];
         let text = query.cursor(&last.as_item()).to_string();
@@ -52,14 +53,24 @@ pub(crate) async fn check<T: Stored>(
                 .map_err(|error| error.to_string())?;
             let order = query.compare(&last.as_item(), &item.as_item());
             same("after the cursor", &order.is_lt(), &is_after)?;
+            let is_before = query.is_before(&read, &item.as_item());
+            same("before the cursor", &Ok(order.is_gt()), &is_before)?;
             let places = query.place(&last.as_item()).cmp(&query.place(&item.as_item()));
             same("the order of the places", &order, &places)?;
         }
+        let first = wanted[index * page];
+        let cursor_of_first = query.cursor(&first.as_item());
+        let mut back = engine
+            .ask(query, Page::Before(&cursor_of_first), *page, change)
+            .await?;
+        back.reverse();
+        let earlier = &ids[..index * page];
+        let expected = &earlier[earlier.len().saturating_sub(*page)..];
+        same(&format!("the page before page {index}"), expected, &back)?;
         cursor = Some(read);
     }
-    let none = engine
-        .ask(query, cursor.as_ref(), items.len() + 1, change)
-        .await?;
+    let from = cursor.as_ref().map_or(Page::All, Page::After);
+    let none = engine.ask(query, from, items.len() + 1, change).await?;
     if cursor.is_some() {
         same("the page after the last", &Vec::new(), &none)?;
     }

@@ -31,6 +31,7 @@ const CHANNELS: Schema<'_> = Schema {
 fn plan(filter: Filter, sort: Sort, with_cursor: bool) -> String {
     let query = Query::new(&Endpoint::CHANNELS, filter, sort).unwrap();
     let summary = whimbrel_model::ChannelSummary {
+        mentions: 0,
         cid: whimbrel_model::ChannelId::new("team:a").unwrap(),
         channel: None,
         membership: None,

@@ -8,7 +8,8 @@ pub(crate) const SQLITE_TABLES: &str = "
         STRICT, WITHOUT ROWID;
     CREATE TABLE memberships (user TEXT NOT NULL, cid TEXT NOT NULL, active INTEGER NOT NULL, row TEXT NOT NULL,
         PRIMARY KEY (user, cid)) STRICT, WITHOUT ROWID;
-    CREATE TABLE timelines (cid TEXT NOT NULL PRIMARY KEY, last_at INTEGER, unread INTEGER NOT NULL)
+    CREATE TABLE timelines (cid TEXT NOT NULL PRIMARY KEY, last_at INTEGER, unread INTEGER NOT NULL,
+        head_seq INTEGER NOT NULL)
         STRICT, WITHOUT ROWID;
     CREATE TABLE messages (id BLOB NOT NULL PRIMARY KEY, cid TEXT NOT NULL, seq INTEGER NOT NULL,
         author TEXT NOT NULL, parent BLOB, at INTEGER, text_folded TEXT, rest TEXT NOT NULL) STRICT;
@@ -54,6 +55,26 @@ pub(crate) const SQLITE_CHANNELS: Schema<'_> = Schema {
         ("role", Column::new("json_extract(p.row, '$.role')")),
         ("unread_count", Column::new("t.unread")),
         ("has_unread", Column::new("(t.unread > 0)")),
+        (
+            "pinned",
+            Column::new("(json_extract(p.row, '$.pinned_at') IS NOT NULL)"),
+        ),
+        ("pinned_at", Column::new("json_extract(p.row, '$.pinned_at')")),
+        (
+            "archived",
+            Column::new("(json_extract(p.row, '$.archived_at') IS NOT NULL)"),
+        ),
+        (
+            "hidden",
+            Column::new("coalesce(json_extract(p.row, '$.hidden_seq') >= t.head_seq, 0)"),
+        ),
+        (
+            "muted_until",
+            Column::new(
+                "CASE WHEN json_type(p.row, '$.muted') = 'object' THEN \
+                 coalesce(json_extract(p.row, '$.muted.until'), 9007199254740991) END",
+            ),
+        ),
     ],
     custom: Some(CustomColumn {
         doc: "c.row",
@@ -92,6 +113,34 @@ pub(crate) const SQLITE_MESSAGES: Schema<'_> = Schema {
         ("accepted_at", Column::new("m.at")),
         ("edited_at", Column::new("json_extract(m.rest, '$.edited_at')")),
         ("deleted_at", Column::new("json_extract(m.rest, '$.deleted_at')")),
+        (
+            "kind",
+            Column::new("coalesce(json_extract(m.rest, '$.kind'), 'regular')"),
+        ),
+        (
+            "silent",
+            Column::new("coalesce(json_extract(m.rest, '$.silent'), 0)"),
+        ),
+        (
+            "pinned",
+            Column::new("(json_extract(m.rest, '$.pinned') IS NOT NULL)"),
+        ),
+        ("pinned_at", Column::new("json_extract(m.rest, '$.pinned.at')")),
+        (
+            "pinned_until",
+            Column::new(
+                "CASE WHEN json_extract(m.rest, '$.pinned') IS NOT NULL THEN \
+                 coalesce(json_extract(m.rest, '$.pinned.until'), 9007199254740991) END",
+            ),
+        ),
+        (
+            "replies",
+            Column::new("coalesce(json_extract(m.rest, '$.thread.replies'), 0)"),
+        ),
+        (
+            "last_reply_at",
+            Column::new("json_extract(m.rest, '$.thread.last_at')"),
+        ),
     ],
     custom: Some(CustomColumn {
         doc: "m.rest",
@@ -105,7 +154,8 @@ pub(crate) const POSTGRES_TABLES: &str = "
         PRIMARY KEY (cid, \"user\"));
     CREATE TABLE memberships (\"user\" text NOT NULL, cid text NOT NULL, active boolean NOT NULL, body jsonb NOT NULL,
         PRIMARY KEY (\"user\", cid));
-    CREATE TABLE timelines (cid text PRIMARY KEY, last_at bigint, unread bigint NOT NULL);
+    CREATE TABLE timelines (cid text PRIMARY KEY, last_at bigint, unread bigint NOT NULL,
+        head_seq bigint NOT NULL);
     CREATE TABLE messages (id uuid PRIMARY KEY, text_folded text, body jsonb NOT NULL);
 ";
 
@@ -152,6 +202,29 @@ pub(crate) const POSTGRES_CHANNELS: Schema<'_> = Schema {
         ("role", Column::new("(p.body #>> '{membership,role}')")),
         ("unread_count", Column::new("t.unread")),
         ("has_unread", Column::new("(t.unread > 0)")),
+        (
+            "pinned",
+            Column::new("((p.body #>> '{membership,pinned_at}') IS NOT NULL)"),
+        ),
+        (
+            "pinned_at",
+            Column::new("(p.body #>> '{membership,pinned_at}')::bigint"),
+        ),
+        (
+            "archived",
+            Column::new("((p.body #>> '{membership,archived_at}') IS NOT NULL)"),
+        ),
+        (
+            "hidden",
+            Column::new("coalesce((p.body #>> '{membership,hidden_seq}')::bigint >= t.head_seq, false)"),
+        ),
+        (
+            "muted_until",
+            Column::new(
+                "(CASE WHEN (p.body #> '{membership,muted}') IS NOT NULL THEN \
+                 coalesce((p.body #>> '{membership,muted,until}')::bigint, 9007199254740991) END)",
+            ),
+        ),
     ],
     custom: Some(CustomColumn {
         doc: "c.body",
@@ -200,6 +273,37 @@ pub(crate) const POSTGRES_MESSAGES: Schema<'_> = Schema {
         (
             "deleted_at",
             Column::new("(m.body #>> '{message,deleted_at}')::bigint"),
+        ),
+        (
+            "kind",
+            Column::new("coalesce(m.body #>> '{message,kind}', 'regular')"),
+        ),
+        (
+            "silent",
+            Column::new("coalesce((m.body #>> '{message,silent}')::boolean, false)"),
+        ),
+        (
+            "pinned",
+            Column::new("((m.body #> '{message,pinned}') IS NOT NULL)"),
+        ),
+        (
+            "pinned_at",
+            Column::new("(m.body #>> '{message,pinned,at}')::bigint"),
+        ),
+        (
+            "pinned_until",
+            Column::new(
+                "(CASE WHEN (m.body #> '{message,pinned}') IS NOT NULL THEN \
+                 coalesce((m.body #>> '{message,pinned,until}')::bigint, 9007199254740991) END)",
+            ),
+        ),
+        (
+            "replies",
+            Column::new("coalesce((m.body #>> '{message,thread,replies}')::bigint, 0)"),
+        ),
+        (
+            "last_reply_at",
+            Column::new("(m.body #>> '{message,thread,last_at}')::bigint"),
         ),
     ],
     custom: Some(CustomColumn {

@@ -31,6 +31,7 @@ fn channel(name: &str, custom: Json) -> ChannelRow {
     };
     ChannelRow {
         summary: ChannelSummary {
+            mentions: 0,
             cid,
             channel: Some(channel),
             membership: None,
