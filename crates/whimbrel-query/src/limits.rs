@@ -40,3 +40,6 @@ pub const BEGUN_CHARS: usize = 3;
 
 /// Words of a search. A Chinese or Japanese character is one.
 pub const SEARCH_WORDS: usize = 32;
+
+/// Messages in one page of a search.
+pub const SEARCH_HITS: usize = 100;

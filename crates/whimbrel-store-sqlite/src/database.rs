@@ -1,6 +1,7 @@
 use crate::{
     error,
     health::Health,
+    indexing,
     journal::{Journal, Note},
     load,
     opening::{self, Opened},
@@ -69,6 +70,20 @@ impl Database {
             }
         }
         Ok(())
+    }
+
+    /// Takes the index of the messages' text one step further. Returns whether there is more to do; none when it fails, as
+    /// searches say what they have not looked at.
+    pub(crate) async fn index(&mut self) -> bool {
+        let Some(connection) = self.connection.as_mut().filter(|_| !self.health.is_damaged()) else {
+            return false;
+        };
+        indexing::step(connection, &self.path)
+            .await
+            .unwrap_or_else(|error| {
+                tracing::warn!(%error, "messages could not be indexed; what is written next tries again");
+                false
+            })
     }
 
     /// Loads what the engine needs, from a new file if this one was found damaged.

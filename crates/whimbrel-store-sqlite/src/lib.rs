@@ -16,12 +16,14 @@
 //! - A damaged one is never deleted: it is set aside, and a new one has its account and outbox ([`Recovery`](whimbrel_store::Recovery)). What of
 //!   the outbox could not be read is said, never left out silently.
 //! - Every read is one statement, so it sees whole deltas only.
+//! - The index of the messages' text is behind the writes, never ahead, and a search says what it has not looked at.
 
 mod database;
 mod decode;
 mod error;
 mod files;
 mod health;
+mod indexing;
 mod journal;
 mod load;
 mod message;
@@ -33,6 +35,7 @@ mod readers;
 mod salvage;
 mod schema;
 mod script;
+mod search;
 mod store;
 mod threads;
 mod write;

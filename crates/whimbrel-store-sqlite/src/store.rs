@@ -13,11 +13,11 @@ use whimbrel_model::{
     ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
     MessageQuery, Read, ThreadPlace, User, UserId,
 };
-use whimbrel_store::{PageCursor, Query, Recovery, Store, StoreError};
+use whimbrel_store::{PageCursor, Query, Recovery, SearchPage, SearchQuery, Store, StoreError};
 
 /// One account's database in one SQLite file.
 ///
-/// Needs a running Tokio runtime. Dropping the last handle releases the file too, but a moment later: to open it
+/// Needs a running Tokio runtime, with time enabled. Dropping the last handle releases the file too, but a moment later: to open it
 /// again, [`close`](Store::close) it first.
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -166,6 +166,10 @@ impl Store for SqliteStore {
 
     async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
         self.health.noticed(self.readers.message(id).await)
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+        self.health.noticed(self.readers.search(query).await)
     }
 
     async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError> {

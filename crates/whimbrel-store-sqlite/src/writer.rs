@@ -1,4 +1,4 @@
-use crate::{database::Database, files::Lock, journal::Note, own::OwnChange, write};
+use crate::{database::Database, files::Lock, indexing, journal::Note, own::OwnChange, write};
 use sqlx::sqlite::SqliteArguments;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -81,6 +81,10 @@ async fn run(
     mut queue: mpsc::Receiver<Job>,
     closing: CancellationToken,
 ) {
+    let mut is_behind = lock.is_some();
+    let mut pause = indexing::QUIET;
+    let overdue = tokio::time::sleep(indexing::AT_MOST);
+    tokio::pin!(overdue);
     loop {
         let job = tokio::select! {
             biased;
@@ -88,15 +92,28 @@ async fn run(
                 queue.close();
                 continue;
             }
-            job = queue.recv() => job,
+            () = &mut overdue, if is_behind && !queue.is_closed() => None,
+            job = queue.recv() => match job {
+                Some(job) => Some(job),
+                None => break,
+            },
+            () = tokio::time::sleep(pause), if is_behind => None,
         };
         match job {
             Some(Job::Apply(sql, args, note, done)) => {
                 // Nobody may be waiting any more; what was committed stays committed.
                 drop(done.send(database.commit(sql, args, note).await));
+                is_behind = lock.is_some();
+                pause = indexing::QUIET;
             }
             Some(Job::Load(done)) => drop(done.send(database.load().await)),
-            None => break,
+            None => {
+                is_behind = database.index().await;
+                pause = indexing::PAUSE;
+                overdue
+                    .as_mut()
+                    .reset(tokio::time::Instant::now() + indexing::AT_MOST);
+            }
         }
     }
     database.close().await;

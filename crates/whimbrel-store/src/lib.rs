@@ -25,4 +25,4 @@ pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use recovery::Recovery;
 pub use store::Store;
-pub use whimbrel_query::{PageCursor, Query};
+pub use whimbrel_query::{PageCursor, Query, SearchPage, SearchQuery};

@@ -2,6 +2,7 @@
 
 mod data;
 mod read;
+mod search;
 mod threads;
 
 use crate::{Store, StoreError};
@@ -15,7 +16,7 @@ use whimbrel_model::{
     ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
     MessageQuery, Read, ThreadPlace, User, UserId,
 };
-use whimbrel_query::{PageCursor, Query};
+use whimbrel_query::{PageCursor, Query, SearchPage, SearchQuery};
 
 /// A store in memory: for tests, and for apps that keep nothing on disk.
 ///
@@ -106,6 +107,10 @@ impl Store for MemoryStore {
 
     async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
         Ok(self.data()?.message(id))
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+        Ok(self.data()?.search(query)?)
     }
 
     async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError> {

@@ -5,7 +5,7 @@ use whimbrel_model::{
     ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
     MessageQuery, Read, ThreadPlace, User, UserId,
 };
-use whimbrel_query::{PageCursor, Query};
+use whimbrel_query::{PageCursor, Query, SearchPage, SearchQuery};
 
 /// One account's database on one device.
 ///
@@ -68,6 +68,18 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Reads one message, wherever it stands; with `ver` 0 if it is of a history that the server no longer has.
     async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError>;
+
+    /// Finds messages by their text, newest first by the time at which the server accepted them: at most
+    /// [`limits::SEARCH_HITS`](whimbrel_query::limits::SEARCH_HITS).
+    ///
+    /// Found is what [`SearchQuery::matches`] says, in channels that the account is in. Deleted messages are not, nor those of
+    /// a history that the server no longer has, or of channels that the account has left. The page says how many messages
+    /// were not looked at; a store that has an index keeps that short. Pages of one search have every message once that was
+    /// there all the time.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`] if [`SearchQuery::after`] is not from a page of this store.
+    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError>;
 
     /// Reads the profiles that are known of `users`, each once, by id.
     async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError>;

@@ -30,7 +30,7 @@ use whimbrel_model::{
     ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
     MessageQuery, Read, ThreadPlace, User, UserId,
 };
-use whimbrel_store::{PageCursor, Query, Recovery, Store, StoreError};
+use whimbrel_store::{PageCursor, Query, Recovery, SearchPage, SearchQuery, Store, StoreError};
 
 /// Deltas that a listener to [`FailingStore::written`] may fall behind before it misses some.
 const WRITTEN: usize = 1024;
@@ -198,6 +198,10 @@ impl Store for FailingStore {
 
     async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
         self.inner.message(id).await
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+        self.inner.search(query).await
     }
 
     async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError> {

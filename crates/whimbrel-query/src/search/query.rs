@@ -1,4 +1,9 @@
 use super::SearchText;
+use crate::{
+    QueryError,
+    error::{Pointer, Problem},
+};
+use std::str::FromStr;
 use whimbrel_model::{ChannelId, Message, Timestamp, UserId};
 
 /// What to look for among messages. What is not said is not asked.
@@ -45,6 +50,20 @@ impl SearchQuery {
             limit,
             after: None,
         }
+    }
+
+    /// Returns the place of [`after`](Self::after), for a store that writes its places as `T`.
+    ///
+    /// # Errors
+    /// [`QueryError`] if it is no such place.
+    pub fn place<T: FromStr>(&self) -> Result<Option<T>, QueryError> {
+        let wrong = |_| Problem::invalid("it is not a place in a search: start without one");
+        let place = self
+            .after
+            .as_deref()
+            .map(|after| after.parse().map_err(wrong))
+            .transpose();
+        place.map_err(|problem| Pointer::default().within("after", |pointer| problem.at(pointer)))
     }
 
     /// Returns whether a message is what is looked for, apart from whether its channel is one that the account is in.

@@ -8,3 +8,4 @@ mod migration;
 mod opening;
 mod salvage;
 mod sample;
+mod search;

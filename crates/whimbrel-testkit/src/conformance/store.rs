@@ -37,6 +37,7 @@ mod query;
 mod random;
 mod rows;
 mod sample;
+mod search;
 mod timeline;
 mod unread;
 
@@ -49,6 +50,7 @@ pub use query::{
 };
 pub use random::*;
 pub use rows::*;
+pub use search::*;
 pub use timeline::*;
 pub use unread::*;
 
@@ -113,11 +115,23 @@ macro_rules! store_conformance {
             a_read_position_can_wait_where_the_server_has_none,
             messages_that_are_missing_past_the_read_position_are_told,
             a_read_position_that_went_back_keeps_the_furthest,
+            messages_are_found_by_their_words,
+            searches_follow_edits_and_deletions,
+            messages_of_a_lost_history_are_not_found,
+            channels_that_were_left_are_not_searched,
+            a_search_is_narrowed,
+            a_search_is_paged,
+            a_place_of_no_search_is_refused,
         );
 
         #[test]
         fn random_deltas_read_like_the_naive_model() {
             $crate::conformance::store::random_deltas_read_like_the_naive_model($open);
+        }
+
+        #[test]
+        fn searches_find_what_the_evaluator_finds() {
+            $crate::conformance::store::searches_find_what_the_evaluator_finds($open);
         }
     };
     (@cases $open:expr => $($case:ident),* $(,)?) => {$(

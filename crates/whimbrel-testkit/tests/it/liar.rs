@@ -6,7 +6,7 @@ use whimbrel_model::{
     ChannelId, ChannelSummary, Delta, Loaded, Member, MemberState, Message, MessageId, MessagePage,
     MessageQuery, Read, User, UserId,
 };
-use whimbrel_store::{MemoryStore, PageCursor, Query, Store, StoreError};
+use whimbrel_store::{MemoryStore, PageCursor, Query, SearchPage, SearchQuery, Store, StoreError};
 
 /// What it is wrong about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +135,10 @@ impl Store for Liar {
     async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
         let message = self.inner.message(id).await?;
         Ok(message.filter(|message| !self.tells(Lie::Forgets(message.id))))
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+        self.inner.search(query).await
     }
 
     async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError> {

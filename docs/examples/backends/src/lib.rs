@@ -11,7 +11,7 @@ use whimbrel_model::{
     ChannelId, ChannelSummary, Delta, Loaded, Member, Message, MessageId, MessagePage, MessageQuery, Read,
     User, UserId,
 };
-use whimbrel_store::{PageCursor, Query, Store, StoreError};
+use whimbrel_store::{PageCursor, Query, SearchPage, SearchQuery, Store, StoreError};
 use whimbrel_transport::{Connection, Connector, TransportError};
 
 /// Counts the commits of the store behind it.
@@ -75,6 +75,10 @@ impl Store for CountingStore {
 
     async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
         self.inner.message(id).await
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+        self.inner.search(query).await
     }
 
     async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError> {

@@ -10,7 +10,7 @@ use whimbrel_model::{
     Change, ChannelId, ChannelSummary, Delta, Loaded, Member, Message, MessageBody, MessageId, MessagePage,
     MessageQuery, Op, OpId, OutboxItem, OutboxStatus, Read, Timestamp, User, UserId,
 };
-use whimbrel_store::{MemoryStore, PageCursor, Query};
+use whimbrel_store::{MemoryStore, PageCursor, Query, SearchPage, SearchQuery};
 use whimbrel_testkit::dropped::{Moment, dropped_at};
 
 /// Items of one write.
@@ -145,6 +145,10 @@ impl Store for Halves {
 
     async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
         self.0.message(id).await
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+        self.0.search(query).await
     }
 
     async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError> {

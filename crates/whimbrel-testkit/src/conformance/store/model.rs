@@ -6,7 +6,7 @@ use whimbrel_model::{
     MessageId, MessagePage, MessageQuery, MessageScope, Op, OutboxItem, OutboxStatus, Reaction, Read,
     ReadPosition, Row, RowKey, StreamId, User, UserId,
 };
-use whimbrel_query::{ChannelItem, Query};
+use whimbrel_query::{ChannelItem, Query, SearchQuery};
 
 #[derive(Debug, Default)]
 pub(super) struct Model {
@@ -239,6 +239,19 @@ impl Model {
 
     pub(super) fn message(&self, id: MessageId) -> Option<Message> {
         self.all_messages().find(|row| row.id == id).cloned()
+    }
+
+    /// Returns everything that the search finds, by id.
+    pub(super) fn search(&self, query: &SearchQuery) -> Vec<Message> {
+        let is_joined = |message: &&Message| {
+            let summary = self.channel(&message.cid);
+            let membership = summary.and_then(|summary| summary.membership);
+            membership.is_some_and(|row| row.state == MemberState::Active)
+        };
+        let found = self.all_messages().filter(|message| query.matches(message));
+        let mut found: Vec<_> = found.filter(is_joined).cloned().collect();
+        found.sort_unstable_by_key(|message| message.id);
+        found
     }
 
     pub(super) fn users(&self, users: &[UserId]) -> Vec<User> {
