@@ -1,17 +1,14 @@
 use crate::{
     Channel, ChannelList, ClientBuilder, Environment, Error, Explanation, MessageExplanation, Notice,
-    QueryChannels, Queued, Timeline,
-    command::{Command, Commands},
+    QueryChannels, Queued, ThreadList, Timeline,
+    command::{Command, Commands, Place, Show},
     explain,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 use tokio_util::{sync::DropGuard, task::TaskTracker};
 use uuid::Uuid;
-use whimbrel_model::{
-    Account, ChannelId, Custom, DeviceId, Message, MessageBody, MessageId, MessageScope, Op, OpId,
-    OutboxItem, User, UserId, WaitsFor,
-};
+use whimbrel_model::{Account, ChannelId, Custom, DeviceId, Message, MessageBody, MessageId, MessageScope, Op, OpId, OutboxItem, User, UserId, WaitsFor, HistoryFrom};
 use whimbrel_query::{Filter, Query};
 use whimbrel_state::{Diffs, Items, OutboxSummary, State, SyncState, Unread};
 use whimbrel_store::{Recovery, Store};
@@ -128,6 +125,43 @@ impl Client {
     /// As [`Client::channels`].
     pub async fn unread(&self) -> Result<Unread, Error> {
         self.0.commands.ask(|reply| Command::OpenUnread { reply }).await
+    }
+
+    /// Opens the list of the threads that the account follows, the one with the newest reply first: what is on disk, at once, and
+    /// every change from then on.
+    ///
+    /// # Errors
+    /// As [`Client::channels`].
+    pub async fn threads(&self) -> Result<ThreadList, Error> {
+        let list = self.0.commands.ask(|reply| Command::OpenThreads { reply }).await?;
+        Ok(ThreadList::new(list, self.clone()))
+    }
+
+    /// Creates the one channel that exactly this account and `others` have, or finds it: whoever creates it, and however many do
+    /// at once and with no network, it is the same channel. Returns nothing queued when it is known here already.
+    ///
+    /// # Errors
+    /// [`Error`] when the type or a user is invalid, with nobody else or too many, and as [`Channel::create`].
+    pub async fn create_distinct(
+        &self,
+        channel_type: &str,
+        others: impl IntoIterator<Item = UserId>,
+    ) -> Result<(Channel, Option<Queued>), Error> {
+        let members: Vec<UserId> = others.into_iter().filter(|user| user != self.user()).collect();
+        let cid = ChannelId::distinct(channel_type, members.iter().chain([self.user()]))?;
+        let channel = Channel::new(self.clone(), cid);
+        let known = channel.summary().await?.and_then(|summary| summary.membership);
+        let joined = known.is_some_and(|own| own.state == whimbrel_model::MemberState::Active);
+        let waits = |item: &OutboxItem| matches!(&item.op, Op::CreateChannel { cid, .. } if cid == channel.cid());
+        if joined || self.outbox().iter().any(|item| item.rejection().is_none() && waits(item)) {
+            return Ok((channel, None));
+        }
+        let new = crate::NewChannel {
+            members,
+            ..crate::NewChannel::default()
+        };
+        let queued = channel.create_with(new).await?;
+        Ok((channel, Some(queued)))
     }
 
     /// Opens the list of the channels that `filter` wants: what is on disk, at once, and every change from then on.
@@ -370,6 +404,29 @@ impl Client {
             .commands
             .ask(|reply| Command::OpenTimeline { cid, scope, reply })
             .await?;
+        Ok(Timeline::new(list, self.clone()))
+    }
+
+    /// Returns whether it is the same client, or a clone of it.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(crate) async fn open_timeline_at(
+        &self,
+        cid: ChannelId,
+        scope: MessageScope,
+        from: HistoryFrom,
+    ) -> Result<Timeline, Error> {
+        let open = |reply| {
+            Command::GoTo(Place {
+                cid,
+                scope,
+                from,
+                show: Show::Open(reply),
+            })
+        };
+        let list = self.0.commands.ask(open).await?;
         Ok(Timeline::new(list, self.clone()))
     }
 

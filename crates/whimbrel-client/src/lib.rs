@@ -13,13 +13,15 @@
 //! - If a commit fails, the callers get the error, and the driver starts over from what the store holds.
 //! - Every task is in one tracker and ends with the last handle, or with [`Client::close`].
 //! - No call waits for the network, but those that say so: [`Queued::settled`], [`Client::wait_until_caught_up`],
-//!   [`Channel::fill_gap`], and [`Timeline::load_older`] at a gap.
+//!   [`Channel::fill_gap`], [`Timeline::load_older`] and [`Timeline::load_newer`] at a gap, and those that go to a place that is
+//!   not on disk.
 
 mod builder;
 mod channel;
 mod channel_list;
 mod client;
 mod command;
+mod drafts;
 mod driver;
 mod environment;
 mod error;
@@ -29,6 +31,7 @@ mod new_message;
 mod notice;
 mod queued;
 mod state_objects;
+mod thread_list;
 mod timeline;
 mod token;
 mod unread;
@@ -37,6 +40,7 @@ pub use builder::{ClientBuilder, StorePlace};
 pub use channel::{Channel, ChannelUpdate, NewChannel};
 pub use channel_list::{ChannelList, QueryChannels};
 pub use client::Client;
+pub use drafts::NewDraft;
 pub use environment::{Environment, SystemEnvironment};
 pub use error::{Error, SettleError};
 pub use explain::{Explanation, MessageExplanation, Reason};
@@ -45,7 +49,8 @@ pub use eyeball::Subscriber as Watch;
 pub use new_message::NewMessage;
 pub use notice::Notice;
 pub use queued::{Queued, Sent};
-pub use state_objects::{ChannelState, GlobalState, QueryChannelsAsState, QueryChannelsState, ThreadState};
+pub use state_objects::{ChannelState, Following, GlobalState, QueryChannelsAsState, QueryChannelsState, Session, SessionState, ThreadState};
+pub use thread_list::ThreadList;
 pub use timeline::Timeline;
 pub use token::{Token, TokenError, TokenProvider};
 pub use unread::{LeftOut, MarkUnreadError, UnreadExplanation};
@@ -53,8 +58,8 @@ pub use whimbrel_model as model;
 pub use whimbrel_query as query;
 pub use whimbrel_query::{Filter, PageCursor, Query, QueryError, Sort, field};
 pub use whimbrel_state::{
-    Admission, Capability, ChannelCounts, ChannelFacts, ChannelItem, ChannelsFacts, Content, Currency, Diffs, Freshness, GlobalFacts, Initialization, Items, LoadState, MemberItem, OlderEdge, OutboxSummary, Paging, Part, Source, SyncState,
-    ThreadFacts, TimelineItem, Unread, UnreadTotals, VectorDiff,
+    Admission, Capability, ChannelCounts, ChannelFacts, ChannelItem, ChannelsFacts, Content, Currency, Diffs, DraftPlace, DraftView, Drafts, Freshness, GlobalFacts, Initialization, Items, LoadState, MemberItem, NewerEdge, OlderEdge, OutboxSummary, Paging, Part, Source, SyncState,
+    ThreadFacts, ThreadItem, TimelineItem, Unread, UnreadTotals, VectorDiff,
 };
 pub use whimbrel_store::{Recovery, Store, StoreError};
 pub use whimbrel_sync::{AskError, EngineConfig, FullJitter, RetryPolicy};

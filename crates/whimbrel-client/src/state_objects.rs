@@ -6,6 +6,7 @@ mod channels_state;
 mod global_state;
 mod loading;
 mod open;
+mod session;
 mod thread_state;
 
 use crate::{Client, Error, command::Command};
@@ -13,6 +14,7 @@ pub use channel_state::ChannelState;
 pub use channels_state::{QueryChannelsAsState, QueryChannelsState};
 pub use global_state::GlobalState;
 pub(crate) use open::OpenObject;
+pub use session::{Following, Session, SessionState};
 pub use thread_state::ThreadState;
 use whimbrel_model::{ChannelId, MessageId};
 use whimbrel_query::Filter;

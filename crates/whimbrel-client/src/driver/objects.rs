@@ -100,7 +100,7 @@ impl Driver {
         }
         let query = timeline.older(missing);
         if let ControlFlow::Break(page) = self.older_on_disk(&query).await? {
-            self.extend(&query, page);
+            self.parts.state.extend_older(timeline, page);
         }
         Ok(())
     }

@@ -8,16 +8,18 @@ use whimbrel_state::GlobalFacts;
 #[derive(Clone, Debug)]
 pub struct GlobalState {
     state: whimbrel_state::GlobalState,
-    /// Keeps it up to date.
-    _client: Client,
+    client: Client,
 }
 
 impl GlobalState {
     pub(super) const fn new(state: whimbrel_state::GlobalState, client: Client) -> Self {
-        Self {
-            state,
-            _client: client,
-        }
+        Self { state, client }
+    }
+
+    /// Returns the client of the account.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Returns everything, as it is now.
