@@ -3,10 +3,7 @@ mod pins;
 mod threads;
 
 use crate::{Client, Error, NewMessage, Queued, Sent, Timeline, UnreadExplanation, command::Command, unread};
-use whimbrel_model::{
-    ChannelId, ChannelSummary, Custom, Gap, HistoryFrom, Member, MessageBody, MessageId, MessageQuery,
-    MessageScope, Op, ReactionType, Read, ReadPosition, UserId, limits,
-};
+use whimbrel_model::{ChannelId, ChannelSummary, Custom, Gap, HistoryFrom, Member, MessageBody, MessageId, MessageQuery, MessageScope, Op, ReactionType, Read, ReadPosition, UserId, limits, Timestamp};
 
 /// A handle on one channel. Cheap to clone; the channel need not exist, not on this device nor on the server.
 ///
@@ -353,6 +350,41 @@ impl Channel {
     pub async fn thread(&self, parent: MessageId) -> Result<Timeline, Error> {
         self.client
             .open_timeline(self.cid.clone(), MessageScope::Thread(parent))
+            .await
+    }
+
+    /// Opens a timeline of its own around a message of the channel: from disk if what is there is whole and up to date, else
+    /// from the server. A reply of a thread that is not shown in the channel is a place too.
+    ///
+    /// # Errors
+    /// [`Error::History`] when the message is on the server only and there is no connection, or the channel has no such
+    /// message; [`Error`] when the database cannot be read or the client is closed.
+    pub async fn timeline_around(&self, message: MessageId) -> Result<Timeline, Error> {
+        let from = HistoryFrom::AroundMessage(message);
+        self.client
+            .open_timeline_at(self.cid.clone(), MessageScope::Channel, from)
+            .await
+    }
+
+    /// Opens a timeline of its own around the first message that was accepted at a time, on the server's clock, or later.
+    ///
+    /// # Errors
+    /// As [`Channel::timeline_around`].
+    pub async fn timeline_at(&self, time: Timestamp) -> Result<Timeline, Error> {
+        let from = HistoryFrom::AroundTime(time);
+        self.client
+            .open_timeline_at(self.cid.clone(), MessageScope::Channel, from)
+            .await
+    }
+
+    /// Opens a list of its own of the thread of `parent`, around one of its replies.
+    ///
+    /// # Errors
+    /// As [`Channel::timeline_around`].
+    pub async fn thread_around(&self, parent: MessageId, reply: MessageId) -> Result<Timeline, Error> {
+        let from = HistoryFrom::AroundMessage(reply);
+        self.client
+            .open_timeline_at(self.cid.clone(), MessageScope::Thread(parent), from)
             .await
     }
 

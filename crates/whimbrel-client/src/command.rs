@@ -3,10 +3,10 @@
 use crate::{Error, Queued, explain::Facts, queued::Settled, state_objects::OpenObject};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use whimbrel_model::{ChannelId, Cursor, Gap, MessageBody, MessageScope, Op, OpId};
+use whimbrel_model::{ChannelId, Cursor, Gap, MessageBody, MessageScope, Op, OpId, HistoryFrom};
 use whimbrel_protocol::{Answer, Question};
 use whimbrel_query::Query;
-use whimbrel_state::{ChannelList, Timeline, Unread};
+use whimbrel_state::{ChannelList, Drafts, ThreadList, Timeline, Unread};
 
 /// Commands that may wait for the driver. A caller beyond that waits, which is all that a full queue should do.
 pub(crate) const COMMANDS: usize = 256;
@@ -82,6 +82,17 @@ pub(crate) enum Command {
     OpenUnread {
         reply: Reply<Unread>,
     },
+    OpenThreads {
+        reply: Reply<ThreadList>,
+    },
+    MoreThreads {
+        list: ThreadList,
+        limit: usize,
+        reply: Reply<()>,
+    },
+    OpenDrafts {
+        reply: Reply<Drafts>,
+    },
     OpenTimeline {
         cid: ChannelId,
         scope: MessageScope,
@@ -93,9 +104,42 @@ pub(crate) enum Command {
         limit: usize,
         reply: Reply<()>,
     },
+    LoadNewer {
+        timeline: Timeline,
+        limit: usize,
+        reply: Reply<()>,
+    },
+    GoTo(Place),
     Close {
         reply: oneshot::Sender<()>,
     },
+}
+
+/// A place in a timeline that somebody wants to see.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) cid: ChannelId,
+    pub(crate) scope: MessageScope,
+    pub(crate) from: HistoryFrom,
+    pub(crate) show: Show,
+}
+
+/// Where a place is to be seen.
+#[derive(Debug)]
+pub(crate) enum Show {
+    /// In a timeline of its own.
+    Open(Reply<Timeline>),
+    /// In an open one.
+    Move(Timeline, Reply<()>),
+}
+
+impl Show {
+    pub(crate) fn fail(self, error: Error) {
+        match self {
+            Self::Open(reply) => drop(reply.send(Err(error))),
+            Self::Move(_, reply) => drop(reply.send(Err(error))),
+        }
+    }
 }
 
 impl Command {
@@ -113,9 +157,11 @@ impl Command {
             Self::Discard { reply, .. }
             | Self::Amend { reply, .. }
             | Self::LoadOlder { reply, .. }
+            | Self::LoadNewer { reply, .. }
             | Self::FillGap { reply, .. } => {
                 drop(reply.send(Err(error.clone())));
             }
+            Self::GoTo(place) => place.show.fail(error.clone()),
             other => return Some(other),
         }
         None

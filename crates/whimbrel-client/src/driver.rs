@@ -6,8 +6,10 @@ mod behind;
 mod lists;
 mod objects;
 mod older;
+mod places;
 mod questions;
 mod recover;
+mod threads;
 
 use crate::{
     Environment, Error, Notice, Queued, TokenProvider,
@@ -26,10 +28,10 @@ use std::{
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use whimbrel_model::{ChannelId, Code, Delta, Loaded, MessageScope, OpId, Rejection, UserId};
+use whimbrel_model::{ChannelId, Code, Delta, Loaded, OpId, Rejection, UserId};
 use whimbrel_state::State;
 use whimbrel_store::Store;
-use whimbrel_sync::{CommandError, Effects, Engine, EngineConfig, Entropy, Env, Input};
+use whimbrel_sync::{CommandError, Effects, Engine, EngineConfig, Entropy, Env, Input, HistoryError};
 use whimbrel_transport::Connector;
 
 /// Inputs whose effects are committed together. One commit for a burst of frames is what makes catching up fast; more
@@ -48,6 +50,8 @@ pub(crate) struct Parts {
     pub(crate) tokens: Arc<dyn TokenProvider>,
     pub(crate) tasks: TaskTracker,
     pub(crate) notices: broadcast::Sender<Notice>,
+    /// Whether inputs are taken one at a time.
+    pub(crate) sequential: bool,
 }
 
 /// The client's randomness as the engine wants it.
@@ -71,20 +75,22 @@ pub(crate) struct Driver {
     stuck: Option<Code>,
     /// Who waits for the decision on an operation.
     waiting: HashMap<OpId, oneshot::Sender<Settled>>,
-    /// Who waits for older messages from the server.
+    /// Who waits for messages from the server.
     older: HashMap<u64, older::Waiting>,
-    older_arrived: Vec<older::Waiting>,
+    older_arrived: Vec<(older::Waiting, Result<(), HistoryError>)>,
     /// Who waits for a gap to be filled.
     filling: HashMap<u64, Reply<()>>,
     /// Who waits for the answer to a question.
     questions: HashMap<u64, Reply<whimbrel_protocol::Answer>>,
     behind: behind::Behind,
     /// Timelines that are open, or were a heartbeat ago: their channels are caught up first.
-    opened: HashSet<(ChannelId, MessageScope)>,
+    opened: HashSet<ChannelId>,
     wants_online: bool,
     /// There is no engine to ask until then.
     broken: Option<recover::Broken>,
     store_failures: u32,
+    /// When something that is shown ends by itself, like a mute. Milliseconds of the monotonic clock.
+    ends: Option<u64>,
     /// The end of the wait that observers were told of.
     told_wait: Option<u64>,
     /// What ended the last link, in words, if it said so itself.
@@ -154,6 +160,7 @@ impl Driver {
             wants_online: false,
             broken: None,
             store_failures: 0,
+            ends: None,
             told_wait: None,
             link_words: None,
         }
@@ -189,7 +196,8 @@ impl Driver {
             let event = self.next_event(commands, stop).await;
             let mut round = Round::default();
             let mut running = self.take(event, &mut round).await;
-            for _ in 1..INPUTS_PER_COMMIT {
+            let together = if self.parts.sequential { 1 } else { INPUTS_PER_COMMIT };
+            for _ in 1..together {
                 if !running {
                     break;
                 }
@@ -225,7 +233,10 @@ impl Driver {
         }
         let wake = match &self.broken {
             Some(broken) => Some(broken.until),
-            None => self.engine.next_wake().map(|at| self.parts.clock.at(at)),
+            None => {
+                let wakes = self.engine.next_wake().into_iter().chain(self.ends);
+                wakes.min().map(|at| self.parts.clock.at(at))
+            }
         };
         let timer = async {
             match wake {

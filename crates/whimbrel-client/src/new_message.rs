@@ -1,4 +1,4 @@
-use whimbrel_model::{MessageBody, MessageId};
+use whimbrel_model::{MessageBody, MessageId, MessageKind, UserId};
 
 /// A message to send. A `&str`, a `String` and a [`MessageBody`] become one by themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +11,10 @@ pub struct NewMessage {
     pub show_in_channel: bool,
     /// The message that it quotes.
     pub quoted: Option<MessageId>,
+    /// Who speaks. A system message needs the role owner.
+    pub kind: MessageKind,
+    /// Whether it is never to count as unread.
+    pub silent: bool,
 }
 
 impl NewMessage {
@@ -27,6 +31,41 @@ impl NewMessage {
     #[must_use]
     pub const fn quoting(mut self, message: MessageId) -> Self {
         self.quoted = Some(message);
+        self
+    }
+
+    /// Mentions a user by name.
+    #[must_use]
+    pub fn mentioning(mut self, user: UserId) -> Self {
+        self.body.mentions.push(user);
+        self
+    }
+
+    /// Mentions every member.
+    #[must_use]
+    pub const fn mentioning_channel(mut self) -> Self {
+        self.body.mention_channel = true;
+        self
+    }
+
+    /// Mentions those who are there now.
+    #[must_use]
+    pub const fn mentioning_here(mut self) -> Self {
+        self.body.mention_here = true;
+        self
+    }
+
+    /// Disturbs nobody: it never counts as unread.
+    #[must_use]
+    pub const fn silent(mut self) -> Self {
+        self.silent = true;
+        self
+    }
+
+    /// Speaks for the channel: a note that something happened. Needs the role owner.
+    #[must_use]
+    pub const fn system(mut self) -> Self {
+        self.kind = MessageKind::System;
         self
     }
 

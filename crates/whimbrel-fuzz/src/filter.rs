@@ -145,6 +145,10 @@ fn users() -> Vec<User> {
 
 fn messages() -> Vec<Message> {
     let message = |number: u64, text: &str| Message {
+        kind: whimbrel_model::MessageKind::Regular,
+        silent: false,
+        pinned: None,
+        thread: None,
         id: MessageId(Uuid::from_u128(u128::from(number))),
         cid: ChannelId::new("messaging:general").expect("a channel id"),
         author: UserId::new(["ada", "bob"][usize::from(number.is_multiple_of(2))]).expect("a user id"),

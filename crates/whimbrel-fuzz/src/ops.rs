@@ -3,8 +3,8 @@
 use crate::{frames::frame, json::depth};
 use serde_json::Value;
 use whimbrel_model::{
-    Channel, Custom, Epoch, Head, Message, MessageBody, Op, OpEnvelope, Row, StreamEvent, StreamId,
-    Timestamp, User, UserId, limits,
+    Channel, Custom, Draft, Epoch, Head, MembershipChange, Message, MessageBody, Op, OpEnvelope, Row,
+    StreamEvent, StreamId, Timestamp, User, UserId, limits,
 };
 use whimbrel_protocol::{OpResult, Outcome, Page, Results, ServerFrame, decode, encode};
 
@@ -72,7 +72,16 @@ fn assert_limits(op: &Op) {
             assert_body(body);
         }
         Op::EditMessage { body, .. } => assert_body(body),
+        Op::SaveDraft {
+            content, replaces, ..
+        } => {
+            content.iter().for_each(|content| assert_within(&content.body));
+            assert!(replaces.len() <= limits::DRAFTS_REPLACED);
+        }
+        Op::UpdateMembership { change, .. } => assert_ne!(*change, MembershipChange::default()),
         Op::DeleteMessage { .. }
+        | Op::PinMessage { .. }
+        | Op::UnpinMessage { .. }
         | Op::AddReaction { .. }
         | Op::RemoveReaction { .. }
         | Op::MarkRead { .. } => {}
@@ -86,6 +95,12 @@ fn assert_profile(name: Option<&str>, image: Option<&str>, custom: Option<&Custo
 }
 
 fn assert_body(body: &MessageBody) {
+    assert_within(body);
+    let is_empty = body.text.trim().is_empty() && body.attachments.is_empty() && body.custom.is_empty();
+    assert!(!is_empty, "a message that says nothing");
+}
+
+fn assert_within(body: &MessageBody) {
     assert!(body.text.chars().count() <= limits::TEXT_CHARS);
     assert!(body.mentions.len() <= limits::MENTIONS && body.attachments.len() <= limits::ATTACHMENTS);
     let attachments = serde_json::to_vec(&body.attachments).expect("attachments can be written");
@@ -94,8 +109,6 @@ fn assert_body(body: &MessageBody) {
     body.attachments
         .iter()
         .for_each(|file| assert_custom(&file.custom));
-    let is_empty = body.text.trim().is_empty() && body.attachments.is_empty() && body.custom.is_empty();
-    assert!(!is_empty, "a message that says nothing");
 }
 
 fn assert_custom(custom: &Custom) {
@@ -137,7 +150,13 @@ fn made(envelope: &OpEnvelope) -> Option<Row> {
             parent,
             show_in_channel,
             quoted,
+            kind,
+            silent,
         } => Row::Message(Message {
+            kind: *kind,
+            silent: *silent,
+            pinned: None,
+            thread: None,
             id: *id,
             cid: cid.clone(),
             author: ada,
@@ -152,6 +171,21 @@ fn made(envelope: &OpEnvelope) -> Option<Row> {
             edited_at: None,
             revision: 0,
             deleted_at: None,
+        }),
+        Op::SaveDraft {
+            cid,
+            parent,
+            device,
+            content,
+            ..
+        } => Row::Draft(Draft {
+            user: ada,
+            cid: cid.clone(),
+            parent: *parent,
+            device: *device,
+            content: content.clone(),
+            updated_at: at,
+            ver: 1,
         }),
         Op::UpdateUser { name, image, custom } => Row::User(User {
             id: ada,

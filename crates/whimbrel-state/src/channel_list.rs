@@ -2,7 +2,7 @@ mod admission;
 mod row;
 
 pub use admission::Admission;
-pub(crate) use row::laid_over;
+pub(crate) use row::{kept, laid_over};
 
 use crate::{
     Freshness,
@@ -16,7 +16,9 @@ use std::{
     fmt,
     sync::{Arc, Mutex},
 };
-use whimbrel_model::{ChannelId, ChannelSummary, Custom, Role, UserId, overlay::MessageView};
+use whimbrel_model::{
+    ChannelId, ChannelSummary, Custom, Mute, Role, Timestamp, UserId, overlay::MessageView,
+};
 use whimbrel_query::{ChannelItem as Asked, PageCursor, Place, Query};
 
 /// A channel as the store has it: what a list is made of.
@@ -70,6 +72,16 @@ pub struct ChannelItem {
     /// Messages past the read position that this device lacks, or has only as they once were: each of them may count. 0:
     /// `unread` is exact, as far as the server has been heard of.
     pub unread_unknown: u64,
+    /// Those of the unread messages that mention the user.
+    pub mentions: u64,
+    /// When the account pinned it in the list. Absent: it did not.
+    pub pinned_at: Option<Timestamp>,
+    /// Whether the account put it into the archive.
+    pub archived: bool,
+    /// Whether the account has hidden it, and nothing new came since.
+    pub hidden: bool,
+    /// That the account muted it. It may have ended: see [`Mute::until`].
+    pub muted: Option<Mute>,
     /// Active members, as far as known here. Waiting changes of them are in it where the list's query asks for members.
     pub members: u64,
     /// The own role, while the account is in the channel.
@@ -113,15 +125,6 @@ enum Reach {
     Nothing,
     UpTo(Place, PageCursor),
     All,
-}
-
-/// Returns what is unread in a channel and what may be besides, as a list shows it: nothing once it was left.
-pub(crate) fn unread_of(row: &ChannelSummary, outbox: &Outbox, me: &UserId) -> (u64, u64) {
-    if row::is_joined(row, outbox, me) {
-        (row.unread, row.unread_unknown)
-    } else {
-        (0, 0)
-    }
 }
 
 impl Reach {
@@ -325,8 +328,8 @@ impl Rows {
         let mut batch = self.list.edit();
         for cid in touched {
             let stored = self.stored.get(&cid).map(Arc::as_ref);
-            let shown = row::show(&cid, stored, outbox, &self.me, rule)
-                .filter(|(place, _)| self.reach.covers(place));
+            let shown =
+                row::show(&cid, stored, outbox, &self.me, rule).filter(|(place, _)| self.reach.covers(place));
             let old = self.places.remove(&cid);
             let new = shown.as_ref().map(|(place, _)| place.clone());
             batch.place(old.as_ref(), shown);

@@ -1,21 +1,22 @@
 mod objects;
+mod threads;
 mod timelines;
 
 use crate::{
-    ChannelList, ChannelRow, Diffs, Freshness, Items, OutboxSummary, Reach, Source, StateConfig,
-    SyncState, Unread, channel_list, outbox::Outbox, unread, users::Users,
+    ChannelList, ChannelRow, Diffs, Freshness, Items, OutboxSummary, Reach, Source, StateConfig, SyncState,
+    Unread, channel_list, outbox::Outbox, unread, users::Users,
 };
 use eyeball::{SharedObservable, Subscriber};
 use objects::Objects;
-use timelines::Timelines;
 use std::{
     collections::BTreeSet,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
+use timelines::Timelines;
 use whimbrel_model::{
-    Change, ChannelId, ChannelSummary, Delta, MessageQuery, Op, OutboxItem, Row,
-    StreamId, Timestamp, User, UserId,
+    Change, ChannelId, ChannelSummary, Delta, MessageId, MessageQuery, Op, OutboxItem, Row, StreamId,
+    Timestamp, User, UserId,
 };
 use whimbrel_query::Query;
 
@@ -25,6 +26,10 @@ use whimbrel_query::Query;
 pub struct Stale {
     /// Rows of open lists of channels, for [`State::put_channel`], or [`State::put_no_channel`] where there is none.
     pub channels: Vec<ChannelId>,
+    /// Threads of the open list, or of the open totals of what is unread, for [`State::put_thread`].
+    pub threads: Vec<MessageId>,
+    /// Whether all followed threads have to be read again, for [`State::put_threads`].
+    pub all_threads: bool,
     /// Messages of open timelines, for [`State::put_messages`]. At most one query for each.
     pub messages: Vec<MessageQuery>,
 }
@@ -52,6 +57,9 @@ struct Inner {
     timelines: Timelines,
     channels: Vec<Weak<channel_list::Shared>>,
     unread: Weak<unread::Shared>,
+    pub(crate) threads: Weak<crate::threads::Shared>,
+    pub(crate) drafts: Weak<crate::drafts::Shared>,
+    now: Timestamp,
     objects: Objects,
 }
 
@@ -104,6 +112,10 @@ impl State {
                 stale.channels.push(cid);
             }
         }
+        inner.reduce_threads(&self.0.me, delta, &ops, &mut stale);
+        if let Some(drafts) = inner.drafts() {
+            drafts.reduce(delta, &ops, &inner.outbox);
+        }
         if inner.users.reduce(delta) {
             self.0.users.update(|changes| *changes += 1);
         }
@@ -115,10 +127,7 @@ impl State {
     #[must_use = "a list that nobody holds is forgotten"]
     pub fn open_channels(&self, query: &Query) -> ChannelList {
         let mut inner = lock(&self.0.inner);
-        let open = inner
-            .channel_lists()
-            .into_iter()
-            .find(|list| list.answers(query));
+        let open = inner.channel_lists().into_iter().find(|list| list.answers(query));
         open.unwrap_or_else(|| {
             let list = ChannelList::new(self.0.me.clone(), query.clone(), None);
             inner.channels.push(Arc::downgrade(&list.0));
@@ -166,9 +175,19 @@ impl State {
             open.replace(rows, &inner.outbox, &self.0.me);
             return open;
         }
-        let unread = Unread::new(rows, &inner.outbox, &self.0.me);
+        let unread = Unread::new(inner.now);
+        unread.replace(rows, &inner.outbox, &self.0.me);
         inner.unread = Arc::downgrade(&unread.0);
         unread
+    }
+
+    /// Says what time it is, for what ends by itself. Returns when something open ends next.
+    pub fn set_now(&self, now: Timestamp) -> Option<Timestamp> {
+        let mut inner = lock(&self.0.inner);
+        inner.now = now;
+        let next = inner.unread().and_then(|unread| unread.set_now(now));
+        inner.settle_objects(&self.0.me);
+        next
     }
 
     /// Returns the totals of what is unread, if they are open.
@@ -326,8 +345,8 @@ fn reduce_channels(
     let mut stale = BTreeSet::new();
     for change in &delta.changes {
         match change {
-            Change::Row(Row::Reaction(_) | Row::User(_)) => {}
-            Change::Row(Row::Read(read)) if read.user != *me => {}
+            Change::Row(Row::Reaction(_) | Row::User(_) | Row::Draft(_)) => {}
+            Change::Row(Row::Read(read)) if read.user != *me || read.thread.is_some() => {}
             Change::Row(row) => stale.extend(row.cid().cloned()),
             Change::Rebase(StreamId::Channel(cid))
             | Change::Unfollow(StreamId::Channel(cid))
@@ -369,7 +388,7 @@ fn reduce_channels(
 /// Returns whether a waiting operation, or one that waits no more, makes another number of messages unread.
 fn changes_unread(op: &Op, me: &UserId) -> bool {
     match op {
-        Op::MarkRead { .. } => true,
+        Op::MarkRead { thread: None, .. } | Op::UpdateMembership { .. } => true,
         Op::RemoveMembers { users, .. } => users.contains(me),
         _ => false,
     }

@@ -1,20 +1,27 @@
-use crate::{channel_list::unread_of, outbox::Outbox, state::lock};
+use crate::{channel_list, outbox::Outbox, state::lock};
 use eyeball::{SharedObservable, Subscriber};
 use imbl::OrdMap;
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt,
     sync::{Arc, Mutex},
 };
-use whimbrel_model::{ChannelId, ChannelSummary, UserId};
+use whimbrel_model::{ChannelId, ChannelSummary, FollowedThread, MessageId, Mute, Timestamp, UserId};
 
-/// How much is unread in all channels together: the sums over the whole channel list, loaded or not.
+/// How much is unread in all channels together: the sums over the whole channel list, loaded or not. Channels that are muted
+/// count only as [`muted`](Self::muted).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UnreadTotals {
     /// Messages on this device that count as unread.
     pub messages: u64,
+    /// Those of them that mention the user.
+    pub mentions: u64,
     /// Channels with any.
     pub channels: u64,
+    /// Followed threads with unread replies.
+    pub threads: u64,
+    /// Unread messages in channels that are muted.
+    pub muted: u64,
     /// Messages past read positions that this device lacks or has only as they once were: each of them may count. 0: the
     /// other numbers are exact, as far as the server has been heard of.
     pub unknown: u64,
@@ -33,16 +40,26 @@ pub(crate) struct Shared {
 #[derive(Debug, Default)]
 struct Counts {
     channels: HashMap<ChannelId, Count>,
+    /// The channels of threads with unread replies.
+    threads: HashMap<MessageId, ChannelId>,
+    totals: UnreadTotals,
     /// The sums by the type of the channel.
     types: OrdMap<String, UnreadTotals>,
+    /// When mutes end.
+    ends: BTreeSet<(Timestamp, ChannelId)>,
+    now: Timestamp,
 }
 
 /// What is known of one channel.
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
+    joined: bool,
     messages: u64,
+    mentions: u64,
+    threads: u64,
     unknown: u64,
     head_seq: u64,
+    muted: Option<Mute>,
 }
 
 impl Unread {
@@ -58,72 +75,194 @@ impl Unread {
         self.0.totals.subscribe()
     }
 
-    /// Returns the newest sequence of a channel that its count takes in. Absent: it was never counted.
-    pub(crate) fn head_seq(&self, cid: &ChannelId) -> Option<u64> {
-        let counts = lock(&self.0.counts);
-        counts.channels.get(cid).map(|count| count.head_seq)
-    }
-
     /// Returns the sums by the type of the channel. Cheap, whatever there is.
     #[must_use]
     pub fn by_type(&self) -> OrdMap<String, UnreadTotals> {
         lock(&self.0.counts).types.clone()
     }
 
-    pub(crate) fn new(rows: &[ChannelSummary], outbox: &Outbox, me: &UserId) -> Self {
-        let unread = Self(Arc::new(Shared {
-            counts: Mutex::default(),
-            totals: SharedObservable::default(),
-        }));
-        unread.replace(rows, outbox, me);
-        unread
+    /// Returns the newest sequence of a channel that its count takes in. Absent: it was never counted.
+    pub(crate) fn head_seq(&self, cid: &ChannelId) -> Option<u64> {
+        let counts = lock(&self.0.counts);
+        counts.channels.get(cid).map(|count| count.head_seq)
     }
 
-    /// Forgets what is known, and counts `rows`, which are all channels.
+    pub(crate) fn new(now: Timestamp) -> Self {
+        let counts = Counts {
+            now,
+            ..Counts::default()
+        };
+        Self(Arc::new(Shared {
+            counts: Mutex::new(counts),
+            totals: SharedObservable::default(),
+        }))
+    }
+
+    /// Forgets what is known of channels, and counts `rows`, which are all there are.
     pub(crate) fn replace(&self, rows: &[ChannelSummary], outbox: &Outbox, me: &UserId) {
         let mut counts = lock(&self.0.counts);
-        *counts = Counts::default();
-        let totals = count(&mut counts, UnreadTotals::default(), rows, outbox, me);
-        self.0.totals.set_if_not_eq(totals);
+        let known: Vec<_> = counts.channels.keys().cloned().collect();
+        for cid in known {
+            counts.change(&cid, |count| {
+                *count = Count {
+                    threads: count.threads,
+                    ..Count::default()
+                };
+            });
+        }
+        self.put_all(&mut counts, rows, outbox, me);
     }
 
     /// Replaces what is known of some channels. Costs as much as there are of them, not as there are in the account.
     pub(crate) fn put(&self, rows: &[ChannelSummary], outbox: &Outbox, me: &UserId) {
+        self.put_all(&mut lock(&self.0.counts), rows, outbox, me);
+    }
+
+    /// Forgets what is known of threads, and counts `threads`, which are all that are followed.
+    pub(crate) fn replace_threads(&self, threads: &[FollowedThread]) {
         let mut counts = lock(&self.0.counts);
-        let totals = count(&mut counts, self.0.totals.get(), rows, outbox, me);
-        self.0.totals.set_if_not_eq(totals);
+        let known: Vec<_> = counts.threads.keys().copied().collect();
+        known.into_iter().for_each(|id| counts.put_thread(id, None));
+        for thread in threads {
+            counts.put_thread(thread.parent.id, Some(thread));
+        }
+        self.0.totals.set_if_not_eq(counts.totals);
+    }
+
+    /// Replaces what is known of one thread. Nothing: it is not there any more.
+    pub(crate) fn put_thread(&self, id: MessageId, thread: Option<&FollowedThread>) {
+        let mut counts = lock(&self.0.counts);
+        counts.put_thread(id, thread);
+        self.0.totals.set_if_not_eq(counts.totals);
+    }
+
+    /// Counts what was muted until `now` or earlier. Returns when the next mute ends.
+    pub(crate) fn set_now(&self, now: Timestamp) -> Option<Timestamp> {
+        let mut counts = lock(&self.0.counts);
+        let before = std::mem::replace(&mut counts.now, now);
+        if now < before {
+            // A clock that was put back: whatever it passed may have to be muted again.
+            counts.recount_muted(before);
+        }
+        while let Some((_, cid)) = counts.ends.first().filter(|(until, _)| *until <= now).cloned() {
+            counts.recount(&cid, before);
+        }
+        self.0.totals.set_if_not_eq(counts.totals);
+        counts.ends.first().map(|(until, _)| *until)
+    }
+
+    fn put_all(&self, counts: &mut Counts, rows: &[ChannelSummary], outbox: &Outbox, me: &UserId) {
+        for row in rows {
+            let kept = channel_list::kept(row, outbox, me);
+            counts.change(&row.cid, |count| {
+                *count = Count {
+                    joined: kept.is_some(),
+                    messages: row.unread,
+                    mentions: row.mentions,
+                    threads: count.threads,
+                    unknown: row.unread_unknown,
+                    head_seq: row.head_seq,
+                    muted: kept.and_then(|membership| membership.muted),
+                };
+            });
+        }
+        self.0.totals.set_if_not_eq(counts.totals);
     }
 }
 
-/// Puts what is unread in the channels of `rows` in the place of what was there. Returns the new totals.
-fn count(
-    counts: &mut Counts,
-    mut totals: UnreadTotals,
-    rows: &[ChannelSummary],
-    outbox: &Outbox,
-    me: &UserId,
-) -> UnreadTotals {
-    for row in rows {
-        let (messages, unknown) = unread_of(row, outbox, me);
-        let now = Count {
-            messages,
-            unknown,
-            head_seq: row.head_seq,
-        };
-        let before = counts.channels.insert(row.cid.clone(), now).unwrap_or_default();
-        totals.replace(before, now);
-        let of_type = counts.types.entry(row.cid.channel_type().to_owned());
-        of_type.or_default().replace(before, now);
+impl Counts {
+    /// Changes what is known of a channel, and the sums with it.
+    fn change(&mut self, cid: &ChannelId, change: impl FnOnce(&mut Count)) {
+        let count = self.channels.entry(cid.clone()).or_default();
+        let before = count.shown(self.now);
+        if let Some(end) = count.end(cid) {
+            self.ends.remove(&end);
+        }
+        change(count);
+        let (now, end) = (count.shown(self.now), count.end(cid));
+        self.ends.extend(end.filter(|(until, _)| *until > self.now));
+        self.sum(cid, before, now);
     }
-    totals
+
+    fn put_thread(&mut self, id: MessageId, thread: Option<&FollowedThread>) {
+        if let Some(cid) = self.threads.remove(&id) {
+            self.change(&cid, |count| count.threads -= 1);
+        }
+        if let Some(thread) = thread.filter(|thread| thread.followed && thread.unread > 0) {
+            self.threads.insert(id, thread.parent.cid.clone());
+            self.change(&thread.parent.cid, |count| count.threads += 1);
+        }
+    }
+
+    /// Counts a channel as it is now, which was counted as it was at `before`.
+    fn recount(&mut self, cid: &ChannelId, before: Timestamp) {
+        let Some(count) = self.channels.get(cid).copied() else {
+            return;
+        };
+        if let Some(end) = count.end(cid) {
+            self.ends.remove(&end);
+            self.ends.extend((end.0 > self.now).then_some(end));
+        }
+        self.sum(cid, count.shown(before), count.shown(self.now));
+    }
+
+    fn recount_muted(&mut self, before: Timestamp) {
+        let muted = self.channels.iter().filter(|(_, count)| count.muted.is_some());
+        let muted: Vec<_> = muted.map(|(cid, _)| cid.clone()).collect();
+        for cid in muted {
+            self.recount(&cid, before);
+        }
+    }
+
+    fn sum(&mut self, cid: &ChannelId, before: UnreadTotals, now: UnreadTotals) {
+        if before != now {
+            self.totals.replace(before, now);
+            let of_type = self.types.entry(cid.channel_type().to_owned());
+            of_type.or_default().replace(before, now);
+        }
+    }
+}
+
+impl Count {
+    /// Returns what the channel adds to the sums.
+    fn shown(&self, now: Timestamp) -> UnreadTotals {
+        if !self.joined {
+            return UnreadTotals::default();
+        }
+        if self
+            .muted
+            .is_some_and(|mute| mute.until.is_none_or(|until| until > now))
+        {
+            return UnreadTotals {
+                muted: self.messages,
+                ..UnreadTotals::default()
+            };
+        }
+        UnreadTotals {
+            messages: self.messages,
+            mentions: self.mentions,
+            channels: u64::from(self.messages > 0),
+            threads: self.threads,
+            muted: 0,
+            unknown: self.unknown,
+        }
+    }
+
+    fn end(&self, cid: &ChannelId) -> Option<(Timestamp, ChannelId)> {
+        let until = self.muted.and_then(|mute| mute.until)?;
+        Some((until, cid.clone()))
+    }
 }
 
 impl UnreadTotals {
-    /// Takes what was known of a channel out of the sums, and what is known now in.
-    fn replace(&mut self, before: Count, now: Count) {
+    /// Takes what a channel added out of the sums, and what it adds now in.
+    fn replace(&mut self, before: Self, now: Self) {
         self.messages = self.messages + now.messages - before.messages;
+        self.mentions = self.mentions + now.mentions - before.mentions;
+        self.channels = self.channels + now.channels - before.channels;
+        self.threads = self.threads + now.threads - before.threads;
+        self.muted = self.muted + now.muted - before.muted;
         self.unknown = self.unknown + now.unknown - before.unknown;
-        self.channels = self.channels + u64::from(now.messages > 0) - u64::from(before.messages > 0);
     }
 }
 

@@ -7,6 +7,9 @@ use whimbrel_model::Delta;
 use whimbrel_state::{Reach, SyncState};
 use whimbrel_sync::{Effects, LinkAction, Notice, Status};
 
+/// A day.
+const LONGEST_WAIT_MS: u64 = 24 * 60 * 60 * 1_000;
+
 impl Driver {
     /// Carries out one round. If the commit fails, nothing else of it happens and the callers get the error.
     pub(super) async fn carry_out(&mut self, round: Round) {
@@ -33,6 +36,18 @@ impl Driver {
         }
         self.publish_status();
         self.publish_freshness();
+        self.publish_time();
+    }
+
+    /// Tells open state what time it is, and takes note of when it has to be told again.
+    pub(super) fn publish_time(&mut self) {
+        let now = self.parts.environment.wall();
+        let next = self.parts.state.set_now(now);
+        self.ends = next.map(|at| {
+            let millis = u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0);
+            // A wait for long is cut into days: the wall clock may be set meanwhile.
+            self.parts.clock.millis() + millis.clamp(1, LONGEST_WAIT_MS)
+        });
     }
 
     /// Tells open lists how fresh they are.
@@ -62,6 +77,13 @@ impl Driver {
         let stale = self.parts.state.reduce(delta);
         for cid in stale.channels {
             self.put_channel(&cid).await?;
+        }
+        if stale.all_threads {
+            self.read_all_threads().await?;
+        } else {
+            for id in stale.threads {
+                self.put_thread(id).await?;
+            }
         }
         for query in stale.messages {
             let page = self.parts.store.messages(&query).await?;

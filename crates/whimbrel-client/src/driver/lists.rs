@@ -38,7 +38,9 @@ impl Driver {
         if let Some(open) = self.parts.state.unread() {
             return Ok(open);
         }
-        self.count_unread().await
+        let unread = self.count_unread().await?;
+        self.read_all_threads().await?;
+        Ok(unread)
     }
 
     /// Counts what is unread in all channels.

@@ -1,9 +1,9 @@
 //! Reads that belong between two commits: opening lists, and loading older messages from disk or server.
 
-use super::{Driver, Round};
+use super::{Driver, Round, places::Newer};
 use crate::{
     Error,
-    command::{Command, Reply},
+    command::{Command, Place, Reply},
 };
 use std::ops::ControlFlow;
 use whimbrel_model::{ChannelId, HistoryFrom, MessagePage, MessageQuery, MessageScope, limits};
@@ -11,11 +11,30 @@ use whimbrel_state::Timeline;
 use whimbrel_sync::HistoryError;
 
 /// Rows that an opened timeline begins with: a screen and a half.
-const FIRST_MESSAGES: usize = 50;
+pub(super) const FIRST_MESSAGES: usize = 50;
+
+/// Somebody who waits for messages from the server.
+#[derive(Debug)]
+pub(super) enum Waiting {
+    Older(Older),
+    Newer(Newer),
+    Place(Place),
+}
+
+impl Waiting {
+    fn fail(self, error: Error) {
+        match self {
+            Self::Older(Older { reply, .. }) | Self::Newer(Newer { reply, .. }) => {
+                drop(reply.send(Err(error)));
+            }
+            Self::Place(place) => place.show.fail(error),
+        }
+    }
+}
 
 /// Somebody who waits for older messages.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct Older {
     timeline: Timeline,
     /// The oldest row when it was asked for.
     oldest: Option<u64>,
@@ -32,6 +51,9 @@ impl Driver {
             Command::MoreChannels { list, limit, reply } => {
                 drop(reply.send(self.more_channels(&list, limit).await));
             }
+            command @ (Command::OpenThreads { .. }
+            | Command::MoreThreads { .. }
+            | Command::OpenDrafts { .. }) => self.read_threads(command).await,
             Command::OpenUnread { reply } => drop(reply.send(self.open_unread().await)),
             Command::OpenTimeline { cid, scope, reply } => {
                 drop(reply.send(self.open_timeline(cid, scope).await));
@@ -44,7 +66,7 @@ impl Driver {
             } => {
                 let limit = limit.clamp(1, limits::PAGE_ROWS);
                 self.load_older(
-                    Waiting {
+                    Older {
                         oldest: timeline.oldest(),
                         in_gap: false,
                         timeline,
@@ -55,11 +77,26 @@ impl Driver {
                 )
                 .await;
             }
+            Command::LoadNewer {
+                timeline,
+                limit,
+                reply,
+            } => {
+                let waiting = Newer {
+                    timeline,
+                    limit: limit.clamp(1, limits::PAGE_ROWS),
+                    asked: None,
+                    reply,
+                };
+                self.load_newer(waiting, round).await;
+            }
+            Command::GoTo(place) => self.go_to(place, round).await,
             Command::Enqueue { .. }
             | Command::Repeat { .. }
             | Command::RepeatWith { .. }
             | Command::RepeatAll { .. }
             | Command::NextAttempt { .. }
+            | Command::Ask { .. }
             | Command::Explain { .. }
             | Command::Amend { .. }
             | Command::CatchUp { .. }
@@ -73,40 +110,36 @@ impl Driver {
     }
 
     pub(super) async fn open_timeline(&mut self, cid: ChannelId, scope: MessageScope) -> Result<Timeline, Error> {
-        self.forget_closed();
-        self.engine.set_visible(&cid, true);
-        self.opened.insert((cid.clone(), scope));
+        self.watch(&cid);
         if let Some(open) = self.parts.state.timeline(&cid, scope) {
             return Ok(open);
         }
-        let query = MessageQuery {
-            cid: cid.clone(),
-            scope,
-            from: HistoryFrom::Newest,
-            limit: FIRST_MESSAGES,
-        };
-        let page = self.parts.store.messages(&query).await?;
+        let page = self.newest_page(&cid, scope).await?;
         let timeline = self.parts.state.open_timeline(cid, scope, page);
         self.publish_freshness();
         Ok(timeline)
     }
 
+    /// Takes note that a channel is on the screen.
+    pub(super) fn watch(&mut self, cid: &ChannelId) {
+        self.forget_closed();
+        self.engine.set_visible(cid, true);
+        self.opened.insert(cid.clone());
+    }
+
     /// Lets channels that are not on the screen any more wait their turn.
     pub(super) fn forget_closed(&mut self) {
-        let state = &self.parts.state;
-        let closed: Vec<_> = self
-            .opened
-            .extract_if(|(cid, scope)| state.timeline(cid, *scope).is_none())
-            .collect();
-        for (cid, _) in closed {
-            let open = self.opened.iter().any(|(other, _)| *other == cid);
-            self.engine.set_visible(&cid, open);
+        let timelines = self.parts.state.timelines();
+        let is_open = |cid: &ChannelId| timelines.iter().any(|timeline| timeline.cid() == cid);
+        let closed: Vec<_> = self.opened.extract_if(|cid| !is_open(cid)).collect();
+        for cid in closed {
+            self.engine.set_visible(&cid, false);
         }
     }
 
     /// Fills the newest gap that is shown. Without one, loads older messages from the run that is on disk and up to date;
     /// where that ends, asks the server first.
-    async fn load_older(&mut self, mut waiting: Waiting, round: &mut Round) {
+    async fn load_older(&mut self, mut waiting: Older, round: &mut Round) {
         let query = waiting.timeline.older(waiting.limit);
         let gap = self.newest_gap(&waiting.timeline);
         waiting.in_gap = gap.is_some();
@@ -116,7 +149,7 @@ impl Driver {
         };
         let outcome = match on_disk {
             Ok(ControlFlow::Break(page)) => {
-                self.extend(&query, page);
+                self.parts.state.extend_older(&waiting.timeline, page);
                 Ok(())
             }
             Ok(ControlFlow::Continue(before)) => {
@@ -126,11 +159,11 @@ impl Driver {
                     engine.fetch_history(cid, HistoryFrom::Before(before), limit, env)
                 }) {
                     Ok((request, effects)) => {
-                        self.older.insert(request, waiting);
+                        self.older.insert(request, Waiting::Older(waiting));
                         round.effects.merge(effects);
                         return;
                     }
-                    Err(error) => self.older_offline(&query, error).await,
+                    Err(error) => self.older_offline(&waiting.timeline, &query, error).await,
                 }
             }
             Err(error) => Err(error),
@@ -176,48 +209,52 @@ impl Driver {
     }
 
     /// Without a connection, what is on disk beyond a gap is better than nothing.
-    async fn older_offline(&self, query: &MessageQuery, error: HistoryError) -> Result<(), Error> {
+    async fn older_offline(
+        &self,
+        timeline: &Timeline,
+        query: &MessageQuery,
+        error: HistoryError,
+    ) -> Result<(), Error> {
         let page = self.parts.store.messages(query).await?;
         if page.messages.is_empty() {
             return Err(error.into());
         }
-        self.extend(query, page);
+        self.parts.state.extend_older(timeline, page);
         Ok(())
     }
 
-    pub(super) fn extend(&self, query: &MessageQuery, page: MessagePage) {
-        self.parts.state.extend_timeline(&query.cid, query.scope, page);
-    }
-
     pub(super) fn history_answered(&mut self, request: u64, outcome: Result<(), HistoryError>) {
-        let Some(waiting) = self.older.remove(&request) else {
-            return;
-        };
-        match outcome {
-            Ok(()) => self.older_arrived.push(waiting),
-            Err(error) => drop(waiting.reply.send(Err(error.into()))),
+        if let Some(waiting) = self.older.remove(&request) {
+            self.older_arrived.push((waiting, outcome));
         }
     }
 
-    /// Shows older messages that came from the server and are committed.
+    /// Shows messages that came from the server and are committed, or says why they did not come.
     pub(super) async fn finish_older(&mut self) {
-        for waiting in std::mem::take(&mut self.older_arrived) {
-            // What fills a gap is shown as it comes, and so is what a timeline has room for.
-            if waiting.in_gap || waiting.timeline.oldest() < waiting.oldest {
-                let _ = waiting.reply.send(Ok(()));
-                continue;
-            }
+        for (waiting, answer) in std::mem::take(&mut self.older_arrived) {
             let mut round = Round::default();
-            self.load_older(waiting, &mut round).await;
+            match (waiting, answer) {
+                (Waiting::Place(place), answer) => self.arrive(place, answer).await,
+                (waiting, Err(error)) => waiting.fail(error.into()),
+                // What fills a gap is shown as it comes, and so is what a timeline has room for.
+                (Waiting::Older(waiting), Ok(()))
+                    if waiting.in_gap || waiting.timeline.oldest() < waiting.oldest =>
+                {
+                    let _ = waiting.reply.send(Ok(()));
+                }
+                (Waiting::Older(waiting), Ok(())) => self.load_older(waiting, &mut round).await,
+                (Waiting::Newer(waiting), Ok(())) => self.load_newer(waiting, &mut round).await,
+            }
             // Another request at the most: the page held thread replies only.
             self.act(round.effects);
         }
     }
 
     pub(super) fn fail_older(&mut self, error: &Error) {
-        let waiting = self.older.drain().map(|(_, waiting)| waiting);
-        for waiting in waiting.chain(std::mem::take(&mut self.older_arrived)) {
-            let _ = waiting.reply.send(Err(error.clone()));
+        let arrived = std::mem::take(&mut self.older_arrived);
+        let arrived = arrived.into_iter().map(|(waiting, _)| waiting);
+        for waiting in self.older.drain().map(|(_, waiting)| waiting).chain(arrived) {
+            waiting.fail(error.clone());
         }
         for (_, reply) in self.filling.drain() {
             let _ = reply.send(Err(error.clone()));

@@ -5,7 +5,7 @@ use crate::{Error, command::Command};
 use std::{any::Any, collections::HashSet, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tracing::{error, warn};
-use whimbrel_model::{Change, Delta, HistoryFrom, MessageQuery, OpId, OutboxItem, limits};
+use whimbrel_model::{Change, Delta, OpId, OutboxItem, limits};
 use whimbrel_state::{Items, SyncState};
 use whimbrel_sync::Input;
 
@@ -103,7 +103,7 @@ impl Driver {
             self.parts.clock,
         )?;
         self.engine = engine;
-        for (cid, _) in &self.opened {
+        for cid in &self.opened {
             self.engine.set_visible(cid, true);
         }
         self.reduce(&correction).await?;
@@ -113,16 +113,8 @@ impl Driver {
     /// Shows what is on disk: a write that failed may have happened all the same.
     async fn show_again(&self) -> Result<(), Error> {
         let state = &self.parts.state;
-        for (cid, scope) in &self.opened {
-            let Some(timeline) = state.timeline(cid, *scope) else {
-                continue;
-            };
-            let query = MessageQuery {
-                cid: cid.clone(),
-                scope: *scope,
-                from: HistoryFrom::Newest,
-                limit: timeline.items().len() + ROWS_PER_COMMIT,
-            };
+        for timeline in state.timelines() {
+            let query = timeline.again(ROWS_PER_COMMIT);
             let page = self.parts.store.messages(&query).await?;
             state.put_messages(&query, page);
         }
@@ -130,6 +122,7 @@ impl Driver {
         if state.unread().is_some() {
             self.count_unread().await?;
         }
+        self.show_threads_again().await?;
         self.show_objects_again().await?;
         Ok(())
     }

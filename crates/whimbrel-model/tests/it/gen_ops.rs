@@ -32,6 +32,7 @@ fn op(what: u8, a: u64, b: u64) -> Op {
             kind: kind(b),
         },
         10 => Op::MarkRead {
+            thread: None,
             cid: cid(),
             epoch: u32::from(b == 5),
             seq: a,
@@ -60,6 +61,8 @@ fn op(what: u8, a: u64, b: u64) -> Op {
 
 fn send(number: u64, parent: Option<u64>, text: u64) -> Op {
     Op::SendMessage {
+        kind: whimbrel_model::MessageKind::Regular,
+        silent: false,
         cid: cid(),
         id: message_id(number),
         body: format!("text {text}").into(),

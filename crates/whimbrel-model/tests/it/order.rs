@@ -27,6 +27,7 @@ fn heard(positions: &[(u32, u64)]) -> Read {
 
 fn mark((epoch, seq): (u32, u64)) -> Op {
     Op::MarkRead {
+        thread: None,
         cid: cid(),
         epoch,
         seq,

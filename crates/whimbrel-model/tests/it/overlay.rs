@@ -44,6 +44,8 @@ fn change_of(what: u64, number: u64) -> Op {
 
 fn send() -> Op {
     Op::SendMessage {
+        kind: whimbrel_model::MessageKind::Regular,
+        silent: false,
         cid: cid(),
         id: message_id(0),
         body: "hello".into(),

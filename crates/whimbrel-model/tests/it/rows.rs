@@ -19,6 +19,7 @@ fn row(ver: u64) -> Row {
         0 => Row::Message(message(ver % 3, ver, &format!("text {ver}"))),
         1 => Row::Reaction(reaction(ver % 3, ver / 5, ver / 15, ver.is_multiple_of(2), ver)),
         2 => Row::Read(Read {
+            thread: None,
             cid,
             user,
             epoch: 0,
@@ -35,6 +36,10 @@ fn row(ver: u64) -> Row {
             ver,
         }),
         _ if ver % 10 == 4 => Row::Membership(Membership {
+            pinned_at: None,
+            archived_at: None,
+            hidden_seq: None,
+            muted: None,
             cid,
             user,
             role,

@@ -29,6 +29,10 @@ pub(crate) fn kind(number: u64) -> ReactionType {
 /// A message as the server has it.
 pub(crate) fn message(number: u64, ver: u64, text: &str) -> Message {
     Message {
+        kind: whimbrel_model::MessageKind::Regular,
+        silent: false,
+        pinned: None,
+        thread: None,
         id: message_id(number),
         cid: cid(),
         author: user(0),

@@ -113,7 +113,6 @@ impl Item for Placed<'_> {
 fn unknown(cid: &ChannelId, created: &OutboxItem) -> ChannelRow {
     ChannelRow {
         summary: ChannelSummary {
-            mentions: 0,
             cid: cid.clone(),
             channel: None,
             membership: None,
@@ -121,6 +120,7 @@ fn unknown(cid: &ChannelId, created: &OutboxItem) -> ChannelRow {
             read: None,
             waiting_read: None,
             unread: 0,
+            mentions: 0,
             unread_unknown: 0,
             members: 0,
             head_seq: 0,
@@ -145,6 +145,11 @@ fn item_of(
         last_message,
         unread: summary.unread,
         unread_unknown: summary.unread_unknown,
+        mentions: summary.mentions,
+        pinned_at: membership.and_then(|membership| membership.pinned_at),
+        archived: membership.is_some_and(|membership| membership.archived_at.is_some()),
+        hidden: membership.is_some_and(|membership| membership.is_hidden(summary.head_seq)),
+        muted: membership.and_then(|membership| membership.muted),
         members: summary.members,
         role: membership.map_or(Role::Member, |membership| membership.role),
         pending: u32::try_from(pending).unwrap_or(u32::MAX),
@@ -159,17 +164,9 @@ fn lay_over(row: &mut Cow<'_, ChannelRow>, item: &OutboxItem, me: &UserId) {
         Op::CreateChannel { members, .. } => {
             let row = row.to_mut();
             row.summary.channel = made(item);
-            row.summary.membership = Some(Membership {
-                pinned_at: None,
-                archived_at: None,
-                hidden_seq: None,
-                muted: None,
-                cid: row.summary.cid.clone(),
-                user: me.clone(),
-                role: Role::Owner,
-                state: MemberState::Active,
-                ver: 0,
-            });
+            let cid = row.summary.cid.clone();
+            let own = Membership::new(cid, me.clone(), Role::Owner, MemberState::Active, 0);
+            row.summary.membership = Some(own);
             row.members = Some(vec![me.clone()]);
             change_members(row, members, true);
         }
@@ -181,6 +178,23 @@ fn lay_over(row: &mut Cow<'_, ChannelRow>, item: &OutboxItem, me: &UserId) {
                 replace(&mut channel.image, image.as_ref());
                 replace(&mut channel.custom, custom.as_ref());
                 channel.updated_at = channel.updated_at.max(item.composed_at);
+            }
+        }
+        Op::UpdateMembership { change, .. } => {
+            if let Some(own) = &mut row.to_mut().summary.membership {
+                own.change(change, item.composed_at);
+            }
+        }
+        // What is new shows a hidden channel.
+        Op::SendMessage { .. }
+            if row
+                .summary
+                .membership
+                .as_ref()
+                .is_some_and(|own| own.hidden_seq.is_some()) =>
+        {
+            if let Some(own) = &mut row.to_mut().summary.membership {
+                own.hidden_seq = None;
             }
         }
         Op::AddMembers { users, .. } => change_members(row.to_mut(), users, true),
@@ -232,12 +246,17 @@ fn change_members(row: &mut ChannelRow, users: &[UserId], add: bool) {
     row.summary.members = members.len() as u64;
 }
 
-/// Returns whether the account is in the channel, and has not left it a moment ago.
-pub(super) fn is_joined(row: &ChannelSummary, outbox: &Outbox, me: &UserId) -> bool {
-    let own = row.membership.as_ref();
-    let leaves = |op: &Op| matches!(op, Op::RemoveMembers { users, .. } if users.contains(me));
-    own.is_some_and(|own| own.state == MemberState::Active)
-        && !outbox.queued(Some(&row.cid)).any(|item| leaves(&item.op))
+/// Returns how the account keeps a channel, with what waits laid over it. Nothing: it is not in it, or has left it a moment ago.
+pub(crate) fn kept(row: &ChannelSummary, outbox: &Outbox, me: &UserId) -> Option<Membership> {
+    let mut own = row.membership.clone()?;
+    for item in outbox.queued(Some(&row.cid)) {
+        match &item.op {
+            Op::RemoveMembers { users, .. } if users.contains(me) => return None,
+            Op::UpdateMembership { change, .. } => drop(own.change(change, item.composed_at)),
+            _ => {}
+        }
+    }
+    (own.state == MemberState::Active).then_some(own)
 }
 
 /// Returns the last message of the timeline that still waits, and its outbox position.

@@ -35,6 +35,7 @@ fn unreact(number: u64) -> Op {
 
 fn mark_read(epoch: u32, seq: u64) -> Op {
     Op::MarkRead {
+        thread: None,
         cid: cid("general"),
         epoch,
         seq,

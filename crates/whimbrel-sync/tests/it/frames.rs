@@ -49,6 +49,8 @@ pub(crate) fn create(channel: &str) -> Op {
 
 pub(crate) fn send(channel: &str, number: u64) -> Op {
     Op::SendMessage {
+        kind: whimbrel_model::MessageKind::Regular,
+        silent: false,
         cid: cid(channel),
         id: message_id(number),
         body: format!("message {number}").into(),
@@ -69,6 +71,10 @@ pub(crate) fn react(channel: &str, number: u64) -> Op {
 /// Message `number`, which has this number as its `seq` too.
 pub(crate) fn message(channel: &str, number: u64, ver: u64) -> Row {
     Row::Message(Message {
+        kind: whimbrel_model::MessageKind::Regular,
+        silent: false,
+        pinned: None,
+        thread: None,
         id: message_id(number),
         cid: cid(channel),
         author: user("bob"),
@@ -100,6 +106,10 @@ pub(crate) fn reaction(channel: &str, number: u64, ver: u64) -> Row {
 
 pub(crate) fn membership(channel: &str, state: MemberState, ver: u64) -> Row {
     Row::Membership(Membership {
+        pinned_at: None,
+        archived_at: None,
+        hidden_seq: None,
+        muted: None,
         cid: cid(channel),
         user: user("ada"),
         role: Role::Member,

@@ -83,6 +83,8 @@ fn a_dependent_of_a_dependent_names_the_one_that_it_needs_itself() {
     let mut world = World::live();
     let root = full_lane(&mut world, send("general", 1));
     let reply = Op::SendMessage {
+        kind: whimbrel_model::MessageKind::Regular,
+        silent: false,
         cid: cid("general"),
         id: message_id(2),
         body: "a reply".into(),

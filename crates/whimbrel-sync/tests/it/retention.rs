@@ -96,6 +96,7 @@ fn what_is_its_own_record_goes_again_however_old() {
         id: message_id(9),
     };
     let read = Op::MarkRead {
+        thread: None,
         cid: cid("general"),
         epoch: 0,
         seq: 3,

@@ -14,6 +14,8 @@ fn message_ops(message: MessageId) -> Vec<(&'static str, Op)> {
         (
             "send_message",
             Op::SendMessage {
+                kind: whimbrel_model::MessageKind::Regular,
+                silent: false,
                 cid: cid(),
                 id: message,
                 body: "hello".into(),
@@ -25,6 +27,8 @@ fn message_ops(message: MessageId) -> Vec<(&'static str, Op)> {
         (
             "send_message-full",
             Op::SendMessage {
+                kind: whimbrel_model::MessageKind::Regular,
+                silent: false,
                 cid: cid(),
                 id: message_id(2),
                 body: full_body(),
@@ -73,6 +77,7 @@ fn own_ops() -> Vec<(&'static str, Op)> {
         (
             "mark_read",
             Op::MarkRead {
+                thread: None,
                 cid: cid(),
                 epoch: 0,
                 seq: 3,

@@ -7,6 +7,10 @@ use whimbrel_model::{
 /// As little as a message can hold.
 pub(super) fn plain_message() -> Message {
     Message {
+        kind: whimbrel_model::MessageKind::Regular,
+        silent: false,
+        pinned: None,
+        thread: None,
         id: message_id(1),
         cid: cid(),
         author: user("ada"),
@@ -55,6 +59,7 @@ pub(crate) fn rows() -> Vec<(&'static str, Row)> {
         (
             "read",
             Row::Read(Read {
+                thread: None,
                 cid: cid(),
                 user: user("bob"),
                 epoch: 0,
@@ -66,6 +71,10 @@ pub(crate) fn rows() -> Vec<(&'static str, Row)> {
         (
             "membership",
             Row::Membership(Membership {
+                pinned_at: None,
+                archived_at: None,
+                hidden_seq: None,
+                muted: None,
                 cid: cid(),
                 user: user("ada"),
                 role: Role::Owner,

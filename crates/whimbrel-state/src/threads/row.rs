@@ -1,0 +1,64 @@
+//! How a thread looks in the list, and where it stands: its stored row with the outbox laid over it.
+
+use super::ThreadItem;
+use crate::outbox::Outbox;
+use std::cmp::Reverse;
+use whimbrel_model::{
+    FollowedThread, Op, ThreadPlace, UserId,
+    overlay::{self, MessageStatus},
+};
+
+/// Where a thread stands: by the outbox position of the last own reply that waits, and then by its place in the store's order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key(Reverse<(u64, ThreadPlace)>);
+
+impl Key {
+    /// Returns whether it stands at a place of the store's order, or before it.
+    pub(super) fn is_at_or_before(self, end: ThreadPlace) -> bool {
+        self <= Self(Reverse((0, end)))
+    }
+}
+
+/// Computes a thread's row. Nothing: the account does not follow it, or there is nothing to show.
+pub(super) fn show(thread: &FollowedThread, outbox: &Outbox, me: &UserId) -> Option<(Key, ThreadItem)> {
+    let parent = overlay::message(Some(&thread.parent), outbox.about(thread.parent.id))?;
+    let replies = outbox
+        .queued(Some(&thread.parent.cid))
+        .filter_map(|item| match &item.op {
+            Op::SendMessage { id, parent, .. } if *parent == Some(thread.parent.id) => Some((item.pos, *id)),
+            _ => None,
+        });
+    // One that the store has already is answered, and leaves the outbox with the next write.
+    let waiting = replies.filter_map(|(pos, id)| {
+        let view = overlay::message(None, outbox.about(id))?;
+        (view.status == MessageStatus::Pending).then_some((pos, view))
+    });
+    let waiting: Vec<_> = waiting.collect();
+    let left = outbox
+        .queued(Some(&thread.parent.cid))
+        .any(|item| matches!(&item.op, Op::RemoveMembers { users, .. } if users.contains(me)));
+    if left || !(thread.followed || !waiting.is_empty()) {
+        return None;
+    }
+    let accepted = thread.parent.thread.map_or(0, |summary| summary.replies);
+    let pending = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
+    let newest = waiting.into_iter().last();
+    let stored = thread.last_reply.as_ref();
+    let key = Key(Reverse((
+        newest.as_ref().map_or(0, |(pos, _)| *pos),
+        thread.place(),
+    )));
+    let last_reply = match newest {
+        Some((_, view)) => Some(view),
+        None => stored.and_then(|reply| overlay::message(Some(reply), outbox.about(reply.id))),
+    };
+    let item = ThreadItem {
+        parent,
+        last_reply,
+        replies: accepted.saturating_add(pending),
+        unread: thread.unread,
+        unread_unknown: thread.unread_unknown,
+        pending,
+    };
+    Some((key, item))
+}
