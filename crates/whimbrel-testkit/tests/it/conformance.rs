@@ -65,7 +65,10 @@ async fn a_server_that_is_not_there_fails_every_case_with_words() {
 
 /// Runs the named cases against a server with a fault, all of which have to fail.
 async fn fails(fault: Fault, cases: &[&str]) -> Report {
-    let server = TestServer::new();
+    fails_on(&TestServer::new(), fault, cases).await
+}
+
+async fn fails_on(server: &TestServer, fault: Fault, cases: &[&str]) -> Report {
     let faulty = Faulty {
         inner: server.connector(),
         fault,
@@ -152,6 +155,26 @@ async fn a_server_that_forgets_operations_is_found() {
             .contains("the repeat of edit_message moves a cursor"),
         "{report}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_hangs_up_too_early_or_never_is_found() {
+    let config = HubConfig {
+        heartbeat: Duration::from_secs(1),
+        ..HubConfig::default()
+    };
+    let server = TestServer::over(MemoryStorage::new(Epoch(7)), config);
+    for (told, words) in [(2_500, "it ended after"), (100, "still open")] {
+        let fault = Fault::none().down(move |frame| match frame {
+            ServerFrame::Ready(mut ready) => {
+                ready.heartbeat_ms = told;
+                vec![ServerFrame::Ready(ready)]
+            }
+            frame => vec![frame],
+        });
+        let report = fails_on(&server, fault, &["silence_ends_the_connection"]).await;
+        assert!(report.to_string().contains(words), "{report}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

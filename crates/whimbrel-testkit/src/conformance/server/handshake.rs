@@ -6,6 +6,7 @@ use super::{
     script::World,
 };
 use std::time::Duration;
+use tokio::time::Instant;
 use whimbrel_model::{Code, limits};
 use whimbrel_protocol::{ClientFrame, Heads, Hello, Ops, PROTOCOL, ServerFrame, Token, VersionRange};
 
@@ -194,9 +195,16 @@ pub(super) async fn silence_ends_the_connection(world: &World) -> Checked {
             format!("the server's heartbeat is {heartbeat} ms, and this waits for {SHORT} ms at most");
         return Err(Problem::Skipped(words));
     }
-    let silence = Duration::from_millis(heartbeat * 5);
-    ada.set_patience(silence);
+    let heartbeat = Duration::from_millis(heartbeat);
+    ada.set_patience(heartbeat * 5);
+    let start = Instant::now();
     let bye = ada.ended().await?;
+    let silence = start.elapsed();
+    // A client that sends its heartbeats in time is heard of at the latest by then.
+    ensure!(
+        silence >= heartbeat * 2,
+        "it ended after {silence:?}, and the heartbeat is {heartbeat:?}"
+    );
     let code = bye.as_ref().map(|bye| &bye.code);
     ensure!(
         code == Some(&Code::HeartbeatLost),
