@@ -2,8 +2,12 @@
 //!
 //! `WHIMBREL_FUZZ_SEED` begins elsewhere, `WHIMBREL_FUZZ_TIMES` multiplies the number of inputs.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use whimbrel_fuzz::{Dice, TARGETS, mutate};
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
+use whimbrel_fuzz::{Dice, TARGETS, Target, mutate};
 
 fn setting(name: &str, default: u64) -> u64 {
     let text = std::env::var(name).ok();
@@ -72,4 +76,22 @@ bounded! {
     database_files_hold: "database",
     the_engine_holds: "engine",
     live_connections_hold: "session",
+}
+
+#[test]
+fn every_target_is_a_program_of_the_fuzzer() {
+    let fuzzer = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
+    let manifest = fs::read_to_string(fuzzer.join("Cargo.toml")).expect("the fuzzer's manifest");
+    for Target { name, .. } in TARGETS {
+        let line = format!("[[bin]]\nname = \"{name}\"\npath = \"fuzz_targets/{name}.rs\"\n");
+        assert!(manifest.contains(&line), "{name} is no bin of fuzz/Cargo.toml");
+        let program = fs::read_to_string(fuzzer.join(format!("fuzz_targets/{name}.rs")));
+        let program = program.expect("its program");
+        assert!(program.contains(&format!("\"{name}\"")), "{program}");
+    }
+    assert_eq!(
+        manifest.matches("[[bin]]").count(),
+        TARGETS.len(),
+        "a program without a target"
+    );
 }
