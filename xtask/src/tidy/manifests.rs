@@ -3,9 +3,31 @@
 use super::Problem;
 use super::repo::{Repo, numbered};
 
-/// Packages with lints of their own, which are the workspace's but for `unsafe`: what it forbids cannot be allowed in one
-/// module.
+/// Packages with lints of their own, which are the workspace's and may be more, but for `unsafe`: what it forbids cannot be
+/// allowed in one module.
 const OWN_LINTS: &[&str] = &["whimbrel-powerloss"];
+
+/// Returns the lints of the workspace that a package with lints of its own leaves out.
+fn missing_lints<'a>(repo: &'a Repo, manifest: &str) -> Vec<&'a str> {
+    let own: Vec<&str> = lints(repo.text(manifest), "[lints.").collect();
+    let common = lints(repo.text("Cargo.toml"), "[workspace.lints.");
+    common
+        .filter(|lint| !own.contains(lint) && !lint.starts_with("unsafe_code "))
+        .collect()
+}
+
+/// Returns the lines of the sections whose heads begin with `head`.
+fn lints<'a>(manifest: &'a str, head: &'static str) -> impl Iterator<Item = &'a str> {
+    let mut inside = false;
+    let lines = manifest.lines().map(str::trim);
+    lines.filter(move |line| {
+        if line.starts_with('[') {
+            inside = line.starts_with(head);
+            return false;
+        }
+        inside && line.contains(" = ")
+    })
+}
 
 /// Checks that each package takes part in the lints and says what it is.
 pub(super) fn packages(repo: &Repo) -> Vec<Problem> {
@@ -16,6 +38,12 @@ pub(super) fn packages(repo: &Repo) -> Vec<Problem> {
         if !lints && !OWN_LINTS.contains(&package.name.as_str()) {
             let what = "add `[lints]` with `workspace = true`";
             problems.push(Problem::new(&package.manifest, 0, what));
+        }
+        if OWN_LINTS.contains(&package.name.as_str()) {
+            for lint in missing_lints(repo, &package.manifest) {
+                let what = format!("the workspace has the lint `{lint}`: add it here");
+                problems.push(Problem::new(&package.manifest, 0, what));
+            }
         }
         if package.description.trim().is_empty() {
             problems.push(Problem::new(&package.manifest, 0, "add a `description`"));
@@ -119,6 +147,24 @@ mod tests {
         let mut bad = Repo::of(&[(MANIFEST, "[package]\n")]).with("a", &[]);
         bad.packages[0].description.clear();
         assert_eq!(packages(&bad).len(), 2);
+    }
+
+    #[test]
+    fn own_lints_are_those_of_the_workspace() {
+        let common = "[workspace.lints.rust]\nunsafe_code = \"forbid\"\nmissing_docs = \"warn\"\n\n[profile.dev]\ndebug = \"x\"\n";
+        let check = |own: &str| {
+            let manifest = "crates/whimbrel-powerloss/Cargo.toml";
+            let repo = Repo::of(&[("Cargo.toml", common), (manifest, own)]);
+            packages(&repo.with("whimbrel-powerloss", &[])).len()
+        };
+        let good = "[lints.rust]\nunsafe_code = \"deny\"\nmissing_docs = \"warn\"\nmore = \"warn\"\n";
+        assert_eq!(check(good), 0);
+        assert_eq!(check(&good.replace("missing_docs = \"warn\"", "")), 1);
+        assert_eq!(
+            check(&good.replace("missing_docs = \"warn\"", "missing_docs = \"allow\"")),
+            1
+        );
+        assert_eq!(check(&good.replace("[lints.rust]", "[features]")), 1);
     }
 
     #[test]
