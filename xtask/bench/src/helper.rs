@@ -4,7 +4,7 @@
 //! its standard output, and ends when the input does.
 
 use crate::figure::Result;
-use crate::{crowd, device, idle, serve};
+use crate::{coldstart, crowd, device, idle, serve};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -27,6 +27,8 @@ pub(crate) enum Role {
     Crowd(SocketAddr),
     /// A server that only holds connections.
     Holder,
+    /// Someone who looks at the channel list.
+    Opening(coldstart::Job),
 }
 
 impl Role {
@@ -40,6 +42,7 @@ impl Role {
                 Self::Device(job) => device::play(job, parent).await,
                 Self::Crowd(server) => crowd::play(server, parent).await,
                 Self::Holder => idle::hold(parent).await,
+                Self::Opening(job) => coldstart::play(job, parent).await,
             }
         })
     }

@@ -8,8 +8,10 @@
 //! - A figure is a median; a ratio is the median of the ratios of each round.
 //! - A bench that cannot run is an error. A goal that is not met is a figure.
 
+mod account;
 mod catchup;
 mod clock;
+mod coldstart;
 mod counted;
 mod crowd;
 mod device;
@@ -27,6 +29,7 @@ mod sample;
 mod scroll;
 mod serve;
 mod state;
+mod words;
 
 use clap::Parser as _;
 use figure::{Figure, Plan, Result};
@@ -71,6 +74,12 @@ const BENCHES: &[Bench] = &[
         name: "echo",
         measures: "an own message until it is stored and shown, without a network, 1,000 to 100,000 messages on disk",
         run: echo::run,
+    },
+    Bench {
+        id: "P7",
+        name: "coldstart",
+        measures: "opening the database and the first 30 channels, 100 to 10,000 of them with 100 messages each",
+        run: coldstart::run,
     },
     Bench {
         id: "P8",
