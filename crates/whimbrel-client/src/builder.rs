@@ -135,7 +135,7 @@ impl ClientBuilder {
         .await?;
 
         let clock = Monotonic::start();
-        let loaded = store.load().await?;
+        let loaded = store.load_own().await?;
         let state =
             State::with_attention_after(user.clone(), loaded.outbox.clone(), self.engine.attention_after);
         let engine = driver::start_engine(loaded, &user, &self.engine, environment.as_ref(), clock)?;

@@ -143,6 +143,21 @@ impl Show {
 }
 
 impl Command {
+    /// Returns whether it can be carried out before the engine knows how far each stream is. Going online is put off until
+    /// then.
+    pub(crate) const fn needs_no_streams(&self) -> bool {
+        matches!(
+            self,
+            Self::OpenChannels { .. }
+                | Self::MoreChannels { .. }
+                | Self::OpenUnread { .. }
+                | Self::Enqueue { .. }
+                | Self::GoOnline
+                | Self::GoOffline
+                | Self::Close { .. }
+        )
+    }
+
     /// Answers what needs an engine with `error`; returns what does not.
     pub(crate) fn refuse(self, error: &Error) -> Option<Self> {
         match self {

@@ -9,6 +9,7 @@ mod older;
 mod places;
 mod questions;
 mod recover;
+mod streams;
 mod threads;
 
 use crate::{
@@ -67,6 +68,7 @@ impl Entropy for Draw<'_> {
 pub(crate) struct Driver {
     parts: Parts,
     engine: Engine,
+    streams: streams::Streams,
     inputs: mpsc::Receiver<LinkInput>,
     dialer: Dialer,
     link: Option<Link>,
@@ -111,6 +113,7 @@ type Answer = Box<dyn FnOnce(Result<(), Error>) + Send>;
 enum Event {
     Command(Option<Command>),
     Input(LinkInput),
+    Streams(Result<Loaded, Error>),
     Timer,
     Stop,
 }
@@ -145,6 +148,7 @@ impl Driver {
         Self {
             parts,
             engine,
+            streams: streams::Streams::Unread,
             inputs,
             dialer,
             link: None,
@@ -214,6 +218,7 @@ impl Driver {
             if !running {
                 return close;
             }
+            self.read_streams();
         }
     }
 
@@ -248,6 +253,7 @@ impl Driver {
             biased;
             command = commands.recv() => Event::Command(command),
             Some(input) = self.inputs.recv() => Event::Input(input),
+            loaded = self.streams.read() => Event::Streams(loaded),
             () = timer => Event::Timer,
             () = stop.cancelled() => Event::Stop,
         }
@@ -266,6 +272,10 @@ impl Driver {
                     }
                     self.input(input, round);
                 }
+                true
+            }
+            Event::Streams(loaded) => {
+                self.take_streams(loaded, round).await;
                 true
             }
             Event::Timer => {
@@ -300,6 +310,9 @@ impl Driver {
     }
 
     async fn command(&mut self, command: Command, round: &mut Round) {
+        if !command.needs_no_streams() {
+            self.wait_for_streams(round).await;
+        }
         let Some(command) = self.refuse_if_broken(command) else {
             return;
         };
@@ -351,7 +364,9 @@ impl Driver {
             },
             Command::GoOnline => {
                 self.wants_online = true;
-                self.input(Input::GoOnline, round);
+                if self.streams.are_known() {
+                    self.input(Input::GoOnline, round);
+                }
             }
             Command::GoOffline => {
                 self.wants_online = false;

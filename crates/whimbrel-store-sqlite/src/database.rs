@@ -3,7 +3,7 @@ use crate::{
     health::Health,
     indexing,
     journal::{Journal, Note},
-    load,
+    load::{self, Part},
     opening::{self, Opened},
 };
 use sqlx::{AssertSqlSafe, SqliteConnection, sqlite::SqliteArguments};
@@ -86,8 +86,8 @@ impl Database {
             })
     }
 
-    /// Loads what the engine needs, from a new file if this one was found damaged.
-    pub(crate) async fn load(&mut self) -> Result<Loaded, StoreError> {
+    /// Loads what the engine needs, or a part of it, from a new file if this one was found damaged.
+    pub(crate) async fn load(&mut self, part: Part) -> Result<Loaded, StoreError> {
         if self.journal.is_some() && self.health.is_damaged() {
             if let Some(connection) = self.connection.take() {
                 opening::close(connection).await;
@@ -102,7 +102,7 @@ impl Database {
             self.health.recovered(recovery);
         }
         match &mut self.connection {
-            Some(connection) => load::load(connection, &self.path).await,
+            Some(connection) => load::load(connection, &self.path, part).await,
             None => Err(StoreError::Closed),
         }
     }

@@ -15,17 +15,30 @@ use whimbrel_store::StoreError;
 const OUTBOX: &str = "SELECT id, pos, account, op, composed_at, attempted, failures, last_error, rejection \
                       FROM outbox ORDER BY pos";
 
-/// Reads what the engine needs at start, as of one moment.
-pub(crate) async fn load(connection: &mut SqliteConnection, path: &Path) -> Result<Loaded, StoreError> {
+/// How much to load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// What there is of every stream too.
+    All,
+    /// What the device has once.
+    Own,
+}
+
+/// Reads what the engine needs at start, or a part of it, as of one moment.
+pub(crate) async fn load(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    part: Part,
+) -> Result<Loaded, StoreError> {
     let begun = sqlx::query("BEGIN").execute(&mut *connection).await;
     begun.map_err(|error| error::engine(path, "beginning to load", &error))?;
-    let loaded = read(connection, path).await;
+    let loaded = read(connection, path, part).await;
     let ended = sqlx::query("COMMIT").execute(connection).await;
     ended.map_err(|error| error::engine(path, "ending to load", &error))?;
     loaded
 }
 
-async fn read(connection: &mut SqliteConnection, path: &Path) -> Result<Loaded, StoreError> {
+async fn read(connection: &mut SqliteConnection, path: &Path, part: Part) -> Result<Loaded, StoreError> {
     let mut loaded = Loaded::default();
     for row in rows(
         connection,
@@ -36,6 +49,12 @@ async fn read(connection: &mut SqliteConnection, path: &Path) -> Result<Loaded, 
     {
         session(&mut loaded, &row)?;
     }
+    for row in rows(connection, path, OUTBOX).await? {
+        loaded.outbox.push(outbox_item(&row)?);
+    }
+    if part == Part::Own {
+        return Ok(loaded);
+    }
     let sql = "SELECT stream, epoch, ver, seq, window_lo, window_ver, head_ver, head_seq FROM streams";
     for row in rows(connection, path, sql).await? {
         stream(&mut loaded, &row)?;
@@ -43,9 +62,6 @@ async fn read(connection: &mut SqliteConnection, path: &Path) -> Result<Loaded, 
     let sql = "SELECT cid, runs FROM timelines WHERE runs IS NOT NULL";
     for row in rows(connection, path, sql).await? {
         loaded.ranges.insert(text_id(&row, 0)?, json(&row, 1)?);
-    }
-    for row in rows(connection, path, OUTBOX).await? {
-        loaded.outbox.push(outbox_item(&row)?);
     }
     Ok(loaded)
 }

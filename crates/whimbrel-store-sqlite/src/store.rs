@@ -1,5 +1,5 @@
 use crate::{
-    database::Database, error, files, health::Health, journal::Journal, opening, opening::Opened,
+    database::Database, error, files, health::Health, journal::Journal, load::Part, opening, opening::Opened,
     readers::Readers, schema, writer::Writer,
 };
 use async_trait::async_trait;
@@ -110,7 +110,11 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn load(&self) -> Result<Loaded, StoreError> {
-        self.health.noticed(self.writer.load().await)
+        self.health.noticed(self.writer.load(Part::All).await)
+    }
+
+    async fn load_own(&self) -> Result<Loaded, StoreError> {
+        self.health.noticed(self.writer.load(Part::Own).await)
     }
 
     async fn apply(&self, delta: &Delta) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-use crate::{database::Database, files::Lock, indexing, journal::Note, own::OwnChange, write};
+use crate::{database::Database, files::Lock, indexing, journal::Note, load::Part, own::OwnChange, write};
 use sqlx::sqlite::SqliteArguments;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -28,7 +28,7 @@ enum Job {
         Option<Note>,
         oneshot::Sender<Result<(), StoreError>>,
     ),
-    Load(oneshot::Sender<Result<Loaded, StoreError>>),
+    Load(Part, oneshot::Sender<Result<Loaded, StoreError>>),
 }
 
 impl Writer {
@@ -48,8 +48,8 @@ impl Writer {
         self.run(|done| Job::Apply(sql, args, note, done)).await
     }
 
-    pub(crate) async fn load(&self) -> Result<Loaded, StoreError> {
-        self.run(Job::Load).await
+    pub(crate) async fn load(&self, part: Part) -> Result<Loaded, StoreError> {
+        self.run(|done| Job::Load(part, done)).await
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -106,7 +106,7 @@ async fn run(
                 is_behind = lock.is_some();
                 pause = indexing::QUIET;
             }
-            Some(Job::Load(done)) => drop(done.send(database.load().await)),
+            Some(Job::Load(part, done)) => drop(done.send(database.load(part).await)),
             None => {
                 is_behind = database.index().await;
                 pause = indexing::PAUSE;

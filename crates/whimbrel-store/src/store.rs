@@ -16,6 +16,12 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Reads what the engine needs at start.
     async fn load(&self) -> Result<Loaded, StoreError>;
 
+    /// Reads of [`load`](Self::load) what is needed before anything is synced: the account, the outbox, and what is known of
+    /// the heads as a whole. Cursors, heads and ranges, of which every channel has some, need not be in it.
+    async fn load_own(&self) -> Result<Loaded, StoreError> {
+        self.load().await
+    }
+
     /// Commits `delta` as a whole, durable against power loss when it returns.
     ///
     /// # Errors

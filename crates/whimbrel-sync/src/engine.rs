@@ -153,6 +153,13 @@ impl Engine {
         Ok((engine, effects))
     }
 
+    /// Takes the streams of what a store holds, after [`Engine::load`] was given it without them. The engine must not be
+    /// asked for a stream before, nor go online.
+    pub fn load_streams(&mut self, loaded: Loaded) {
+        let me = self.account.user.clone();
+        self.streams = Streams::load(me, loaded.cursors, loaded.heads, loaded.ranges);
+    }
+
     /// Returns who the database belongs to.
     #[must_use]
     pub const fn account(&self) -> &Account {

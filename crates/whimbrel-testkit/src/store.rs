@@ -44,6 +44,7 @@ pub struct FailingStore {
     fail_loads: AtomicUsize,
     panics: AtomicUsize,
     blocked: watch::Sender<bool>,
+    loads_blocked: watch::Sender<bool>,
     /// Whether a write is held back.
     waits: watch::Sender<bool>,
     closed: watch::Sender<bool>,
@@ -61,6 +62,7 @@ impl FailingStore {
             fail_loads: AtomicUsize::new(0),
             panics: AtomicUsize::new(0),
             blocked: watch::Sender::new(false),
+            loads_blocked: watch::Sender::new(false),
             waits: watch::Sender::new(false),
             closed: watch::Sender::new(false),
             written: broadcast::Sender::new(WRITTEN),
@@ -97,6 +99,16 @@ impl FailingStore {
         self.blocked.send_replace(false);
     }
 
+    /// Lets no load through until [`FailingStore::unblock_loads`], but for what the device has of its own.
+    pub fn block_loads(&self) {
+        self.loads_blocked.send_replace(true);
+    }
+
+    /// Lets loads through again.
+    pub fn unblock_loads(&self) {
+        self.loads_blocked.send_replace(false);
+    }
+
     /// Waits until a write is held back by [`FailingStore::block`].
     pub async fn holds_a_write(&self) {
         self.until(&self.waits, true).await;
@@ -128,10 +140,15 @@ fn one_of(left: &AtomicUsize) -> bool {
 #[async_trait]
 impl Store for FailingStore {
     async fn load(&self) -> Result<Loaded, StoreError> {
+        self.until(&self.loads_blocked, false).await;
         if one_of(&self.fail_loads) {
             return Err(StoreError::Engine("it was told to fail".to_owned()));
         }
         self.inner.load().await
+    }
+
+    async fn load_own(&self) -> Result<Loaded, StoreError> {
+        self.inner.load_own().await
     }
 
     async fn apply(&self, delta: &Delta) -> Result<(), StoreError> {

@@ -1,12 +1,13 @@
 //! After the database failed: everything starts over from what it holds, as soon as it can be read.
 
-use super::{Driver, INPUTS_PER_COMMIT, Round, start_engine};
+use super::{Driver, INPUTS_PER_COMMIT, Round, start_engine, streams::Streams};
 use crate::{Error, command::Command};
 use std::{any::Any, collections::HashSet, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tracing::{error, warn};
-use whimbrel_model::{Change, Delta, OpId, OutboxItem, limits};
+use whimbrel_model::{Change, Delta, Loaded, OpId, OutboxItem, limits};
 use whimbrel_state::{Items, SyncState};
+use whimbrel_store::Recovery;
 use whimbrel_sync::Input;
 
 /// The first wait before the database is tried again; it doubles with each failure in a row.
@@ -84,6 +85,11 @@ impl Driver {
     async fn reload(&mut self) -> Result<(), Error> {
         let before = self.parts.store.recovery();
         let loaded = self.parts.store.load().await?;
+        self.start_from(loaded, before).await
+    }
+
+    /// Starts over from what was loaded, and tells if the database was recovered since `before`.
+    pub(super) async fn start_from(&mut self, loaded: Loaded, before: Option<Recovery>) -> Result<(), Error> {
         if let Some(recovery) = self.parts.store.recovery()
             && before.as_ref() != Some(&recovery)
         {
@@ -103,6 +109,7 @@ impl Driver {
             self.parts.clock,
         )?;
         self.engine = engine;
+        self.streams = Streams::Known;
         for cid in &self.opened {
             self.engine.set_visible(cid, true);
         }

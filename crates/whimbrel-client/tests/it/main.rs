@@ -17,6 +17,7 @@ mod failing;
 mod fresh;
 mod offline;
 mod older;
+mod opening;
 mod queries;
 mod reads;
 mod recount;

@@ -1,8 +1,8 @@
 //! Which files are opened, which are refused, and that a refused one is left as it was.
 
-use crate::sample::{account, count, database, dir, messages, run_sql};
-use std::{fs, path::Path};
-use whimbrel_model::{Change, Delta};
+use crate::sample::{account, cid, count, database, dir, item, messages, run_sql};
+use std::{collections::BTreeMap, fs, path::Path};
+use whimbrel_model::{Change, Delta, Head, Loaded, RangeSet, StreamId};
 use whimbrel_store::{Store, StoreError};
 use whimbrel_store_sqlite::SqliteStore;
 
@@ -174,4 +174,27 @@ async fn a_dropped_store_is_released_without_close() {
         .unwrap()
         .unwrap();
     assert_eq!(count(&store).await, 1);
+}
+
+#[tokio::test]
+async fn what_the_device_has_of_its_own_is_loaded_without_the_streams() {
+    let dir = dir();
+    let store = SqliteStore::open(database(&dir)).await.unwrap();
+    let head = Head { ver: 3, seq: 2 };
+    let changes = vec![
+        Change::Account(account()),
+        Change::Outbox(item(1)),
+        Change::HeadsToken("7".to_owned()),
+        Change::Head(StreamId::Channel(cid()), head),
+        Change::Ranges(cid(), RangeSet::default()),
+    ];
+    store.apply(&Delta { changes }).await.unwrap();
+    let all = store.load().await.unwrap();
+    assert_eq!((all.heads.len(), all.ranges.len(), all.outbox.len()), (1, 1, 1));
+    let own = Loaded {
+        heads: BTreeMap::new(),
+        ranges: BTreeMap::new(),
+        ..all
+    };
+    assert_eq!(store.load_own().await.unwrap(), own);
 }
