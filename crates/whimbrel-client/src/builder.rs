@@ -6,12 +6,12 @@ use crate::{
     environment::Monotonic,
     notice::NOTICES,
 };
-use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use std::{collections::BTreeSet, fmt, future::Future, pin::Pin, sync::Arc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use whimbrel_model::UserId;
 use whimbrel_protocol::Token;
-use whimbrel_state::State;
-use whimbrel_store::{Store, StoreError};
+use whimbrel_state::{State, StateConfig, Windows};
+use whimbrel_store::{InMemory, MemoryStore, SplitStore, Store, StoreError};
 use whimbrel_sync::{EngineConfig, IdSource};
 use whimbrel_transport::{Connector, TransportError};
 
@@ -38,6 +38,10 @@ pub struct ClientBuilder {
     tokens: Option<Arc<dyn TokenProvider>>,
     environment: Option<Arc<dyn Environment>>,
     engine: EngineConfig,
+    windows: Windows,
+    in_memory: bool,
+    never_persisted: BTreeSet<String>,
+    sequential: bool,
 }
 
 impl fmt::Debug for ClientBuilder {
@@ -111,6 +115,60 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets how many messages a timeline of a channel type keeps in memory by itself. At least 1.
+    ///
+    /// When more have come than that and 30, the oldest are dropped from the list; on disk they stay, and
+    /// [`Timeline::load_older`](crate::Timeline::load_older) brings them back. What was loaded so is kept, until
+    /// [`Timeline::jump_to_newest`](crate::Timeline::jump_to_newest).
+    #[must_use]
+    pub fn window(mut self, channel_type: impl Into<String>, rows: usize) -> Self {
+        self.windows.set(channel_type, rows);
+        self
+    }
+
+    /// Sets the same for all other channel types. 500 without it.
+    #[must_use]
+    pub fn default_window(mut self, rows: usize) -> Self {
+        self.windows.set_default(rows);
+        self
+    }
+
+    /// Sets whether anything is kept on this device when the client ends. True without it.
+    ///
+    /// With `false` no store is needed, and one that was given is not opened: everything is in memory, and everything works
+    /// that works with a database. **At the end everything is lost, unsent changes too**; what the server has accepted comes
+    /// from it again. So what a call returned for is then not durable, only queued.
+    #[must_use]
+    pub const fn persistence(mut self, persistent: bool) -> Self {
+        self.in_memory = !persistent;
+        self
+    }
+
+    /// Sets channel types of which nothing that comes from the server is written to the database: their messages, members and
+    /// read positions are in memory, and come from the server again after the next start.
+    ///
+    /// What the user wrote there and the server has not accepted yet is in the database all the same, as is that the account
+    /// is in the channel, and the profiles of people. See [`SplitStore`].
+    #[must_use]
+    pub fn never_persist<T: Into<String>>(mut self, channel_types: impl IntoIterator<Item = T>) -> Self {
+        self.never_persisted
+            .extend(channel_types.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets whether what comes from the server is shown one step at a time. False without it.
+    ///
+    /// Without it, what has come meanwhile is written and shown together: observers see fewer, larger batches, and states in
+    /// between are skipped. With it each frame of the server is one write and one batch of its own, in the order of the server: no
+    /// state in between is skipped, as long as the reader keeps up. Each write waits for the disk, so a device that is far behind
+    /// catches up several times slower. A page of what was missed is one step: it has the newest of each row, not
+    /// each change; and ops of one answer are one step.
+    #[must_use]
+    pub const fn sequential_events(mut self, sequential: bool) -> Self {
+        self.sequential = sequential;
+        self
+    }
+
     /// Opens the database and starts the client, without connecting. No network is needed. Must be called within a
     /// tokio runtime, which the client's tasks then run on.
     ///
@@ -124,20 +182,32 @@ impl ClientBuilder {
         let user = UserId::new(&self.user)?;
         let connector = self.connector.ok_or(Error::Missing("a server"))??;
         let tokens = self.tokens.ok_or(Error::Missing("a token or a token provider"))?;
-        let open = self
-            .store
-            .ok_or(Error::Missing("a store, or a directory for one"))?;
         let environment = self.environment.unwrap_or_else(|| Arc::new(SystemEnvironment));
-        let store = open(StorePlace {
-            server: self.server,
-            user: user.clone(),
-        })
-        .await?;
+        let mut store: Arc<dyn Store> = if self.in_memory {
+            Arc::new(MemoryStore::new())
+        } else {
+            let place = StorePlace {
+                server: self.server,
+                user: user.clone(),
+            };
+            let open = self.store;
+            open.ok_or(Error::Missing("a store, or a directory for one"))?(place).await?
+        };
+        if !self.in_memory && !self.never_persisted.is_empty() {
+            let in_memory = InMemory {
+                types: self.never_persisted,
+                ..InMemory::default()
+            };
+            store = Arc::new(SplitStore::new(store, MemoryStore::new(), in_memory));
+        }
 
         let clock = Monotonic::start();
         let loaded = store.load_own().await?;
-        let state =
-            State::with_attention_after(user.clone(), loaded.outbox.clone(), self.engine.attention_after);
+        let config = StateConfig {
+            attention_after: self.engine.attention_after,
+            windows: self.windows,
+        };
+        let state = State::with_config(user.clone(), loaded.outbox.clone(), config);
         let engine = driver::start_engine(loaded, &user, &self.engine, environment.as_ref(), clock)?;
         let (engine, first) = engine;
         if !first.is_empty() {
@@ -160,6 +230,7 @@ impl ClientBuilder {
                 tokens,
                 tasks: tasks.clone(),
                 notices: notices.clone(),
+                sequential: self.sequential,
             },
             engine,
         );

@@ -3,6 +3,8 @@
 //! A [`Store`] is one account's database on one device. Everything is written through [`Store::apply`], one
 //! [`Delta`](whimbrel_model::Delta) a transaction; everything else reads. [`MemoryStore`] is the smallest whole implementation.
 //!
+//! [`SplitStore`] puts a database and a memory together: some channels are never written down.
+//!
 //! ## How to write one
 //!
 //! Implement [`Store`], then run the conformance suite of `whimbrel-testkit` on it from your crate's `tests/`:
@@ -19,10 +21,12 @@
 mod error;
 mod memory;
 mod recovery;
+mod split;
 mod store;
 
 pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use recovery::Recovery;
+pub use split::{InMemory, SplitStore};
 pub use store::Store;
 pub use whimbrel_query::{PageCursor, Query, SearchPage, SearchQuery};

@@ -44,6 +44,11 @@ impl MemoryStore {
         }
     }
 
+    pub(crate) fn put(&self, delta: &Delta) -> Result<(), StoreError> {
+        self.data()?.apply(delta);
+        Ok(())
+    }
+
     fn data(&self) -> Result<MutexGuard<'_, Data>, StoreError> {
         if self.closed.load(Ordering::Acquire) {
             return Err(StoreError::Closed);
@@ -60,8 +65,7 @@ impl Store for MemoryStore {
     }
 
     async fn apply(&self, delta: &Delta) -> Result<(), StoreError> {
-        self.data()?.apply(delta);
-        Ok(())
+        self.put(delta)
     }
 
     async fn channels(

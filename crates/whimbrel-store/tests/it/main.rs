@@ -1,3 +1,4 @@
 //! Integration tests of the memory store.
 
 mod conformance;
+mod split;
