@@ -213,7 +213,7 @@ cases! {
         who_is_far_behind_gets_a_snapshot,
         heads_say_what_moved_since_the_token,
         answers_come_in_the_order_of_the_asking,
-        history_is_every_message_before;
+        history_is_every_message_before,
         history_is_asked_for_around_any_place;
     live:
         numbers_are_dense_and_given_once,
