@@ -23,6 +23,7 @@
 //! - There is no HTTP, no SQL and no socket here.
 
 mod apply;
+mod ask;
 mod authenticate;
 mod clock;
 mod error;
@@ -41,6 +42,10 @@ mod working_set;
 mod writer;
 
 pub use apply::{Applied, apply, apply_group};
+pub use ask::{
+    AnswerPage, AskPlace, AskPlan, ChannelFound, Found, MemberFound, MessageWalk, ThreadFound, beside_limits,
+    too_many,
+};
 pub use authenticate::{AuthError, Authenticate, Identity};
 pub use clock::{Clock, SystemClock};
 pub use error::StorageError;

@@ -1,3 +1,4 @@
+mod ask;
 mod tables;
 
 use crate::{Decide, HeadsPlan, HistoryPlan, Keys, PagePlan, Storage, StorageError, WorkingSet};
@@ -137,10 +138,8 @@ impl Storage for MemoryStorage {
         Ok(plan.finish(messages, reactions))
     }
 
-    async fn ask(&self, _user: &UserId, _question: &Question) -> Result<Answer, StorageError> {
-        Err(StorageError::Unavailable(
-            "questions are not answered yet".to_owned(),
-        ))
+    async fn ask(&self, user: &UserId, question: &Question) -> Result<Answer, StorageError> {
+        self.open()?.ask(user, question)
     }
 
     async fn members(&self, cid: &ChannelId) -> Result<Vec<UserId>, StorageError> {

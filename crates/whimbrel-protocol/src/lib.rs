@@ -22,7 +22,8 @@ pub use frame::{
     Ready, Results, ServerFrame, StreamHead, Sync,
 };
 pub use question::{
-    Answer, Ask, Find, FindChannels, FindMembers, FindMessages, FindReactions, Question, Window,
+    Answer, Ask, Find, FindChannels, FindMembers, FindMessages, FindReactions, Question, Search, Unsearched,
+    Window,
 };
 pub use token::Token;
 pub use version::{PROTOCOL, VersionRange};

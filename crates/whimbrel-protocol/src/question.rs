@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use whimbrel_model::{ChannelId, MessageId, PlainJson, Row};
+use whimbrel_model::{ChannelId, MessageId, PlainJson, Row, UserId};
 
 /// See [`ClientFrame::Ask`](crate::ClientFrame::Ask).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,13 @@ pub enum Question {
     Messages(FindMessages),
     /// The reactions to a message: [`Row::Reaction`]s.
     Reactions(FindReactions),
+    /// The threads that the asker follows, whose messages they hang on: [`Row::Message`]s; beside each of them the newest
+    /// reply, a message with a `parent`, and how far the asker has read it.
+    Threads(Find),
+    /// The asker's drafts: [`Row::Draft`]s.
+    Drafts(Find),
+    /// Messages of the asker's channels by the words of their text, newest first: [`Row::Message`]s.
+    Search(Search),
 }
 
 /// A question that has nothing beside filter, order and place.
@@ -119,6 +126,45 @@ pub struct FindReactions {
     pub window: Window,
 }
 
+/// See [`Question::Search`]. What text is found by which words is in `docs/QUERY.md`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Search {
+    /// What someone typed: words, and phrases between quotation marks.
+    pub text: String,
+    /// In which of the asker's channels, as a filter of channels. Null: in all. At most 500 are searched, those with the
+    /// newest messages; the answer says which were not.
+    #[serde(default, skip_serializing_if = "PlainJson::is_null")]
+    pub channels: PlainJson,
+    /// Which messages, as a filter of messages. Null: all.
+    #[serde(default, skip_serializing_if = "PlainJson::is_null")]
+    pub filter: PlainJson,
+    /// By whom. Quicker than to say it in the filter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<UserId>,
+    /// How many at most, up to 100. Absent: 20.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Those after the place that an answer's `next` names. An answer may have less than was asked, even nothing, and a
+    /// `next`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+/// What the server has not searched for a [`Search`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsearched {
+    /// How many channels were wanted beyond those that were searched.
+    #[serde(default)]
+    pub channels: u32,
+    /// The first of them, in the order of their newest messages, at most 100: what to search next, by a filter that names
+    /// them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next_channels: Vec<ChannelId>,
+    /// How many messages of the server, of anyone, are not in its index yet. They are in a moment.
+    #[serde(default, deserialize_with = "whimbrel_model::number::exact")]
+    pub messages: u64,
+}
+
 /// Which part of what a question finds: so many from a place on. The place is `offset`, `after` or `before`, or else the
 /// beginning; two of them are an error.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,4 +209,7 @@ pub struct Answer {
     /// How many there are in all, where the server counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hits: Option<u32>,
+    /// What of a search was not searched. Absent: everything was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsearched: Option<Unsearched>,
 }

@@ -124,6 +124,16 @@ impl Filter {
     pub fn uses(&self, field: &str) -> bool {
         self.0.uses(field)
     }
+
+    /// Returns whether it plainly says that `field` equals `value`: only what does can match. Tells an index that helps.
+    #[must_use]
+    pub fn requires(&self, field: &str, value: &Value) -> bool {
+        let says = |node: &Node| matches!(node, Node::Term(Term { field: of, test: Test::Eq(equal) }) if of == field && equal == value);
+        match &self.0 {
+            Node::And(nodes) => nodes.iter().any(says),
+            node => says(node),
+        }
+    }
 }
 
 impl Node {

@@ -43,3 +43,25 @@ pub const SEARCH_WORDS: usize = 32;
 
 /// Messages in one page of a search.
 pub const SEARCH_HITS: usize = 100;
+
+/// Channels in one answer of a server. Stream's, so that what pages there pages here.
+pub const CHANNELS_PER_ANSWER: u32 = 30;
+
+/// Items of any other kind in one answer of a server. Stream's.
+pub const ITEMS_PER_ANSWER: u32 = 100;
+
+/// Items in an answer to a question that does not say how many: a screen.
+pub const USUAL_ITEMS: u32 = 30;
+
+/// Items that a question can leave out at the beginning. Stream's: whoever wants to go further has cursors, which cost the
+/// same at any depth.
+pub const OFFSET: u32 = 1_000;
+
+/// Messages, and members, beside each channel of an answer.
+pub const STATE_ITEMS: u32 = 100;
+
+/// Messages beside each channel of an answer to a question that does not say how many: a screen.
+pub const USUAL_STATE_ITEMS: u32 = 25;
+
+/// Items that a server looks at for one answer, where no index finds the right ones: some tens of milliseconds.
+pub const LOOKED_AT: usize = 20_000;

@@ -1,5 +1,5 @@
 use crate::{
-    Direction, Endpoint, Filter, Item, PageCursor, Place, QueryError, Sort,
+    Direction, Endpoint, Filter, Item, PageCursor, Place, QueryError, Sort, Value,
     error::{Pointer, Problem},
     evaluate, field,
     hash::Hash,
@@ -118,6 +118,14 @@ impl Query {
         let values = cursor.values_for(self)?.iter().cloned();
         let directions = self.keys().map(|(_, direction)| direction);
         Ok(Place(values.zip(directions).collect()))
+    }
+
+    /// Returns the value that the item had by which the order is made first, from which `cursor` was made.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the cursor is of another query.
+    pub fn first_value_of<'a>(&self, cursor: &'a PageCursor) -> Result<Option<&'a Value>, QueryError> {
+        Ok(cursor.values_for(self)?.first().and_then(Option::as_ref))
     }
 
     /// Checks that it asks for items of `endpoint`.

@@ -66,7 +66,7 @@ const TABLE: &[Arrows] = &[
     },
     Arrows {
         package: "whimbrel-hub",
-        needs: &["whimbrel-model", "whimbrel-protocol"],
+        needs: &["whimbrel-model", "whimbrel-protocol", "whimbrel-query"],
         ..NOTHING
     },
     Arrows {
@@ -91,7 +91,12 @@ const TABLE: &[Arrows] = &[
     },
     Arrows {
         package: "whimbrel-server",
-        needs: &["whimbrel-hub", "whimbrel-model", "whimbrel-protocol"],
+        needs: &[
+            "whimbrel-hub",
+            "whimbrel-model",
+            "whimbrel-protocol",
+            "whimbrel-query",
+        ],
         ..NOTHING
     },
     Arrows {

@@ -247,7 +247,45 @@ impl Tables {
         }
     }
 
-    fn message(&self, id: MessageId) -> Option<&Message> {
+    pub(super) fn row(&self, key: &RowKey) -> Option<&Row> {
+        self.rows.get(key)
+    }
+
+    /// Iterates over what `pick` takes of all rows.
+    pub(super) fn rows_of_kind<'a, T: 'a>(
+        &'a self,
+        pick: impl Fn(&'a Row) -> Option<T> + 'a,
+    ) -> impl Iterator<Item = T> + 'a {
+        self.rows.values().filter_map(pick)
+    }
+
+    /// Returns the newest message of the timeline.
+    pub(super) fn last_message(&self, cid: &ChannelId) -> Option<Message> {
+        let ids = self.by_seq.range((cid.clone(), 0)..=(cid.clone(), u64::MAX));
+        let mut newest = ids.rev().filter_map(|(_, id)| self.message(*id));
+        newest.find(|message| message.is_in_channel()).cloned()
+    }
+
+    /// Returns up to `limit` messages beyond a sequence, the nearest first.
+    pub(super) fn messages_beyond(
+        &self,
+        cid: &ChannelId,
+        up: bool,
+        beyond: Option<u64>,
+        limit: usize,
+    ) -> Vec<Message> {
+        let key = |seq| (cid.clone(), seq);
+        let found = |(_, id): (&(ChannelId, u64), &MessageId)| self.message(*id).cloned();
+        if up {
+            let first = beyond.unwrap_or(0).saturating_add(1);
+            let ids = self.by_seq.range(key(first)..=key(u64::MAX));
+            return ids.filter_map(found).take(limit).collect();
+        }
+        let ids = self.by_seq.range(key(0)..key(beyond.unwrap_or(u64::MAX)));
+        ids.rev().filter_map(found).take(limit).collect()
+    }
+
+    pub(super) fn message(&self, id: MessageId) -> Option<&Message> {
         match self.rows.get(&RowKey::Message(id)) {
             Some(Row::Message(row)) => Some(row),
             _ => None,

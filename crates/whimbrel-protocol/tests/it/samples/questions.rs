@@ -51,6 +51,10 @@ pub(crate) fn questions() -> Vec<(&'static str, Question)> {
         sort: PlainJson::default(),
         window: Window::default(),
     };
+    let threads = Find {
+        filter: filter(json!({"has_unread": true})),
+        ..Find::default()
+    };
     vec![
         ("channels", Question::Channels(FindChannels::default())),
         ("channels-full", Question::Channels(channels)),
@@ -58,6 +62,8 @@ pub(crate) fn questions() -> Vec<(&'static str, Question)> {
         ("members", Question::Members(members)),
         ("messages", Question::Messages(messages)),
         ("reactions", Question::Reactions(reactions)),
+        ("threads", Question::Threads(threads)),
+        ("drafts", Question::Drafts(Find::default())),
     ]
 }
 
@@ -73,6 +79,7 @@ pub(super) fn answers() -> Vec<(&'static str, ServerFrame)> {
         next: Some("a01".to_owned()),
         previous: Some("a02".to_owned()),
         hits: Some(7),
+        ..Answer::default()
     };
     let nothing = Answer {
         id: 4,
