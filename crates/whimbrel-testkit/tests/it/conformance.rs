@@ -1,5 +1,7 @@
 //! The suite for servers: ours passes, and one that is wrong in any single thing fails for that thing.
 
+mod subtle;
+
 use crate::tamper::{Fault, Faulty};
 use std::{
     collections::HashMap,
@@ -436,4 +438,16 @@ async fn a_server_that_keeps_what_was_deleted_is_found() {
         }
     });
     fails(fault, &["deletion_is_final"]).await;
+}
+
+#[test]
+fn every_case_has_a_server_that_fails_it() {
+    let here = concat!(
+        include_str!("conformance.rs"),
+        include_str!("conformance/subtle.rs")
+    );
+    let never: Vec<&str> = case_names()
+        .filter(|case| !here.contains(&format!("\"{case}\"")))
+        .collect();
+    assert!(never.is_empty(), "no server fails {never:?}");
 }

@@ -24,6 +24,8 @@ pub(crate) struct Fault {
     instead: Option<ClientFrame>,
     /// Every step of everybody goes to everybody.
     leaks: bool,
+    /// Nothing is taken that has a field too much.
+    strict: bool,
 }
 
 impl Fault {
@@ -33,6 +35,7 @@ impl Fault {
             down: Arc::new(|frame| vec![frame]),
             instead: None,
             leaks: false,
+            strict: false,
         }
     }
 
@@ -55,6 +58,10 @@ impl Fault {
             instead: Some(frame),
             ..self
         }
+    }
+
+    pub(crate) fn strict(self) -> Self {
+        Self { strict: true, ..self }
     }
 
     pub(crate) fn leaks(self) -> Self {
@@ -110,6 +117,9 @@ impl FrameSink for FaultySink {
         let mut changed = Vec::new();
         for bytes in frames {
             match (decode(&bytes), &self.fault.instead) {
+                (Ok(frame), _) if self.fault.strict && *packed(encode(&frame)) != *bytes => {
+                    changed.push(Bytes::from_static(b"{}"));
+                }
                 (Ok(frame), _) => {
                     changed.extend((self.fault.up)(frame).iter().map(|frame| packed(encode(frame))));
                 }
