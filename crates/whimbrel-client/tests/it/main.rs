@@ -15,6 +15,7 @@ mod converge;
 mod dropped;
 mod failing;
 mod fresh;
+mod objects;
 mod offline;
 mod older;
 mod opening;

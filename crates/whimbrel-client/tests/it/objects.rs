@@ -1,0 +1,407 @@
+//! The objects that screens are built on, against the real server: at once from disk, before any connection, after a
+//! restart, and from one user to the next.
+
+use crate::support::{CID, general, go_live, made, online, open, reaches, settled, texts, within};
+use futures_util::StreamExt;
+use std::sync::Arc;
+use whimbrel_client::{
+    Capability, ChannelFacts, ChannelState, Client, Content, GlobalFacts, Initialization, NewMessage,
+    Session, SessionState, Sort, Source, SyncState, field,
+};
+use whimbrel_model::{ChannelSummary, MessageId, limits};
+use whimbrel_store::MemoryStore;
+use whimbrel_testkit::{server::TestServer, store::FailingStore};
+
+async fn channel_shows(
+    state: &ChannelState,
+    what: &str,
+    wanted: impl Fn(&ChannelFacts) -> bool,
+) -> ChannelFacts {
+    let mut watch = state.watch();
+    within(what, async {
+        let mut facts = watch.get();
+        while !wanted(&facts) {
+            facts = watch.next().await.expect("the object is alive");
+        }
+        facts
+    })
+    .await
+}
+
+async fn account_shows(client: &Client, what: &str, wanted: impl Fn(&GlobalFacts) -> bool) -> GlobalFacts {
+    let state = client.state().await.unwrap();
+    let mut watch = state.watch();
+    within(what, async {
+        let mut facts = watch.get();
+        while !wanted(&facts) {
+            facts = watch.next().await.expect("the object is alive");
+        }
+        facts
+    })
+    .await
+}
+
+/// Waits until a channel's object shows these messages.
+async fn messages(state: &ChannelState, wanted: &[&str]) {
+    let (mut items, mut diffs) = state.subscribe_messages();
+    within("the messages", async {
+        while texts(&items) != wanted {
+            for diff in diffs.next().await.expect("the object is alive") {
+                diff.apply(&mut items);
+            }
+        }
+    })
+    .await;
+}
+
+fn names(state: &ChannelState) -> Vec<String> {
+    state
+        .members()
+        .iter()
+        .map(|member| member.user.to_string())
+        .collect()
+}
+
+#[tokio::test]
+async fn before_any_connection_an_object_is_valid_says_so_and_shows_what_is_done() {
+    let server = TestServer::new();
+    let ada = open(&server, "ada", &MemoryStore::new()).await;
+    let state = ada.watch_channel_as_state(CID, 50).await.unwrap();
+    let facts = state.facts();
+    assert_eq!(facts.content, Content::OfflineNoResults);
+    assert_eq!((facts.channel, facts.counts.messages), (None, None));
+    let list = ada
+        .query_channels_as_state(field("joined").eq(true))
+        .await
+        .unwrap();
+    assert_eq!(list.facts().content, Content::OfflineNoResults);
+    assert_eq!(list.channels().map(|rows| rows.len()), Some(0));
+    let account = ada.state().await.unwrap().facts();
+    assert_eq!(account.initialization, Initialization::NeverSynced);
+    assert_eq!(account.connection, SyncState::Offline);
+
+    state.channel().create("General", ["bob"]).await.unwrap();
+    let sent = state.channel().send("hello").await.unwrap();
+    let facts = state.facts();
+    assert_eq!(facts.content, Content::Loaded);
+    assert_eq!(facts.channel.unwrap().name, "General");
+    assert!(facts.created_locally && facts.capabilities.contains(&Capability::AddMembers));
+    assert!(facts.last_sent_at.is_some());
+    assert_eq!(names(&state), ["ada", "bob"]);
+    assert_eq!(texts(&state.messages()), ["hello"]);
+    assert_eq!(list.channels().unwrap().len(), 1);
+    assert_eq!(ada.state().await.unwrap().facts().outbox.queued, 2);
+
+    go_live(&ada).await;
+    within("the message", sent.settled()).await.unwrap();
+    let facts = channel_shows(&state, "the server's channel", |facts| {
+        !facts.created_locally && facts.pending == 0 && !facts.currency.recovery_needed
+    })
+    .await;
+    assert_eq!(facts.counts.messages, Some(1));
+    assert_eq!(facts.currency.freshness.source, Source::Server);
+    assert_eq!(names(&state), ["ada", "bob"]);
+    account_shows(&ada, "everything", |facts| {
+        facts.initialization == Initialization::Complete && facts.outbox.queued == 0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_object_follows_what_others_do_and_each_part_wakes_for_itself() {
+    let server = TestServer::new();
+    let (ada, bob) = (online(&server, "ada").await, online(&server, "bob").await);
+    let channel = made(&ada).await;
+    let state = bob.watch_channel_as_state(CID, 50).await.unwrap();
+    channel_shows(&state, "the channel", |facts| facts.channel.is_some()).await;
+    let mut name = state.watch_part(|facts| facts.channel.clone().map(|channel| channel.name.clone()));
+    let mut unread = state.watch_part(|facts| facts.counts.unread);
+    let first = channel.send("first").await.unwrap();
+    within("the count", async { while unread.next().await != Some(1) {} }).await;
+    channel
+        .send(NewMessage::text("second").quoting(first.id))
+        .await
+        .unwrap();
+    messages(&state, &["first", "second"]).await;
+    let (mut quoted, mut diffs) = state.subscribe_quoted();
+    within("the quoted message", async {
+        while quoted.is_empty() {
+            for diff in diffs.next().await.expect("the object is alive") {
+                diff.apply(&mut quoted);
+            }
+        }
+    })
+    .await;
+    assert_eq!(state.quoted(first.id).unwrap().message.body.text, "first");
+
+    general(&bob).mark_read().await.unwrap();
+    channel_shows(&state, "what was read", |facts| facts.counts.unread == 0).await;
+    assert_eq!(state.facts().read.seq, 2);
+    settled(&bob).await;
+    let theirs = ada.watch_channel_as_state(CID, 50).await.unwrap();
+    let (mut reads, mut diffs) = theirs.subscribe_reads();
+    within("bob's reading", async {
+        while !reads
+            .iter()
+            .any(|read| read.user.as_str() == "bob" && read.receipt() == 2)
+        {
+            for diff in diffs.next().await.expect("the object is alive") {
+                diff.apply(&mut reads);
+            }
+        }
+    })
+    .await;
+    let update = whimbrel_client::ChannelUpdate {
+        name: Some("Other".to_owned()),
+        ..Default::default()
+    };
+    channel.update(update).await.unwrap();
+    let renamed = within("the name", name.next()).await;
+    assert_eq!(
+        renamed,
+        Some(Some("Other".to_owned())),
+        "it did not wake for messages"
+    );
+}
+
+#[tokio::test]
+async fn after_a_restart_without_a_connection_an_object_shows_the_same() {
+    let server = TestServer::new();
+    let ada = online(&server, "ada").await;
+    let channel = made(&ada).await;
+    let first = channel.send("first").await.unwrap();
+    channel.reply(first.id, "in the thread").await.unwrap();
+    settled(&ada).await;
+    let disk = MemoryStore::new();
+    let bob = open(&server, "bob", &disk).await;
+    go_live(&bob).await;
+    bob.wait_until_caught_up(std::time::Duration::from_secs(20))
+        .await
+        .unwrap();
+    let state = bob.watch_channel_as_state(CID, 50).await.unwrap();
+    let thread = bob.replies_as_state(CID, first.id, 50).await.unwrap();
+    bob.disconnect().await.unwrap();
+    reaches(&bob, |status| *status == SyncState::Offline).await;
+    general(&bob).send("unsent").await.unwrap();
+    let (before, replies) = (state.facts(), thread.facts());
+    assert_eq!(replies.parent.as_ref().unwrap().message.body.text, "first");
+    assert_eq!((replies.oldest, replies.newest), (Some(2), Some(2)));
+    assert_eq!(texts(&thread.messages()), ["in the thread"]);
+    let (members, reads) = (state.members(), state.reads());
+    bob.close().await;
+    assert_eq!(state.facts().content, Content::Loaded, "what was there stays");
+
+    let bob = open(&server, "bob", &disk).await;
+    let state = bob.watch_channel_as_state(CID, 50).await.unwrap();
+    let thread = bob.replies_as_state(CID, first.id, 50).await.unwrap();
+    let again = channel_shows(&state, "the same", |facts| facts.counts == before.counts).await;
+    assert_eq!(again, before);
+    assert_eq!(thread.facts(), replies);
+    assert_eq!((state.members(), state.reads()), (members, reads));
+    assert_eq!(texts(&state.messages()), ["first", "unsent"]);
+}
+
+#[tokio::test]
+async fn what_is_not_on_disk_is_asked_for_as_soon_as_there_is_a_connection() {
+    let server = TestServer::new();
+    let ada = online(&server, "ada").await;
+    let channel = made(&ada).await;
+    for number in 0..limits::SNAPSHOT_AFTER + 10 {
+        channel.send(format!("message {number}")).await.unwrap();
+    }
+    settled(&ada).await;
+    let bob = open(&server, "bob", &MemoryStore::new()).await;
+    let wanted = limits::SNAPSHOT_MESSAGES + 30;
+    let state = bob.watch_channel_as_state(CID, wanted).await.unwrap();
+    assert_eq!(
+        (state.messages().len(), state.facts().content),
+        (0, Content::OfflineNoResults)
+    );
+    go_live(&bob).await;
+    let (mut items, mut diffs) = state.subscribe_messages();
+    within("as many as were wanted", async {
+        while items.len() < wanted {
+            for diff in diffs.next().await.expect("the object is alive") {
+                diff.apply(&mut items);
+            }
+        }
+    })
+    .await;
+    channel_shows(&state, "that it is done", |facts| !facts.paging.loading_older).await;
+    assert!(!state.facts().paging.end_of_older);
+}
+
+#[tokio::test]
+async fn a_list_begins_with_as_many_as_wanted_loads_more_and_takes_an_apps_own_rule() {
+    let server = TestServer::new();
+    let ada = open(&server, "ada", &MemoryStore::new()).await;
+    for name in ["a", "b", "c", "d"] {
+        let channel = ada.channel(format!("messaging:{name}")).unwrap();
+        channel.create(name, ["bob"]).await.unwrap();
+    }
+    go_live(&ada).await;
+    settled(&ada).await;
+    ada.disconnect().await.unwrap();
+    let everything = || field("joined").eq(true);
+    let state = ada
+        .query_channels_as_state(everything())
+        .sort(Sort::by_ascending("name"))
+        .limit(2)
+        .await
+        .unwrap();
+    let shown = || -> Vec<String> {
+        let rows = state.channels().expect("it was read");
+        rows.iter().map(|row| row.name.clone()).collect()
+    };
+    assert_eq!(shown(), ["a", "b"]);
+    let facts = state.facts();
+    assert!(!facts.end_of_channels && facts.next_page.is_some());
+    state.load_more(10).await.unwrap();
+    assert_eq!(shown(), ["a", "b", "c", "d"]);
+    assert!(state.facts().end_of_channels);
+
+    let rule = |channel: &ChannelSummary, wanted: bool| wanted && channel.cid.local_id() != "c";
+    let ruled = ada
+        .query_channels_as_state(everything())
+        .sort(Sort::by_ascending("name"))
+        .admission(rule)
+        .await
+        .unwrap();
+    assert_eq!(ruled.channels().map(|rows| rows.len()), Some(3));
+    ada.channel("messaging:c")
+        .unwrap()
+        .send("still not")
+        .await
+        .unwrap();
+    assert_eq!(ruled.channels().map(|rows| rows.len()), Some(3));
+    let error = ada
+        .query_channels_as_state(field("no_such_field").eq(1))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, whimbrel_client::Error::Query(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_session_leads_from_nobody_to_each_user_and_keeps_them_apart() {
+    let server = TestServer::new();
+    let session = Session::default();
+    assert!(matches!(session.state(), SessionState::NoUser));
+    assert!(session.client().is_none());
+    let mut channels = session.watch_channel_as_state(CID, 50).unwrap();
+    assert!(
+        within("nobody", channels.next())
+            .await
+            .unwrap()
+            .unwrap()
+            .is_none()
+    );
+    assert!(session.watch_channel_as_state("no cid", 50).is_err());
+
+    let ada = session.open(server.client("ada")).await.unwrap();
+    let adas = within("ada's", channels.next()).await.unwrap().unwrap().unwrap();
+    adas.channel().create("General", ["carol"]).await.unwrap();
+    adas.channel().send("ada's words").await.unwrap();
+    ada.connect().await.unwrap();
+    settled(&ada).await;
+    let SessionState::User(account) = session.state() else {
+        panic!("ada is signed in");
+    };
+    assert_eq!(account.facts().user.as_str(), "ada");
+
+    let bob = session.open(server.client("bob")).await.unwrap();
+    let SessionState::User(bobs) = session.state() else {
+        panic!("bob is signed in");
+    };
+    assert_eq!(bobs.facts().user.as_str(), "bob");
+    assert_eq!(account.facts().connection, SyncState::Closed, "ada was closed");
+    assert_eq!(
+        adas.channel().send("late").await.unwrap_err().code(),
+        "client_closed"
+    );
+    // On the way there may have been nobody.
+    let theirs = within("bob's", async {
+        loop {
+            if let Some(state) = channels.next().await.unwrap().unwrap() {
+                break state;
+            }
+        }
+    })
+    .await;
+    bob.connect().await.unwrap();
+    bob.wait_until_caught_up(std::time::Duration::from_secs(20))
+        .await
+        .unwrap();
+    let facts = theirs.facts();
+    assert_eq!(
+        (facts.channel, facts.membership),
+        (None, None),
+        "bob is not in it"
+    );
+    assert!(theirs.messages().is_empty() && theirs.members().is_empty());
+
+    session.close().await;
+    assert!(matches!(session.state(), SessionState::NoUser));
+    assert!(
+        within("nobody", channels.next())
+            .await
+            .unwrap()
+            .unwrap()
+            .is_none()
+    );
+    drop(session);
+    assert!(within("the end", channels.next()).await.is_none());
+}
+
+#[tokio::test]
+async fn who_cannot_sign_in_leaves_nobody_signed_in() {
+    let server = TestServer::new();
+    let session = Session::default();
+    let store = MemoryStore::new();
+    session
+        .open(server.client("ada").store(Arc::new(store.reopen())))
+        .await
+        .unwrap();
+    let error = session
+        .open(server.client("bob").store(Arc::new(store.reopen())))
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), "wrong_account", "a database belongs to one account");
+    assert!(matches!(session.state(), SessionState::NoUser));
+    session
+        .open(server.client("ada").store(Arc::new(store.reopen())))
+        .await
+        .unwrap();
+    assert!(session.client().is_some());
+}
+
+#[tokio::test]
+async fn after_a_database_that_failed_an_object_shows_what_is_on_disk() {
+    let server = TestServer::new();
+    let store = FailingStore::new(MemoryStore::new());
+    let ada = server.client("ada").store(store.clone()).open().await.unwrap();
+    let state = ada.watch_channel_as_state(CID, 50).await.unwrap();
+    state.channel().create("General", ["bob"]).await.unwrap();
+    state.channel().send("kept").await.unwrap();
+    store.fail_writes(1);
+    state.channel().send("lost").await.unwrap_err();
+    go_live(&ada).await;
+    settled(&ada).await;
+    let facts = channel_shows(&state, "the server's channel", |facts| {
+        facts.counts.messages == Some(1)
+    })
+    .await;
+    assert_eq!((facts.pending, facts.created_locally), (0, false));
+    assert_eq!(texts(&state.messages()), ["kept"]);
+    assert_eq!(names(&state), ["ada", "bob"]);
+}
+
+#[tokio::test]
+async fn a_thread_of_a_message_that_is_not_here_is_not_a_thread_without_replies() {
+    let server = TestServer::new();
+    let ada = open(&server, "ada", &MemoryStore::new()).await;
+    let nowhere: MessageId = "01900000-0000-7000-8000-000000000001".parse().unwrap();
+    let thread = ada.replies_as_state(CID, nowhere, 20).await.unwrap();
+    let facts = thread.facts();
+    assert_eq!((facts.parent, facts.content), (None, Content::OfflineNoResults));
+    assert_eq!((facts.oldest, facts.newest), (None, None));
+}
