@@ -3,10 +3,12 @@
 
 mod found;
 mod page;
+mod search;
 mod walk;
 
 pub use found::{ChannelFound, Found, MemberFound, ThreadFound};
 pub use page::AnswerPage;
+pub use search::SearchPlan;
 pub use walk::MessageWalk;
 
 use crate::StorageError;

@@ -1,4 +1,5 @@
 mod ask;
+mod search;
 mod tables;
 
 use crate::{Decide, HeadsPlan, HistoryPlan, Keys, PagePlan, Storage, StorageError, WorkingSet};
@@ -134,8 +135,8 @@ impl Storage for MemoryStorage {
             plan.accepted(tables.accepted_at(cid, seq));
         }
         let messages = tables.messages(cid, plan.lo(), plan.hi());
-        let reactions = tables.reactions(&messages);
-        Ok(plan.finish(messages, reactions))
+        let beside = tables.about(&messages);
+        Ok(plan.finish(messages, beside))
     }
 
     async fn ask(&self, user: &UserId, question: &Question) -> Result<Answer, StorageError> {

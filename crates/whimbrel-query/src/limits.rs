@@ -44,6 +44,12 @@ pub const SEARCH_WORDS: usize = 32;
 /// Messages in one page of a search.
 pub const SEARCH_HITS: usize = 100;
 
+/// Messages in a page of a search that does not say how many: a screen.
+pub const USUAL_SEARCH_HITS: usize = 20;
+
+/// Channels that a server searches for one question. Stream's.
+pub const SEARCH_CHANNELS: usize = 500;
+
 /// Channels in one answer of a server. Stream's, so that what pages there pages here.
 pub const CHANNELS_PER_ANSWER: u32 = 30;
 

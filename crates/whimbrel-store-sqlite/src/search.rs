@@ -7,8 +7,7 @@ use crate::{
     readers::Readers,
 };
 use sqlx::{Row as _, sqlite::SqliteRow};
-use whimbrel_model::Message;
-use whimbrel_query::{SearchPage, SearchQuery, author_mark, channel_mark, limits};
+use whimbrel_query::{Candidate, Hits, SearchPage, SearchQuery, author_mark, channel_mark};
 use whimbrel_store::StoreError;
 
 /// Rows that the index does not have, of each kind, that a search looks through. It takes some milliseconds.
@@ -33,7 +32,7 @@ mod from {
 
 impl Readers {
     pub(crate) async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
-        let limit = query.limit.clamp(1, limits::SEARCH_HITS);
+        let limit = query.page_size();
         let after: Option<i64> = query.place()?;
         let channels = (!query.channels.is_empty()).then(|| serde_json::json!(query.channels).to_string());
         let least = query.since.map_or(i64::MIN, |since| number_at(since.0, 0));
@@ -99,39 +98,22 @@ fn statement() -> String {
     )
 }
 
-/// Puts the page together. An index hit is looked at again, as the text may have changed since.
 fn page(rows: &[SqliteRow], query: &SearchQuery, after: Option<i64>, limit: usize) -> Decoded<SearchPage> {
-    let mut page = SearchPage::default();
-    let mut found: Vec<(i64, Message)> = Vec::new();
-    let mut of_index = Vec::new();
+    let mut unindexed = 0;
+    let mut candidates = Vec::new();
     for row in rows {
         let Some(message) = message::decode(row, 0)? else {
-            page.unindexed = number(row, 7)? + number(row, 8)?;
+            unindexed = number(row, 7)? + number(row, 8)?;
             continue;
         };
-        let place: i64 = row.try_get(8)?;
-        if row.try_get::<i64, _>(7)? == from::INDEX {
-            of_index.push(place);
-        }
-        if after.is_none_or(|after| place < after) && query.matches(&message) {
-            found.push((place, message));
-        }
+        candidates.push(Candidate {
+            place: row.try_get::<i64, _>(8)?,
+            indexed: row.try_get::<i64, _>(7)? == from::INDEX,
+            message,
+        });
     }
-    // A message whose text has changed is found both ways.
-    found.sort_by(|(a, _), (b, _)| b.cmp(a));
-    found.dedup_by(|(_, a), (_, b)| a.id == b.id);
-    // Beyond the last of the index there may be more of it: what was looked through waits for its turn.
-    let end = of_index
-        .get(limit - 1)
-        .filter(|_| of_index.len() > limit)
-        .copied();
-    found.retain(|(place, _)| end.is_none_or(|end| *place >= end));
-    let last = found
-        .get(limit - 1)
-        .filter(|_| found.len() > limit)
-        .map(|(place, _)| *place);
-    page.next = last.or(end).map(|place| place.to_string());
-    found.truncate(limit);
-    page.messages = found.into_iter().map(|(_, message)| message).collect();
-    Ok(page)
+    let hits = Hits::of(candidates, (after, limit, limit), |message| {
+        query.matches(message)
+    });
+    Ok(hits.into_page(unindexed))
 }

@@ -15,6 +15,9 @@ use whimbrel_query::limits;
 
 impl Tables {
     pub(super) fn ask(&self, user: &UserId, question: &Question) -> Result<Answer, StorageError> {
+        if let Question::Search(search) = question {
+            return self.search(user, search);
+        }
         let plan = AskPlan::new(question)?;
         let found = match question {
             Question::Channels(find) => {
@@ -82,7 +85,7 @@ impl Tables {
         Ok(plan.page(found).answer(Vec::new()))
     }
 
-    fn found(&self, cid: &ChannelId, user: &UserId, plan: &AskPlan) -> Option<Found> {
+    pub(super) fn found(&self, cid: &ChannelId, user: &UserId, plan: &AskPlan) -> Option<Found> {
         let Some(Row::Channel(channel)) = self.row(&RowKey::Channel(cid.clone())) else {
             return None;
         };

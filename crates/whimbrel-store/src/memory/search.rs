@@ -1,9 +1,9 @@
 //! The search: every message is looked at.
 
 use super::data::Data;
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 use whimbrel_model::{MemberState, Message, MessageId};
-use whimbrel_query::{QueryError, SearchPage, SearchQuery, limits};
+use whimbrel_query::{Candidate, Hits, QueryError, SearchPage, SearchQuery};
 
 /// Where a message stands among those that are found: its time, then its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,31 +24,28 @@ impl FromStr for Place {
     }
 }
 
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.0, self.1)
+    }
+}
+
 impl Data {
     pub(super) fn search(&self, query: &SearchQuery) -> Result<SearchPage, QueryError> {
         let after: Option<Place> = query.place()?;
-        let limit = query.limit.clamp(1, limits::SEARCH_HITS);
         let me = self.account.as_ref().map(|account| &account.user);
         let is_joined = |message: &Message| {
             let membership = me.and_then(|me| self.memberships.get(&(me.clone(), message.cid.clone())));
             membership.is_some_and(|row| row.state == MemberState::Active)
         };
-        let mut found: Vec<_> = self
-            .messages
-            .values()
-            .filter(|message| query.matches(message))
-            .collect();
-        found.retain(|message| after.is_none_or(|after| Place::of(message) < after) && is_joined(message));
-        found.sort_unstable_by_key(|message| std::cmp::Reverse(Place::of(message)));
-        let last = found
-            .get(limit - 1)
-            .filter(|_| found.len() > limit)
-            .map(|message| Place::of(message));
-        found.truncate(limit);
-        Ok(SearchPage {
-            messages: found.into_iter().cloned().collect(),
-            next: last.map(|Place(at, id)| format!("{at} {id}")),
-            unindexed: 0,
-        })
+        let found = self.messages.values().filter(|message| query.matches(message));
+        let candidates = found.map(|message| Candidate {
+            place: Place::of(message),
+            indexed: false,
+            message: message.clone(),
+        });
+        let limit = query.page_size();
+        let hits = Hits::of(candidates.collect(), (after, limit, limit), is_joined);
+        Ok(hits.into_page(0))
     }
 }
