@@ -5,15 +5,15 @@ use crate::{
     feed::{PAGE_BYTES, encoded_len},
 };
 use std::collections::{BTreeMap, BTreeSet};
-use whimbrel_model::{ChannelId, Head, HistoryFrom, Message, MessageId, Reaction, Row, Timestamp, limits};
+use whimbrel_model::{ChannelId, Head, HistoryFrom, Message, MessageId, Row, Timestamp, limits};
 use whimbrel_protocol::HistoryPage;
 
 /// What a page of messages consists of.
 ///
 /// Within one snapshot, a storage checks that the user may see the channel, reads its head, makes the plan, answers
 /// [`message`](Self::message) and then [`time`](Self::time) until they ask nothing more, reads the messages from
-/// [`lo`](Self::lo) to [`hi`](Self::hi) and every reaction to them, removed ones too, and hands them to
-/// [`finish`](Self::finish).
+/// [`lo`](Self::lo) to [`hi`](Self::hi), every reaction to them, removed ones too, and every read position in a thread that one
+/// of them began, and hands them to [`finish`](Self::finish).
 #[derive(Clone, Debug)]
 pub struct HistoryPlan {
     cid: ChannelId,
@@ -124,17 +124,19 @@ impl HistoryPlan {
         (self.pivot() - 1).saturating_add(self.newer).min(self.head.seq)
     }
 
-    /// Builds the page from the rows, in any order: messages by `seq`, then reactions by `ver`.
+    /// Builds the page from the rows, in any order: messages by `seq`, then the others by `ver`.
     ///
     /// The page ends nearer to its place than planned when its bytes reach what a frame holds; the nearest message is always
     /// in.
     #[must_use]
-    pub fn finish(self, mut messages: Vec<Message>, mut reactions: Vec<Reaction>) -> HistoryPage {
+    pub fn finish(self, mut messages: Vec<Message>, mut beside: Vec<Row>) -> HistoryPage {
         messages.sort_by_key(|row| row.seq);
-        reactions.sort_by_key(|row| row.ver);
+        beside.sort_by_key(Row::ver);
         let mut cost: BTreeMap<_, usize> = BTreeMap::new();
-        for row in &reactions {
-            *cost.entry(row.message).or_default() += encoded_len(row);
+        for row in &beside {
+            if let Some(message) = about(row) {
+                *cost.entry(message).or_default() += encoded_len(row);
+            }
         }
         let pivot = self.pivot();
         let distance = |row: &Message| {
@@ -154,17 +156,22 @@ impl HistoryPlan {
         let kept = nearest.into_iter().enumerate().take_while(fits);
         let kept: BTreeSet<MessageId> = kept.map(|(_, row)| row.id).collect();
         messages.retain(|row| kept.contains(&row.id));
-        reactions.retain(|row| kept.contains(&row.message));
+        beside.retain(|row| about(row).is_some_and(|message| kept.contains(&message)));
         HistoryPage {
             id: 0,
             lo: messages.first().map_or(self.lo(), |row| row.seq),
             hi: messages.last().map_or(self.hi(), |row| row.seq),
             cid: self.cid,
-            rows: messages
-                .into_iter()
-                .map(Row::Message)
-                .chain(reactions.into_iter().map(Row::Reaction))
-                .collect(),
+            rows: messages.into_iter().map(Row::Message).chain(beside).collect(),
         }
+    }
+}
+
+/// Returns the message that a row belongs to, which is not one itself.
+const fn about(row: &Row) -> Option<MessageId> {
+    match row {
+        Row::Reaction(row) => Some(row.message),
+        Row::Read(row) => row.thread,
+        _ => None,
     }
 }

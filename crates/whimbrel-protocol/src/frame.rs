@@ -255,7 +255,7 @@ pub struct HistoryPage {
     /// The last sequence that is covered.
     #[serde(deserialize_with = "whimbrel_model::number::exact")]
     pub hi: u64,
-    /// Every message of `lo..=hi`, tombstones included, and the reactions to them.
+    /// Every message of `lo..=hi`, tombstones included, the reactions to them, and the read positions in the threads that they began.
     pub rows: Vec<Row>,
 }
 

@@ -17,7 +17,8 @@ pub(super) struct Tables {
     sent: BTreeMap<MessageId, (OpId, Digest)>,
     by_op: BTreeMap<(UserId, OpId), MessageId>,
     by_seq: BTreeMap<(ChannelId, u64), MessageId>,
-    reactions: BTreeMap<MessageId, BTreeSet<RowKey>>,
+    /// The reactions to each message, and the read positions in the thread that it began.
+    about: BTreeMap<MessageId, BTreeSet<RowKey>>,
     /// Every user who was ever in, and every channel of a user.
     members: BTreeMap<ChannelId, BTreeSet<UserId>>,
     memberships: BTreeMap<UserId, BTreeSet<ChannelId>>,
@@ -144,11 +145,18 @@ impl Tables {
         for row in writes.reactions {
             let row = Row::Reaction(row);
             if let RowKey::Reaction(id, ..) = row.key() {
-                self.reactions.entry(id).or_default().insert(row.key());
+                self.about.entry(id).or_default().insert(row.key());
             }
             self.put(row);
         }
-        writes.reads.into_iter().for_each(|row| self.put(Row::Read(row)));
+        for row in writes.reads {
+            let thread = row.thread;
+            let row = Row::Read(row);
+            if let Some(id) = thread {
+                self.about.entry(id).or_default().insert(row.key());
+            }
+            self.put(row);
+        }
         writes.users.into_iter().for_each(|row| self.put(Row::User(row)));
         writes
             .drafts
@@ -339,15 +347,22 @@ impl Tables {
     }
 
     pub(super) fn reactions(&self, messages: &[Message]) -> Vec<Reaction> {
+        let beside = self.about(messages).into_iter();
+        beside
+            .filter_map(|row| match row {
+                Row::Reaction(row) => Some(row),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Returns the reactions to messages, and the read positions in the threads that they began.
+    pub(super) fn about(&self, messages: &[Message]) -> Vec<Row> {
         let keys = messages
             .iter()
-            .filter_map(|row| self.reactions.get(&row.id))
+            .filter_map(|row| self.about.get(&row.id))
             .flatten();
-        keys.filter_map(|key| match self.rows.get(key) {
-            Some(Row::Reaction(row)) => Some(row.clone()),
-            _ => None,
-        })
-        .collect()
+        keys.filter_map(|key| self.rows.get(key)).cloned().collect()
     }
 
     pub(super) fn prune_results(&mut self, before: Timestamp) -> u64 {

@@ -257,15 +257,15 @@ impl SqliteReader {
             .map_err(unusable)?;
         snapshot.rollback().await.map_err(unusable)?;
         let mut messages = Vec::new();
-        let mut reactions = Vec::new();
+        let mut beside = Vec::new();
         for row in bodies(&lines)? {
             match row {
                 Row::Message(row) => messages.push(row),
-                Row::Reaction(row) => reactions.push(row),
+                row @ (Row::Reaction(_) | Row::Read(_)) => beside.push(row),
                 other => return Err(StorageError::Corrupt(format!("{:?} in a timeline", other.key()))),
             }
         }
-        Ok(plan.finish(messages, reactions))
+        Ok(plan.finish(messages, beside))
     }
 
     /// `activity` was read before this call, so the snapshot holds every move up to it.
