@@ -75,7 +75,7 @@ pub use item::{ChannelItem, FieldValue, Item, MemberItem, ThreadItem};
 pub use operator::Operator;
 pub use place::Place;
 pub use query::Query;
-pub use search::{Candidate, Hits, SearchPage, SearchQuery, SearchText, author_mark, channel_mark, indexed};
+pub use search::{Hits, SearchPage, SearchQuery, SearchText, author_mark, channel_mark, indexed};
 pub use sort::{Direction, Sort};
 pub use sql::{Bind, Column, CustomColumn, Dialect, Schema, Sql};
 pub use value::Value;

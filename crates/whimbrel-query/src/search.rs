@@ -6,6 +6,6 @@ mod query;
 mod text;
 
 pub use index::{author_mark, channel_mark, indexed};
-pub use page::{Candidate, Hits};
+pub use page::Hits;
 pub use query::{SearchPage, SearchQuery};
 pub use text::SearchText;

@@ -7,7 +7,7 @@ use crate::{
     readers::Readers,
 };
 use sqlx::{Row as _, sqlite::SqliteRow};
-use whimbrel_query::{Candidate, Hits, SearchPage, SearchQuery, author_mark, channel_mark};
+use whimbrel_query::{Hits, SearchPage, SearchQuery, author_mark, channel_mark};
 use whimbrel_store::StoreError;
 
 /// Rows that the index does not have, of each kind, that a search looks through. It takes some milliseconds.
@@ -100,19 +100,22 @@ fn statement() -> String {
 
 fn page(rows: &[SqliteRow], query: &SearchQuery, after: Option<i64>, limit: usize) -> Decoded<SearchPage> {
     let mut unindexed = 0;
+    let mut of_index: Vec<i64> = Vec::new();
     let mut candidates = Vec::new();
     for row in rows {
         let Some(message) = message::decode(row, 0)? else {
             unindexed = number(row, 7)? + number(row, 8)?;
             continue;
         };
-        candidates.push(Candidate {
-            place: row.try_get::<i64, _>(8)?,
-            indexed: row.try_get::<i64, _>(7)? == from::INDEX,
-            message,
-        });
+        let place: i64 = row.try_get(8)?;
+        if row.try_get::<i64, _>(7)? == from::INDEX {
+            of_index.push(place);
+        }
+        candidates.push((place, message));
     }
-    let hits = Hits::of(candidates, (after, limit, limit), |message| {
+    of_index.sort_unstable_by(|a, b| b.cmp(a));
+    let end = of_index.get(limit - 1).filter(|_| of_index.len() > limit);
+    let hits = Hits::of(candidates, (after, end.copied()), limit, |message| {
         query.matches(message)
     });
     Ok(hits.into_page(unindexed))

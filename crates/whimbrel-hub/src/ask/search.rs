@@ -10,9 +10,6 @@ use whimbrel_query::{Endpoint, Filter, Hits, Query, SearchQuery, SearchText, lim
 /// Channels that an answer names of those that were not searched.
 const NAMED: usize = 100;
 
-/// Messages that the index is asked for where a filter leaves some out: more than a page has, since few may be left.
-const FILTERED: usize = 1_000;
-
 /// What the answer to a search consists of.
 ///
 /// Within one snapshot, a storage finds the channels of [`channels`](Self::channels) that the user is in, all of them, tells them to
@@ -91,16 +88,6 @@ impl SearchPlan {
     #[must_use]
     pub const fn query(&self) -> &SearchQuery {
         &self.query
-    }
-
-    /// Returns how many messages to ask an index for.
-    #[must_use]
-    pub fn asked(&self) -> usize {
-        if self.filter == Filter::everything() {
-            self.query.limit
-        } else {
-            FILTERED
-        }
     }
 
     /// Returns whether a message is found.

@@ -5,7 +5,7 @@ use crate::{Found, SearchPlan, StorageError};
 use std::{fmt, str::FromStr};
 use whimbrel_model::{MessageId, UserId};
 use whimbrel_protocol::{Answer, Search};
-use whimbrel_query::{Candidate, Hits};
+use whimbrel_query::Hits;
 
 /// Where a message stands among those that are found: its time, then its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,14 +48,16 @@ impl Tables {
             .channels
             .iter()
             .flat_map(|cid| self.messages(cid, 1, u64::MAX));
-        let candidates = messages.map(|message| Candidate {
-            place: Place(message.accepted_at.unwrap_or(message.composed_at).0, message.id),
-            indexed: false,
-            message,
+        let candidates = messages.map(|message| {
+            (
+                Place(message.accepted_at.unwrap_or(message.composed_at).0, message.id),
+                message,
+            )
         });
         let hits = Hits::of(
             candidates.collect(),
-            (after, 0, plan.query().page_size()),
+            (after, None),
+            plan.query().page_size(),
             |message| plan.wants(message),
         );
         Ok(plan.answer(hits, 0))

@@ -2,18 +2,7 @@ use super::{SearchPage, SearchQuery};
 use std::fmt::Display;
 use whimbrel_model::Message;
 
-/// A message that may be one of those that are looked for.
-#[derive(Clone, Debug)]
-pub struct Candidate<P> {
-    /// Its place in the order; the greatest is the newest.
-    pub place: P,
-    /// Whether the index named it, and not a look at what the index does not have.
-    pub indexed: bool,
-    /// The message as it is now.
-    pub message: Message,
-}
-
-/// What was found of the candidates, newest first, with the place of each.
+/// What was found, newest first, with the place of each.
 #[derive(Clone, Debug)]
 pub struct Hits<P> {
     /// The messages.
@@ -23,32 +12,24 @@ pub struct Hits<P> {
 }
 
 impl<P: Copy + Ord> Hits<P> {
-    /// Finds the first `limit` among the candidates after a place that are `wanted`. Every one is looked at again, since its
-    /// text may have changed after it was indexed.
+    /// Finds the first `limit` of the `candidates` after the place `after` that are `wanted`; the greatest place is the newest.
+    /// Each is looked at again, whatever an index said: its text may have changed since.
     ///
-    /// The index was asked for `asked` at most, and for one more to know whether there are more; of what was looked at beside
-    /// it, all are there.
+    /// `end` is how far the index was asked, if it may have more beyond: what comes after it waits for its turn.
     pub fn of(
-        candidates: Vec<Candidate<P>>,
-        (after, asked, limit): (Option<P>, usize, usize),
+        candidates: Vec<(P, Message)>,
+        (after, end): (Option<P>, Option<P>),
+        limit: usize,
         wanted: impl Fn(&Message) -> bool,
     ) -> Self {
-        let indexed = candidates.iter().filter(|one| one.indexed).map(|one| one.place);
-        let mut indexed: Vec<P> = indexed.collect();
-        indexed.sort_unstable_by(|a, b| b.cmp(a));
-        // Beyond the last of the index there may be more of it: what else is there waits for its turn.
-        let end = indexed
-            .get(asked.saturating_sub(1))
-            .filter(|_| indexed.len() > asked)
-            .copied();
         let is_here =
             |place: P| after.is_none_or(|after| place < after) && end.is_none_or(|end| place >= end);
         let here = candidates
             .into_iter()
-            .filter(|one| is_here(one.place) && wanted(&one.message));
-        let mut hits: Vec<(P, Message)> = here.map(|one| (one.place, one.message)).collect();
+            .filter(|(place, message)| is_here(*place) && wanted(message));
+        let mut hits: Vec<(P, Message)> = here.collect();
         hits.sort_by(|(a, _), (b, _)| b.cmp(a));
-        // A message whose text has changed may be found both ways.
+        // A message whose text has changed may be found by the index and beside it.
         hits.dedup_by(|(_, a), (_, b)| a.id == b.id);
         let mut page = Self { hits, next: end };
         page.cut(limit);

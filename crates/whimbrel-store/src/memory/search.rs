@@ -3,7 +3,7 @@
 use super::data::Data;
 use std::{fmt, str::FromStr};
 use whimbrel_model::{MemberState, Message, MessageId};
-use whimbrel_query::{Candidate, Hits, QueryError, SearchPage, SearchQuery};
+use whimbrel_query::{Hits, QueryError, SearchPage, SearchQuery};
 
 /// Where a message stands among those that are found: its time, then its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,13 +39,8 @@ impl Data {
             membership.is_some_and(|row| row.state == MemberState::Active)
         };
         let found = self.messages.values().filter(|message| query.matches(message));
-        let candidates = found.map(|message| Candidate {
-            place: Place::of(message),
-            indexed: false,
-            message: message.clone(),
-        });
-        let limit = query.page_size();
-        let hits = Hits::of(candidates.collect(), (after, limit, limit), is_joined);
+        let candidates = found.map(|message| (Place::of(message), message.clone()));
+        let hits = Hits::of(candidates.collect(), (after, None), query.page_size(), is_joined);
         Ok(hits.into_page(0))
     }
 }
