@@ -2,7 +2,7 @@
 //!
 //! Only ever asked about operations that were never sent: what may have reached the server is immutable.
 
-use crate::{DraftSeen, MessageId, Op};
+use crate::{DraftSeen, MessageId, Op, limits};
 
 /// What two operations of one lane, the earlier one never sent, come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,6 +157,8 @@ impl Op {
             && !other.depends_on(self)
             && !self.deletes_what_is_named_by(other)
             && !other.deletes_what_is_named_by(self)
+            && !self.reads_where_replied(other)
+            && !other.reads_where_replied(self)
             && self.merged_with(other) == Merge::Keep
     }
 
@@ -169,6 +171,15 @@ impl Op {
 
     fn deletes_what_is_named_by(&self, other: &Self) -> bool {
         matches!(self, Self::DeleteMessage { id, .. } if other.names(*id))
+    }
+
+    /// A reply moves the read position of its thread, in the epoch that it finds.
+    fn reads_where_replied(&self, other: &Self) -> bool {
+        matches!(
+            (self, other),
+            (Self::MarkRead { thread: Some(thread), .. }, Self::SendMessage { parent: Some(parent), .. })
+                if thread == parent
+        )
     }
 
     /// Returns whether there is nothing left to do for this operation once `deletion` deletes the message that it is about.
@@ -190,10 +201,12 @@ fn keep<T: Clone>(field: &mut Option<T>, before: Option<&T>) {
     }
 }
 
-/// Of a slot that both have seen, the later one has seen the later version.
+/// Of a slot that both have seen, the later one has seen the later version. What is over the limit stays beside: nothing is
+/// lost by that.
 fn replace_too(replaces: &mut Vec<DraftSeen>, earlier: &[DraftSeen]) {
     for seen in earlier {
-        if !replaces.iter().any(|known| known.device == seen.device) {
+        let is_new = !replaces.iter().any(|known| known.device == seen.device);
+        if is_new && replaces.len() < limits::DRAFTS_REPLACED {
             replaces.push(*seen);
         }
     }

@@ -1,13 +1,16 @@
 //! Random operations of one channel and the own profile, and a server in miniature that carries them out.
 
-use crate::values::{cid, kind, message_id, user};
+use crate::values::{cid, device, kind, message_id, timestamp, user};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-use whimbrel_model::{MessageId, Op, ReactionType};
+use whimbrel_model::{
+    DeviceId, DraftContent, DraftSeen, Hide, MembershipChange, MessageId, MessageKind, Mute, Op,
+    ReactionType, SetMute, Timestamp,
+};
 
 /// An operation on messages 0 to 5, of which a server may know 0 to 2 already.
 pub(crate) fn any_op() -> impl Strategy<Value = Op> {
-    (0_u8..15, 0_u64..6, 0_u64..6).prop_map(|(what, a, b)| op(what, a, b))
+    (0_u8..28, 0_u64..6, 0_u64..6).prop_map(|(what, a, b)| op(what, a, b))
 }
 
 fn op(what: u8, a: u64, b: u64) -> Op {
@@ -16,6 +19,7 @@ fn op(what: u8, a: u64, b: u64) -> Op {
         0 | 1 => send(3 + a % 3, None, b),
         // A reply is to an older message.
         2 => send(3 + a % 3, Some(b % (3 + a % 3)), a),
+        25..=27 => send(3 + a % 3, Some(b % 3), a),
         3..=5 => edit(a, b),
         6 | 7 => Op::DeleteMessage {
             cid: cid(),
@@ -32,8 +36,8 @@ fn op(what: u8, a: u64, b: u64) -> Op {
             kind: kind(b),
         },
         10 => Op::MarkRead {
-            thread: None,
             cid: cid(),
+            thread: None,
             epoch: u32::from(b == 5),
             seq: a,
         },
@@ -52,19 +56,72 @@ fn op(what: u8, a: u64, b: u64) -> Op {
             cid: cid(),
             users: vec![user(0)],
         },
-        _ => Op::AddMembers {
+        14 => Op::AddMembers {
             cid: cid(),
             users: vec![user(0)],
         },
+        _ => kept(what, a, b),
+    }
+}
+
+/// Pins, threads, drafts, and how the channel is kept.
+fn kept(what: u8, a: u64, b: u64) -> Op {
+    match what {
+        15 | 16 => Op::PinMessage {
+            cid: cid(),
+            id: message_id(a),
+            until: (b > 3).then(|| timestamp(b)),
+        },
+        17 => Op::UnpinMessage {
+            cid: cid(),
+            id: message_id(a),
+        },
+        18 | 24 => Op::MarkRead {
+            cid: cid(),
+            thread: Some(message_id(a % 4)),
+            epoch: u32::from(b % 2 == 1),
+            seq: b,
+        },
+        19..=21 => Op::UpdateMembership {
+            cid: cid(),
+            change: MembershipChange {
+                pinned: (a % 3 > 0).then_some(a % 3 == 1),
+                archived: (b % 3 > 0).then_some(b % 3 == 1),
+                hidden: [None, Some(Hide::Show), Some(Hide::Until { seq: b })][pick(a)],
+                muted: [None, Some(SetMute::Off), Some(SetMute::On(mute(a)))][pick(b)],
+            },
+        },
+        _ => Op::SaveDraft {
+            cid: cid(),
+            parent: (a % 3 == 0).then(|| message_id(a)),
+            device: device(0),
+            content: (b > 1).then(|| DraftContent::text(format!("draft {b}"))),
+            replaces: (1..=a % 3)
+                .map(|other| DraftSeen {
+                    device: device(other),
+                    ver: 1,
+                })
+                .collect(),
+        },
+    }
+}
+
+fn pick(number: u64) -> usize {
+    usize::try_from(number / 2).expect("it fits")
+}
+
+fn mute(number: u64) -> Mute {
+    Mute {
+        until: (number > 2).then(|| timestamp(number)),
     }
 }
 
 fn send(number: u64, parent: Option<u64>, text: u64) -> Op {
     Op::SendMessage {
-        kind: whimbrel_model::MessageKind::Regular,
-        silent: false,
         cid: cid(),
         id: message_id(number),
+        kind: MessageKind::Regular,
+        silent: false,
         body: format!("text {text}").into(),
         parent: parent.map(message_id),
         show_in_channel: false,
@@ -88,8 +145,21 @@ pub(crate) struct Server {
     /// Text, or none once deleted; with the place among the messages.
     messages: BTreeMap<MessageId, (usize, Option<String>)>,
     reactions: BTreeSet<(MessageId, ReactionType)>,
-    read: (u32, u64),
+    pins: BTreeMap<MessageId, Option<Timestamp>>,
+    /// What was said of each read position; by an own reply in a thread too.
+    reads: BTreeMap<Option<MessageId>, BTreeSet<(u32, u64, Option<MessageId>)>>,
     fields: [Option<String>; 4],
+    kept: Kept,
+    /// With the version.
+    drafts: BTreeMap<(Option<MessageId>, DeviceId), (u64, DraftContent)>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Kept {
+    pinned: bool,
+    archived: bool,
+    hidden: Option<u64>,
+    muted: Option<Mute>,
 }
 
 impl Server {
@@ -115,18 +185,40 @@ impl Server {
             Op::SendMessage { id, body, .. } if !self.messages.contains_key(id) => {
                 let place = self.messages.len();
                 self.messages.insert(*id, (place, Some(body.text.clone())));
+                if let Op::SendMessage {
+                    parent: Some(parent), ..
+                } = op
+                {
+                    let said = self.reads.entry(Some(*parent)).or_default();
+                    let epoch = said.last().map_or(0, |(epoch, ..)| *epoch);
+                    said.insert((epoch, 100 + place as u64, Some(*id)));
+                }
             }
             Op::EditMessage { id, body, .. } if alive(id) => {
                 self.messages.entry(*id).or_default().1 = Some(body.text.clone());
             }
-            Op::DeleteMessage { id, .. } => self.messages.entry(*id).or_default().1 = None,
+            Op::DeleteMessage { id, .. } => {
+                self.messages.entry(*id).or_default().1 = None;
+                self.pins.remove(id);
+            }
+            Op::PinMessage { id, until, .. } if alive(id) => drop(self.pins.insert(*id, *until)),
+            Op::UnpinMessage { id, .. } => drop(self.pins.remove(id)),
             Op::AddReaction { message, kind, .. } if alive(message) => {
                 self.reactions.insert((*message, kind.clone()));
             }
             Op::RemoveReaction { message, kind, .. } if alive(message) => {
                 self.reactions.remove(&(*message, kind.clone()));
             }
-            Op::MarkRead { epoch, seq, .. } => self.read = self.read.max((*epoch, *seq)),
+            Op::MarkRead {
+                thread, epoch, seq, ..
+            } => {
+                self.reads
+                    .entry(*thread)
+                    .or_default()
+                    .insert((*epoch, *seq, None));
+            }
+            Op::UpdateMembership { change, .. } => self.keep(change),
+            Op::SaveDraft { .. } => self.save(op),
             Op::UpdateChannel { name, image, .. } => {
                 set(&mut self.fields[0], name.as_ref());
                 set(&mut self.fields[1], image.as_ref());
@@ -134,6 +226,44 @@ impl Server {
             Op::RemoveMembers { .. } => self.away = true,
             _ => {}
         }
+    }
+
+    fn keep(&mut self, change: &MembershipChange) {
+        let kept = &mut self.kept;
+        kept.pinned = change.pinned.unwrap_or(kept.pinned);
+        kept.archived = change.archived.unwrap_or(kept.archived);
+        kept.hidden = match change.hidden {
+            Some(Hide::Until { seq }) => Some(seq),
+            Some(Hide::Show) => None,
+            None => kept.hidden,
+        };
+        kept.muted = match change.muted {
+            Some(SetMute::On(mute)) => Some(mute),
+            Some(SetMute::Off) => None,
+            None => kept.muted,
+        };
+    }
+
+    fn save(&mut self, op: &Op) {
+        let Op::SaveDraft {
+            parent,
+            device,
+            content,
+            replaces,
+            ..
+        } = op
+        else {
+            return;
+        };
+        for seen in replaces {
+            let slot = (*parent, seen.device);
+            if self.drafts.get(&slot).is_some_and(|(ver, _)| *ver == seen.ver) {
+                self.drafts.remove(&slot);
+            }
+        }
+        self.drafts.remove(&(*parent, *device));
+        let new = content.clone().map(|content| ((*parent, *device), (0, content)));
+        self.drafts.extend(new);
     }
 
     /// As it is shown: a message that nobody ever saw is as good as one that was deleted at once.
@@ -146,6 +276,16 @@ impl Server {
             .enumerate()
             .for_each(|(new, place)| *place = new);
         let there = &self.messages;
+        for said in self.reads.values_mut() {
+            said.retain(|(_, _, reply)| reply.is_none_or(|reply| there.contains_key(&reply)));
+            let furthest = said.last().map(|(epoch, seq, reply)| {
+                // The place of a reply is that among what is shown.
+                let seq = reply.map_or(*seq, |reply| 100 + there[&reply].0 as u64);
+                (*epoch, seq, None)
+            });
+            *said = furthest.into_iter().collect();
+        }
+        self.reads.retain(|_, said| !said.is_empty());
         self.reactions.retain(|(message, _)| there.contains_key(message));
         self
     }
@@ -159,10 +299,16 @@ fn set(field: &mut Option<String>, new: Option<&String>) {
 
 /// A server somewhere in its history.
 pub(crate) fn any_server() -> impl Strategy<Value = Server> {
-    proptest::collection::vec(any_op(), 0..6).prop_map(|ops| {
+    (proptest::collection::vec(any_op(), 0..6), 1_u64..3).prop_map(|(ops, changed)| {
         let first: Vec<Op> = (0..3).map(|number| send(number, None, number)).collect();
         // What the device is about to send is new.
         let earlier = ops.iter().filter(|op| !matches!(op, Op::SendMessage { .. }));
-        Server::default().after(&first).after(earlier)
+        let mut server = Server::default().after(&first).after(earlier);
+        // Other devices write too. What they wrote once may have changed since this device saw it.
+        for (number, ver) in [(1, 1), (2, changed)] {
+            let slot = (None, device(number));
+            server.drafts.insert(slot, (ver, DraftContent::text("other")));
+        }
+        server
     })
 }

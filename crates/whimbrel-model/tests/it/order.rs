@@ -18,7 +18,7 @@ fn at((epoch, seq): (u32, u64)) -> ReadPosition {
 
 /// A register that has heard of some positions, in this order.
 fn heard(positions: &[(u32, u64)]) -> Read {
-    let mut register = Read::new(cid(), user(0));
+    let mut register = Read::new(cid(), user(0), None);
     for position in positions {
         register.advance(at(*position));
     }

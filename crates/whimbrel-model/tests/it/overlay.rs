@@ -1,16 +1,16 @@
 //! What is shown: the server's rows with the outbox laid over them.
 
-use crate::values::{cid, item, kind, message, message_id, reaction, user};
+use crate::values::{cid, item, kind, message, message_id, reaction, timestamp, user};
 use proptest::{collection::vec, prelude::*};
 use std::collections::BTreeSet;
 use whimbrel_model::{
-    Message, MessageBody, Op, OutboxItem, Reaction, ReactionType, Timestamp, UserId,
+    Message, MessageBody, Op, OutboxItem, Pin, Reaction, ReactionType, Timestamp, UserId,
     overlay::{self, MessageStatus},
 };
 
-/// Edits, deletions and reactions of message 0.
+/// Edits, deletions, pins and reactions of message 0.
 fn changes() -> impl Strategy<Value = Vec<OutboxItem>> {
-    let change = (0_u64..8, 0_u64..4, proptest::bool::weighted(0.2));
+    let change = (0_u64..11, 0_u64..4, proptest::bool::weighted(0.2));
     vec(change, 0..8).prop_map(|changes| {
         let item = |(pos, (what, number, rejected)): (u64, (u64, u64, bool))| {
             item(pos + 2, change_of(what, number), rejected)
@@ -34,6 +34,12 @@ fn change_of(what: u64, number: u64) -> Op {
             message: id,
             kind: kind(number),
         },
+        8 | 9 => Op::PinMessage {
+            cid,
+            id,
+            until: (number > 1).then(|| timestamp(number)),
+        },
+        10 => Op::UnpinMessage { cid, id },
         _ => Op::RemoveReaction {
             cid,
             message: id,
@@ -66,7 +72,16 @@ fn accepted(mut row: Message, ops: &[OutboxItem]) -> Message {
             Op::DeleteMessage { .. } => {
                 row.body = MessageBody::default();
                 row.deleted_at = Some(Timestamp(99));
+                row.pinned = None;
             }
+            Op::PinMessage { until, .. } => {
+                row.pinned = Some(Pin {
+                    by: user(0),
+                    at: Timestamp(99),
+                    until: *until,
+                });
+            }
+            Op::UnpinMessage { .. } => row.pinned = None,
             _ => {}
         }
     }
@@ -74,8 +89,9 @@ fn accepted(mut row: Message, ops: &[OutboxItem]) -> Message {
 }
 
 /// What of a message is the same before and after the server has heard of it.
-fn look(message: &Message) -> (&MessageBody, bool) {
-    (&message.body, message.is_deleted())
+fn look(message: &Message) -> (&MessageBody, bool, Option<(&UserId, Option<Timestamp>)>) {
+    let pinned = message.pinned.as_ref().map(|pin| (&pin.by, pin.until));
+    (&message.body, message.is_deleted(), pinned)
 }
 
 fn rows() -> impl Strategy<Value = Vec<Reaction>> {
@@ -123,7 +139,7 @@ proptest! {
         prop_assert_eq!(look(&before.message), look(&after));
         prop_assert_eq!(before.status, MessageStatus::Sent);
         let waits = |item: &&OutboxItem| item.rejection().is_none()
-            && matches!(item.op, Op::EditMessage { .. } | Op::DeleteMessage { .. });
+            && !matches!(item.op, Op::AddReaction { .. } | Op::RemoveReaction { .. });
         prop_assert_eq!(before.change_pending, ops.iter().any(|item| waits(&item)));
     }
 

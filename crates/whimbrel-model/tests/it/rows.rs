@@ -1,10 +1,11 @@
 //! The one rule by which rows replace each other, and what follows from it.
 
-use crate::values::{cid, kind, message, reaction, user};
+use crate::values::{cid, device, kind, message, message_id, reaction, user};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use std::collections::BTreeMap;
 use whimbrel_model::{
-    Member, MemberState, Membership, Read, Role, Row, RowKey, StreamEvent, StreamId, Timestamp, User,
+    Draft, DraftContent, Member, MemberState, Membership, Read, Role, Row, RowKey, StreamEvent, StreamId,
+    Timestamp, User,
 };
 
 /// The row that changed with version `ver` of its stream: one version is one content.
@@ -19,7 +20,7 @@ fn row(ver: u64) -> Row {
         0 => Row::Message(message(ver % 3, ver, &format!("text {ver}"))),
         1 => Row::Reaction(reaction(ver % 3, ver / 5, ver / 15, ver.is_multiple_of(2), ver)),
         2 => Row::Read(Read {
-            thread: None,
+            thread: ver.is_multiple_of(2).then(|| message_id(ver % 3)),
             cid,
             user,
             epoch: 0,
@@ -44,6 +45,15 @@ fn row(ver: u64) -> Row {
             user,
             role,
             state,
+            ver,
+        }),
+        _ if ver % 20 == 9 => Row::Draft(Draft {
+            user,
+            cid,
+            parent: ver.is_multiple_of(3).then(|| message_id(ver % 2)),
+            device: device(ver % 2),
+            content: (!ver.is_multiple_of(4)).then(|| DraftContent::text(format!("draft {ver}"))),
+            updated_at: Timestamp(1),
             ver,
         }),
         _ => Row::User(User {
@@ -136,7 +146,7 @@ proptest! {
         let row = row(ver);
         let again: Row = serde_json::from_str(&serde_json::to_string(&row).expect("a row is JSON")).expect("a row");
         prop_assert_eq!((again.key(), again.stream(), again.ver()), (row.key(), row.stream(), ver));
-        let expected = row.cid().filter(|_| !matches!(row, Row::Membership(_))).cloned().map(StreamId::Channel);
+        let expected = row.cid().filter(|_| !matches!(row, Row::Membership(_) | Row::Draft(_))).cloned().map(StreamId::Channel);
         prop_assert_eq!(matches!(row.stream(), StreamId::Channel(_)).then(|| row.stream()), expected);
     }
 

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 use whimbrel_model::{
-    ChannelId, Code, Message, MessageBody, MessageId, Op, OpId, OutboxItem, OutboxStatus, Reaction,
+    ChannelId, Code, DeviceId, Message, MessageBody, MessageId, Op, OpId, OutboxItem, OutboxStatus, Reaction,
     ReactionType, Rejection, Timestamp, UserId,
 };
 
@@ -12,6 +12,14 @@ fn id(number: u64) -> Uuid {
 
 pub(crate) fn message_id(number: u64) -> MessageId {
     MessageId(id(number))
+}
+
+pub(crate) fn device(number: u64) -> DeviceId {
+    DeviceId(id(2_000 + number))
+}
+
+pub(crate) fn timestamp(number: u64) -> Timestamp {
+    Timestamp(i64::try_from(number).expect("it fits"))
 }
 
 pub(crate) fn cid() -> ChannelId {
