@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use std::{process::ExitCode, time::Instant};
-use whimbrel_testkit::sim::{Counters, Cut, Fault, Mutant, PATHS, Total, shrink};
+use whimbrel_testkit::sim::{Counters, Cut, Day, Fault, Mutant, PATHS, Total, day, shrink};
 
 /// Schedules from which on a path that was never taken is a failure.
 const VACUOUS_FROM: u64 = 1_000;
@@ -22,6 +22,8 @@ struct Args {
     mutants: bool,
     only: Option<Mutant>,
     json: bool,
+    day: bool,
+    devices: u64,
 }
 
 fn args() -> Result<Args, String> {
@@ -31,6 +33,8 @@ fn args() -> Result<Args, String> {
         mutants: false,
         only: None,
         json: false,
+        day: false,
+        devices: 1_000,
     };
     let mut given = std::env::args().skip(1);
     while let Some(flag) = given.next() {
@@ -44,6 +48,8 @@ fn args() -> Result<Args, String> {
             "--seed" => args.seed = number()?,
             "--mutants" => args.mutants = true,
             "--json" => args.json = true,
+            "--day" => args.day = true,
+            "--devices" => args.devices = number()?,
             "--mutant" => {
                 let name = given.next().unwrap_or_default();
                 args.only = Some(Mutant::named(&name).ok_or_else(|| format!("there is no mutant {name}"))?);
@@ -56,7 +62,9 @@ fn args() -> Result<Args, String> {
 
 fn main() -> ExitCode {
     let done = args().map(|args| {
-        if args.mutants {
+        if args.day {
+            a_day(&args)
+        } else if args.mutants {
             mutants(&args)
         } else {
             schedules(&args)
@@ -108,6 +116,40 @@ fn schedules(args: &Args) -> bool {
     });
     print_report(args, &report);
     total.failures.is_empty() && !vacuous && repeats.1
+}
+
+/// Runs a day of a crowd; the result is whether all lists were right in the evening.
+fn a_day(args: &Args) -> bool {
+    let begin = start();
+    let done = day(Day::of(args.seed, args.devices));
+    let seconds = begin.elapsed().as_secs_f64();
+    match done {
+        Err(violation) => {
+            println!("{violation}");
+            println!(
+                "again: cargo xtask sim --day --devices {} --seed {}",
+                args.devices, args.seed
+            );
+            false
+        }
+        Ok(total) => {
+            let report = json!({
+                "devices": total.devices,
+                "channels": total.channels,
+                "accepted": total.accepted,
+                "messages": total.messages,
+                "lists": total.lists,
+                "queries": total.queries,
+                "rows": total.rows,
+                "partial": total.partial,
+                "seconds": seconds.round(),
+                "faults": counted(&total.counters, Fault::ALL.iter().map(|fault| fault.name())),
+                "paths": counted(&total.counters, PATHS.iter().copied()),
+            });
+            print_report(args, &report);
+            true
+        }
+    }
 }
 
 /// Runs one seed in a hundred again. Returns how many, and whether each came to the same.

@@ -6,7 +6,7 @@ use super::{
     world::World,
 };
 use std::collections::BTreeMap;
-use whimbrel_model::{ChannelId, HistoryFrom, OpId, OutboxItem};
+use whimbrel_model::{ChannelId, HistoryFrom, Op, OpId, OutboxItem};
 use whimbrel_sync::Input;
 
 /// The kinds of action, in the order of the plan's weights.
@@ -31,9 +31,16 @@ pub(super) enum Kind {
     GoOffline,
     GoOnline,
     MarkUnread,
+    ReadThread,
+    UnreadThread,
+    Pin,
+    Unpin,
+    Keep,
+    SaveDraft,
+    Distinct,
 }
 
-const KINDS: [Kind; 19] = [
+const KINDS: [Kind; 26] = [
     Kind::Send,
     Kind::Edit,
     Kind::Delete,
@@ -53,6 +60,13 @@ const KINDS: [Kind; 19] = [
     Kind::GoOffline,
     Kind::GoOnline,
     Kind::MarkUnread,
+    Kind::ReadThread,
+    Kind::UnreadThread,
+    Kind::Pin,
+    Kind::Unpin,
+    Kind::Keep,
+    Kind::SaveDraft,
+    Kind::Distinct,
 ];
 
 impl World {
@@ -70,13 +84,7 @@ impl World {
         }
         let kind = self.draw_kind();
         match kind {
-            Kind::GoOffline => {
-                self.devices[index].wants_online = false;
-                self.command(index, &mut |engine, env| {
-                    Some(engine.handle(Input::GoOffline, env))
-                })?;
-                return Ok(());
-            }
+            Kind::GoOffline => return self.go_offline(index),
             Kind::GoOnline => {
                 self.go_online(index)?;
                 return Ok(());
@@ -86,12 +94,22 @@ impl World {
         }
         let channels = self.channels_of(index)?;
         let Some(cid) = self.dice.pick(&channels).cloned() else {
-            return self.enqueue(index, Kind::Create, None);
+            let distinct = matches!(kind, Kind::Distinct);
+            return self.enqueue(index, if distinct { kind } else { Kind::Create }, None);
         };
         match kind {
             Kind::History => self.history(index, cid),
             kind => self.enqueue(index, kind, Some(cid)),
         }
+    }
+
+    /// Somebody wants the device to be offline.
+    pub(super) fn go_offline(&mut self, index: usize) -> Result<(), Violation> {
+        self.devices[index].wants_online = false;
+        self.command(index, &mut |engine, env| {
+            Some(engine.handle(Input::GoOffline, env))
+        })?;
+        Ok(())
     }
 
     fn draw_kind(&mut self) -> Kind {
@@ -107,7 +125,7 @@ impl World {
     }
 
     /// Returns whether something from outside happened.
-    fn disturb(&mut self, index: usize) -> Result<bool, Violation> {
+    pub(super) fn disturb(&mut self, index: usize) -> Result<bool, Violation> {
         if self.goes_wrong(Fault::ClockJump) {
             let years = i64::try_from(self.dice.below(20)).unwrap_or(0) - 10;
             self.devices[index].wall_offset = years * 31_557_600_000;
@@ -137,11 +155,19 @@ impl World {
 
     fn enqueue(&mut self, index: usize, kind: Kind, cid: Option<ChannelId>) -> Result<(), Violation> {
         let op = match cid {
+            _ if matches!(kind, Kind::Distinct) => self.create_distinct(index),
             Some(cid) if !matches!(kind, Kind::Create) => self.op_in(index, kind, cid)?,
             _ => self.create(index),
         };
-        let Some(op) = op else { return Ok(()) };
-        if self.cheat(index, &op)? {
+        op.map_or(Ok(()), |op| self.does(index, &op))
+    }
+
+    /// Somebody does something on a device.
+    pub(super) fn does(&mut self, index: usize, op: &Op) -> Result<(), Violation> {
+        let mut op = op.clone();
+        self.weaken_op(index, &mut op);
+        let op = &op;
+        if self.cheat(index, op)? {
             return Ok(());
         }
         let name = self.devices[index].name.clone();
@@ -155,7 +181,7 @@ impl World {
             Some(effects)
         })?;
         if let Some(id) = made.filter(|_| done && self.devices[index].run.is_some()) {
-            fold::check(&before, &self.outbox(index), id, &op)?;
+            fold::check(&before, &self.outbox(index), id, op)?;
         }
         let outcome = if done { "" } else { ", which fails" };
         self.say(&name, || {

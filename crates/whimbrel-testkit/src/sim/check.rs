@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_hub::Storage as _;
 use whimbrel_model::{
     ChannelId, Cursor, HistoryFrom, MemberState, Message, MessageId, MessageScope, Op, Reaction, Row, RowKey,
-    StreamId, UserId, limits,
+    UserId, limits,
 };
 use whimbrel_state::{OlderEdge, Timeline};
 use whimbrel_store::Store as _;
@@ -28,9 +28,9 @@ enum Shown {
 }
 
 /// What the server holds of one channel.
-struct Held {
-    rows: BTreeMap<RowKey, Row>,
-    head: whimbrel_model::Head,
+pub(super) struct Held {
+    pub(super) rows: BTreeMap<RowKey, Row>,
+    pub(super) head: whimbrel_model::Head,
 }
 
 impl World {
@@ -38,6 +38,9 @@ impl World {
     pub(super) fn check_device(&mut self, index: usize) -> Result<(), Violation> {
         if self.devices[index].run.is_none() {
             return Ok(());
+        }
+        if self.plan.day {
+            return self.glance(index);
         }
         for (place, own) in self.own_messages(index) {
             let Some(timeline) = self.timeline(index, &place)? else {
@@ -65,7 +68,12 @@ impl World {
                 }
             }
         }
-        if self.dice.per_mille(60) {
+        self.glance(index)
+    }
+
+    /// Looks at everything on a screen once in a while.
+    fn glance(&mut self, index: usize) -> Result<(), Violation> {
+        if self.dice.per_mille(self.plan.glances) {
             self.check_views(index)?;
         }
         Ok(())
@@ -126,6 +134,7 @@ impl World {
         self.ghost.check_order()?;
         self.check_answers()?;
         let truth = Truth::of(&self.ghost.server);
+        self.check_made(&truth)?;
         let cids: BTreeSet<ChannelId> = truth.names.keys().cloned().collect();
         for cid in &cids {
             let members: Vec<UserId> = or_denied(now_or(self.server.storage.members(cid))?)?;
@@ -145,13 +154,13 @@ impl World {
             }
         }
         for index in 0..self.devices.len() {
-            self.check_own_stream(index)?;
+            self.check_own_stream(index, &truth)?;
             self.check_views(index)?;
         }
         Ok(())
     }
 
-    fn held(&self, cid: &ChannelId, reader: &UserId) -> Result<Held, Violation> {
+    pub(super) fn held(&self, cid: &ChannelId, reader: &UserId) -> Result<Held, Violation> {
         let storage = &self.server.storage;
         let mut rows = BTreeMap::new();
         let mut cursor = Some(Cursor {
@@ -222,6 +231,10 @@ impl World {
             let seq = match row {
                 Row::Message(row) => Some(row.seq),
                 Row::Reaction(row) => held.message(row.message).map(|message| message.seq),
+                Row::Read(row) => row
+                    .thread
+                    .and_then(|id| held.message(id))
+                    .map(|message| message.seq),
                 _ => None,
             };
             if seq.is_some_and(|seq| !ranges.is_fresh(seq, seq)) {
@@ -258,7 +271,10 @@ impl World {
                 .into_iter()
                 .map(Row::Member),
         );
-        rows.extend(or_broken(now_or(store.reads(cid))?)?.into_iter().map(Row::Read));
+        for thread in held.threads().into_iter().map(Some).chain([None]) {
+            let reads = or_broken(now_or(store.reads(cid, thread))?)?;
+            rows.extend(reads.into_iter().map(Row::Read));
+        }
         let page = or_broken(now_or(store.messages(&everything(cid, MessageScope::Channel)))?)?;
         let parents: BTreeSet<MessageId> = page.replies.keys().copied().collect();
         let mut reactions: Vec<Reaction> = page.reactions;
@@ -277,40 +293,6 @@ impl World {
             rows.extend(message.filter(|message| message.cid == *cid).map(Row::Message));
         }
         Ok(rows.into_iter().map(|row| (row.key(), row)).collect())
-    }
-
-    /// E13: what is unread is what is past the read position, counted anew.
-    fn check_unread(
-        &self,
-        index: usize,
-        cid: &ChannelId,
-        mine: &BTreeMap<RowKey, Row>,
-    ) -> Result<(), Violation> {
-        let device = &self.devices[index];
-        let read = match mine.get(&RowKey::Read(cid.clone(), device.user.clone())) {
-            Some(Row::Read(row)) if row.ver > 0 => row.seq,
-            _ => 0,
-        };
-        let counts = |row: &&Row| match row {
-            Row::Message(row) => {
-                let in_channel = row.parent.is_none() || row.show_in_channel;
-                let says = row.deleted_at.is_none() && row.author != device.user;
-                row.ver > 0 && row.seq > read && says && in_channel
-            }
-            _ => false,
-        };
-        let count = mine.values().filter(counts).count() as u64;
-        let row = or_broken(now_or(device.store.channel(cid))?)?;
-        match row.map(|row| row.unread) {
-            Some(unread) if unread == count => Ok(()),
-            unread => violated(
-                "E13",
-                format!(
-                    "{} counts {unread:?} unread in {cid}, there are {count}",
-                    device.name
-                ),
-            ),
-        }
     }
 
     /// E11: nothing that came after a removal reached the device.
@@ -335,41 +317,22 @@ impl World {
         }
         Ok(())
     }
-
-    /// E3 of the user's own stream.
-    fn check_own_stream(&self, index: usize) -> Result<(), Violation> {
-        let device = &self.devices[index];
-        let stream = StreamId::User(device.user.clone());
-        let cursor = Some(Cursor {
-            epoch: self.server.storage.epoch(),
-            ..Cursor::default()
-        });
-        let page = or_denied(now_or(self.server.storage.page(
-            &device.user,
-            &stream,
-            cursor,
-            limits::PAGE_ROWS,
-        ))?)?;
-        for row in page.rows {
-            let copy = match &row {
-                Row::Membership(row) => or_broken(now_or(device.store.channel(&row.cid))?)?
-                    .and_then(|summary| summary.membership)
-                    .map(Row::Membership),
-                Row::User(row) => or_broken(now_or(device.store.users(std::slice::from_ref(&row.id)))?)?
-                    .into_iter()
-                    .next()
-                    .map(Row::User),
-                _ => continue,
-            };
-            if copy.as_ref() != Some(&row) {
-                return violated("E3", format!("{} has {copy:?}, the server {row:?}", device.name));
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Held {
+    /// Returns the messages that have replies, or had.
+    pub(super) fn threads(&self) -> BTreeSet<MessageId> {
+        let parents = self.rows.values().filter_map(|row| match row {
+            Row::Message(row) => row.parent,
+            _ => None,
+        });
+        let read = self.rows.values().filter_map(|row| match row {
+            Row::Read(row) => row.thread,
+            _ => None,
+        });
+        parents.chain(read).collect()
+    }
+
     fn message(&self, id: MessageId) -> Option<&Message> {
         match self.rows.get(&RowKey::Message(id)) {
             Some(Row::Message(row)) => Some(row),
@@ -394,8 +357,9 @@ fn check_truth(cid: &ChannelId, held: &Held, truth: &Truth) -> Result<(), Violat
                 }
             }
             Row::Read(row) => {
-                let most = truth.reads.get(&(cid.clone(), row.user.clone()));
-                let ever = truth.receipts.get(&(cid.clone(), row.user.clone()));
+                let register = (cid.clone(), row.user.clone(), row.thread);
+                let most = truth.reads.get(&register);
+                let ever = truth.receipts.get(&register);
                 if ever != Some(&row.seq.max(row.furthest)) {
                     return violated(
                         "E6",
@@ -431,6 +395,22 @@ fn check_truth(cid: &ChannelId, held: &Held, truth: &Truth) -> Result<(), Violat
     Ok(())
 }
 
+/// S18: a message knows how many replies there are, and which is the last.
+fn check_thread(row: &Message, truth: &Truth) -> Result<(), Violation> {
+    let knows = row.thread.map(|thread| (thread.replies, thread.last_seq));
+    let there = truth.threads.get(&row.id).copied();
+    if knows == there {
+        return Ok(());
+    }
+    violated(
+        "S18",
+        format!(
+            "message {} says of its replies {knows:?}, there are {there:?}",
+            row.id
+        ),
+    )
+}
+
 fn check_message(row: &Message, truth: &Truth) -> Result<(), Violation> {
     let Some(said) = truth.messages.get(&row.id) else {
         return violated("E2", format!("nobody said message {}", row.id));
@@ -444,6 +424,20 @@ fn check_message(row: &Message, truth: &Truth) -> Result<(), Violation> {
                 row.is_deleted()
             ),
         );
+    }
+    check_thread(row, truth)?;
+    let pinned = row.pinned.as_ref().map(|pin| (pin.by.clone(), pin.until));
+    if said.pinned != pinned {
+        return violated(
+            "E17",
+            format!(
+                "message {} is pinned {pinned:?}, and should be {:?}",
+                row.id, said.pinned
+            ),
+        );
+    }
+    if (said.kind, said.silent, said.parent) != (row.kind, row.silent, row.parent) {
+        return violated("E8", format!("{row:?} was sent as {said:?}"));
     }
     if said.body != row.body || said.author != row.author {
         return violated(
@@ -466,6 +460,6 @@ fn check_message(row: &Message, truth: &Truth) -> Result<(), Violation> {
     Ok(())
 }
 
-fn or_denied<T>(result: Result<T, whimbrel_hub::StorageError>) -> Result<T, Violation> {
+pub(super) fn or_denied<T>(result: Result<T, whimbrel_hub::StorageError>) -> Result<T, Violation> {
     result.or_else(|error| violated("S9", error.to_string()))
 }

@@ -76,7 +76,7 @@ impl World {
             }
             return Ok(());
         }
-        self.ghost.told = self.ghost.server.members.clone();
+        self.ghost.begins_to_tell();
         let applied = self.apply(&requests)?;
         if self.goes_wrong(Fault::ServerKilledAfter) {
             self.server_dies("after a commit");
@@ -150,16 +150,7 @@ impl World {
             self.server.synced = Some(self.server.storage.fork(Epoch(self.server.epoch)));
         }
         let mut group: Vec<Request> = requests.iter().map(|(_, request)| request.clone()).collect();
-        if self.mutant == Some(Mutant::ReadEpochIgnored) {
-            for request in &mut group {
-                if let Op::MarkRead { epoch, .. } = &mut request.op.op {
-                    *epoch = 0;
-                }
-            }
-        }
-        if self.mutant == Some(Mutant::UnorderedPipeline) {
-            group.iter_mut().for_each(|request| request.op.after = None);
-        }
+        self.weaken_group(&mut group);
         let storage = Weak {
             inner: self.server.storage.clone(),
             mutant: self.mutant,
@@ -181,6 +172,9 @@ impl World {
             }
             let path = self.ghost.decided(&request.user, &asked.op, applied)?;
             self.log.count(path);
+            if path == "accepted" {
+                self.count_deed(request, applied);
+            }
             self.say("server", || {
                 let what = match &applied.outcome {
                     Outcome::Accepted { .. } => format!("{path}, {} steps", applied.events.len()),
@@ -195,6 +189,34 @@ impl World {
             });
         }
         Ok(applied)
+    }
+
+    /// Counts what was accepted that a schedule may well go without.
+    fn count_deed(&mut self, request: &Request, applied: &whimbrel_hub::Applied) {
+        let server = &self.ghost.server;
+        let user = &request.user;
+        let path = match &request.op.op {
+            Op::CreateChannel { cid, .. } if cid.is_distinct() && applied.events.is_empty() => {
+                "distinct_known"
+            }
+            Op::MarkRead { thread: Some(_), .. } => "thread_read",
+            Op::SaveDraft { cid, parent, .. } => {
+                let slots = server.slots(user, cid, *parent);
+                if slots.filter(|slot| slot.content.is_some()).count() < 2 {
+                    return;
+                }
+                "draft_beside"
+            }
+            Op::SendMessage { cid, .. } => {
+                let now = server.head(&StreamId::Channel(cid.clone())).seq;
+                if !server.is_hidden_until(cid, now.saturating_sub(1)) {
+                    return;
+                }
+                "hidden_shown"
+            }
+            _ => return,
+        };
+        self.log.count(path);
     }
 
     /// Sends an event to everyone who may see it, after the step that it tells of, but not where it came from.

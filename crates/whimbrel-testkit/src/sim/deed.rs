@@ -2,7 +2,7 @@
 
 use super::{Violation, action::Kind, device::or_broken, ghost::Fate, storage::now_or, world::World};
 use std::collections::BTreeSet;
-use whimbrel_model::{ChannelId, Custom, MessageId, Op, ReactionType, UserId};
+use whimbrel_model::{ChannelId, Custom, MessageBody, MessageId, MessageKind, Op, ReactionType, UserId};
 use whimbrel_state::TimelineItem;
 use whimbrel_store::Store as _;
 
@@ -47,10 +47,6 @@ impl World {
         cid: ChannelId,
     ) -> Result<Option<Op>, Violation> {
         let text = format!("words {}", self.dice.below(1_000_000));
-        let other = {
-            let device = self.dice.index(self.devices.len());
-            self.devices[device].user.clone()
-        };
         let own = matches!(kind, Kind::Edit | Kind::Delete) && self.dice.per_mille(850);
         let target = self.target(index, &cid, own)?;
         let emoji = ["like", "heart"][self.dice.index(2)];
@@ -79,40 +75,62 @@ impl World {
                 kind,
             }),
             (Kind::MarkRead | Kind::MarkUnread, Some(item), _) => {
-                let (back, seq) = (matches!(kind, Kind::MarkUnread), item.view.message.seq);
-                let me = self.devices[index].user.clone();
-                let reads = or_broken(now_or(self.devices[index].store.reads(&cid))?)?;
-                let own = reads.iter().find(|read| read.user == me);
-                let epoch = own.map_or(0, |read| read.epoch) + u32::from(back);
-                let seq = seq.saturating_sub(u64::from(back));
-                (item.view.message.seq > 0).then_some(Op::MarkRead { cid, epoch, seq })
+                let back = matches!(kind, Kind::MarkUnread);
+                self.mark_read(index, cid, None, item.view.message.seq, back)?
             }
-            (Kind::Add, ..) => Some(Op::AddMembers {
+            (Kind::ReadThread | Kind::UnreadThread, Some(item), _) => {
+                let back = matches!(kind, Kind::UnreadThread);
+                self.read_thread(index, cid, &item, back)?
+            }
+            (Kind::Pin, Some(item), _) => Some(Op::PinMessage {
+                cid,
+                id: item.id(),
+                until: self.some_time(),
+            }),
+            (Kind::Unpin, Some(item), _) => Some(Op::UnpinMessage { cid, id: item.id() }),
+            (Kind::Keep, ..) => Some(self.keep(index, cid)?),
+            (Kind::SaveDraft, item, _) => {
+                let parent = item.filter(|_| self.dice.per_mille(300));
+                let parent = parent.map(|item| item.view.message.parent.unwrap_or_else(|| item.id()));
+                self.save_draft(index, cid, parent)?
+            }
+            (kind, ..) => self.op_of_channel(index, kind, cid, text),
+        };
+        Ok(op)
+    }
+
+    /// Something about a channel, or oneself.
+    fn op_of_channel(&mut self, index: usize, kind: Kind, cid: ChannelId, text: String) -> Option<Op> {
+        let other = {
+            let device = self.dice.index(self.devices.len());
+            self.devices[device].user.clone()
+        };
+        match kind {
+            Kind::Add => Some(Op::AddMembers {
                 cid,
                 users: vec![other],
             }),
-            (Kind::Remove, ..) => Some(Op::RemoveMembers {
+            Kind::Remove => Some(Op::RemoveMembers {
                 cid,
                 users: vec![other],
             }),
-            (Kind::Leave, ..) => {
+            Kind::Leave => {
                 let me = self.devices[index].user.clone();
                 Some(Op::RemoveMembers { cid, users: vec![me] })
             }
-            (Kind::UpdateChannel, ..) => Some(Op::UpdateChannel {
+            Kind::UpdateChannel => Some(Op::UpdateChannel {
                 cid,
                 name: Some(text),
                 image: None,
                 custom: None,
             }),
-            (Kind::UpdateUser, ..) => Some(Op::UpdateUser {
+            Kind::UpdateUser => Some(Op::UpdateUser {
                 name: Some(text),
                 image: None,
                 custom: None,
             }),
             _ => None,
-        };
-        Ok(op)
+        }
     }
 
     fn message(
@@ -123,13 +141,27 @@ impl World {
         parent: Option<MessageId>,
     ) -> Option<Op> {
         let id = self.with_env(index, |engine, env| engine.new_id(env))?;
+        let mut body = MessageBody::text(text);
+        if self.dice.per_mille(200) {
+            let device = self.dice.index(self.devices.len());
+            body.mentions.push(self.devices[device].user.clone());
+        }
+        body.mention_channel = self.dice.per_mille(40);
+        body.mention_here = self.dice.per_mille(40);
+        let system = self.dice.per_mille(40);
         Some(Op::SendMessage {
             cid,
             id: MessageId(id),
-            body: text.into(),
+            body,
             parent,
             show_in_channel: parent.is_some() && self.dice.per_mille(300),
             quoted: None,
+            kind: if system {
+                MessageKind::System
+            } else {
+                MessageKind::Regular
+            },
+            silent: self.dice.per_mille(120),
         })
     }
 

@@ -5,7 +5,7 @@ use super::{
     dice::Dice,
     ghost::Allowed,
     log::violated,
-    observe::Views,
+    observe::{Views, with_members},
     storage::now_or,
     watch::Watch,
     weaken::{weaken_rows, without_gaps},
@@ -17,6 +17,7 @@ use whimbrel_model::{
     UserId,
 };
 use whimbrel_protocol::{ClientFrame, OpResult, Outcome, Results, ServerFrame};
+use whimbrel_query::Query;
 use whimbrel_state::State;
 use whimbrel_store::{MemoryStore, Store as _, StoreError};
 use whimbrel_sync::{Effects, Engine, EngineConfig, Env, Input, LinkAction, Notice, Status};
@@ -25,6 +26,8 @@ use whimbrel_sync::{Effects, Engine, EngineConfig, Env, Input, LinkAction, Notic
 pub(super) struct Device {
     pub(super) name: String,
     pub(super) user: UserId,
+    /// Of the channel list on its screen.
+    pub(super) query: Query,
     pub(super) store: MemoryStore,
     /// Every commit, for a mutant whose disk lies.
     pub(super) commits: Vec<Delta>,
@@ -63,10 +66,11 @@ pub(super) struct Link {
 pub(super) type Act<'a> = &'a mut dyn FnMut(&mut Engine, &mut Env<'_>) -> Option<Effects>;
 
 impl Device {
-    pub(super) fn new(name: String, user: UserId, dice: Dice) -> Self {
+    pub(super) fn new(name: String, user: UserId, query: Query, dice: Dice) -> Self {
         Self {
             name,
             user,
+            query,
             store: MemoryStore::new(),
             commits: Vec::new(),
             run: None,
@@ -161,9 +165,10 @@ impl World {
         };
         device.life += 1;
         let state = State::new(device.user.clone(), outbox);
+        let views = Views::open(&state, device, self.plan.list_rows)?;
         device.run = Some(Run {
             engine,
-            views: Views::open(&state, &device.store, self.plan.list_rows)?,
+            views,
             state,
             watch: Watch::default(),
             link: None,
@@ -173,6 +178,7 @@ impl World {
         });
         let online = device.wants_online;
         let name = device.name.clone();
+        self.wake_later(index);
         self.say(&name, || "starts".to_owned());
         self.carry_out(index, effects, &Allowed::default())?;
         if online {
@@ -186,6 +192,7 @@ impl World {
         let Some(run) = self.devices[index].run.take() else {
             return;
         };
+        self.wake_later(index);
         let name = self.devices[index].name.clone();
         self.say(&name, || format!("dies {why}"));
         if let Some(conn) = run.link.and_then(|link| link.conn) {
@@ -212,7 +219,9 @@ impl World {
             wall: Timestamp(1_764_000_000_000 + i64::try_from(now).unwrap_or_default() + device.wall_offset),
             entropy: &mut device.dice,
         };
-        Some(act(&mut run.engine, &mut env))
+        let done = act(&mut run.engine, &mut env);
+        self.wake_later(index);
+        Some(done)
     }
 
     /// Somebody wants the device to be online.
@@ -393,7 +402,7 @@ impl World {
         let store = &self.devices[index].store;
         for cid in stale.channels {
             match or_broken(now_or(store.channel(&cid))?)? {
-                Some(row) => run.state.put_channel(row),
+                Some(row) => run.state.put_channel(with_members(&run.state, store, row)?),
                 None => run.state.put_no_channel(&cid),
             }
         }

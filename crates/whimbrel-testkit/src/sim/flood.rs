@@ -2,7 +2,7 @@
 
 use super::{Violation, world::World};
 use whimbrel_hub::Request;
-use whimbrel_model::{MessageId, Op, OpEnvelope, OpId, ReactionType, Timestamp};
+use whimbrel_model::{MessageId, MessageKind, Op, OpEnvelope, OpId, ReactionType, Timestamp};
 use whimbrel_sync::{Env, IdSource};
 
 /// Messages and changes of a flood: more than the server pages through.
@@ -45,6 +45,8 @@ impl World {
                     parent: None,
                     show_in_channel: false,
                     quoted: None,
+                    kind: MessageKind::Regular,
+                    silent: false,
                 }
             } else if let Some(old) = said.get(old).filter(|_| round % 2 == 0) {
                 Op::AddReaction {

@@ -1,7 +1,9 @@
 //! What may become of operations that were never sent when a later one is queued: a second, simpler statement of it.
 
 use super::{Mutant, Violation, log::violated};
-use whimbrel_model::{Change, Delta, MessageBody, Op, OpId, OutboxItem};
+use whimbrel_model::{
+    Change, ChannelId, Custom, Delta, DeviceId, DraftSeen, MessageBody, MessageId, Op, OpId, OutboxItem,
+};
 
 /// Checks how an outbox changed as `op` was queued under `id`: C2, C4, E8.
 pub(super) fn check(before: &[OutboxItem], after: &[OutboxItem], id: OpId, op: &Op) -> Result<(), Violation> {
@@ -13,9 +15,9 @@ pub(super) fn check(before: &[OutboxItem], after: &[OutboxItem], id: OpId, op: &
     let Some(first) = touched.iter().map(|item| item.pos).min() else {
         let says_it = |item: &OutboxItem| match (&item.op, op) {
             (Op::MarkRead { epoch, seq, .. }, Op::MarkRead { epoch: e, seq: s, .. }) => {
-                (epoch, seq) >= (e, s)
+                item.op.read_thread() == op.read_thread() && (epoch, seq) >= (e, s)
             }
-            (queued, op) => queued == op,
+            (queued, op) => queued == op || is_both(queued, op, queued),
         };
         let unsent = before
             .iter()
@@ -104,12 +106,13 @@ fn check_merged(touched: &[&OutboxItem], after: &[OutboxItem], op: &Op) -> Resul
                 Op::MarkRead {
                     epoch: ke, seq: ks, ..
                 },
-            ) => (*ke, *ks) == (*epoch, *seq).max((*e, *s)),
-            (_, Op::UpdateChannel { name, .. }, Op::UpdateChannel { name: kept, .. })
-            | (_, Op::UpdateUser { name, .. }, Op::UpdateUser { name: kept, .. }) => {
-                name.is_none() || name == kept
+            ) => {
+                let threads = [&item.op, op, &kept.op].map(Op::read_thread);
+                (*ke, *ks) == (*epoch, *seq).max((*e, *s))
+                    && threads[0] == threads[1]
+                    && threads[1] == threads[2]
             }
-            (_, new, kept) => new == kept,
+            (old, new, kept) => is_both(old, new, kept),
         };
         if !says {
             return violated(
@@ -119,6 +122,82 @@ fn check_merged(touched: &[&OutboxItem], after: &[OutboxItem], op: &Op) -> Resul
         }
     }
     Ok(())
+}
+
+/// Whether `kept` says what `old` and then `new` say. What replaces the old one as a whole says it alone.
+fn is_both(old: &Op, new: &Op, kept: &Op) -> bool {
+    if place(old) != place(new) || place(new) != place(kept) {
+        return false;
+    }
+    if let (Some(old), Some(new), Some(kept)) = (patch(old), patch(new), patch(kept)) {
+        return *kept.0 == new.0.clone().or(old.0.clone())
+            && *kept.1 == new.1.clone().or(old.1.clone())
+            && *kept.2 == new.2.clone().or(old.2.clone());
+    }
+    match (old, new, kept) {
+        (
+            Op::UpdateMembership { change: old, .. },
+            Op::UpdateMembership { change: new, .. },
+            Op::UpdateMembership { change: kept, .. },
+        ) => {
+            kept.pinned == new.pinned.or(old.pinned)
+                && kept.archived == new.archived.or(old.archived)
+                && kept.hidden == new.hidden.or(old.hidden)
+                && kept.muted == new.muted.or(old.muted)
+        }
+        (
+            Op::SaveDraft { replaces: old, .. },
+            Op::SaveDraft {
+                content: new,
+                replaces,
+                ..
+            },
+            Op::SaveDraft {
+                content,
+                replaces: kept,
+                ..
+            },
+        ) => {
+            // Of a slot that both have seen, the later one has seen the later version.
+            let named = |device| replaces.iter().chain(old).find(|seen| seen.device == device);
+            let is_kept = |seen: &DraftSeen| kept.iter().any(|kept| kept.device == seen.device);
+            content == new
+                && old.iter().chain(replaces).all(is_kept)
+                && kept.iter().all(|kept| named(kept.device) == Some(kept))
+        }
+        (_, new, kept) => new == kept,
+    }
+}
+
+/// What an update changes: the name, the picture, the custom data.
+type Patch<'a> = (&'a Option<String>, &'a Option<String>, &'a Option<Custom>);
+
+fn patch(op: &Op) -> Option<Patch<'_>> {
+    match op {
+        Op::UpdateChannel {
+            name, image, custom, ..
+        }
+        | Op::UpdateUser { name, image, custom } => Some((name, image, custom)),
+        _ => None,
+    }
+}
+
+/// What an operation is about: its kind, the channel, the message or thread, the device.
+type Place<'a> = (
+    &'static str,
+    Option<&'a ChannelId>,
+    Option<MessageId>,
+    Option<DeviceId>,
+);
+
+/// Returns what an operation is about, as far as two can go up in one.
+fn place(op: &Op) -> Place<'_> {
+    match op {
+        Op::SaveDraft { parent, device, .. } => (op.name(), op.cid(), *parent, Some(*device)),
+        Op::AddReaction { .. } | Op::RemoveReaction { .. } => ("reaction", op.cid(), op.message(), None),
+        Op::PinMessage { .. } | Op::UnpinMessage { .. } => ("pin", op.cid(), op.message(), None),
+        _ => (op.name(), op.cid(), op.message(), None),
+    }
 }
 
 fn body(op: &Op) -> Option<&MessageBody> {
@@ -159,7 +238,9 @@ pub(super) fn wrong(mutant: Mutant, outbox: &[OutboxItem], op: &Op) -> Option<De
         }
         (Mutant::ReadFoldSmaller, Op::MarkRead { epoch, seq, .. }) => {
             let mut item = unsents
-                .find(|item| matches!(item.op, Op::MarkRead { .. }))?
+                .find(|item| {
+                    matches!(item.op, Op::MarkRead { .. }) && item.op.read_thread() == op.read_thread()
+                })?
                 .clone();
             if let Op::MarkRead { epoch: e, seq: s, .. } = &mut item.op {
                 if (*e, *s) == (*epoch, *seq) {
@@ -167,6 +248,15 @@ pub(super) fn wrong(mutant: Mutant, outbox: &[OutboxItem], op: &Op) -> Option<De
                 }
                 (*e, *s) = (*e, *s).min((*epoch, *seq));
             }
+            Some(Change::Outbox(item).into())
+        }
+        (Mutant::SettingsFoldForgets, Op::UpdateMembership { .. }) => {
+            let settings = |item: &&OutboxItem| matches!(item.op, Op::UpdateMembership { .. });
+            let mut item = unsents.find(settings)?.clone();
+            if is_both(&item.op, op, op) {
+                return None;
+            }
+            item.op = op.clone();
             Some(Change::Outbox(item).into())
         }
         _ => None,

@@ -38,12 +38,19 @@ impl World {
         let old = self.dice.index(self.devices.len());
         let user = self.devices[old].user.clone();
         let dice = Dice::new(self.dice.next());
+        let query = self.devices[old].query.clone();
+        let new = self.add_device(Device::new(format!("{user}/new"), user, query, dice))?;
+        Ok((old, new))
+    }
+
+    /// Lets somebody sign in on a device that has seen nothing.
+    pub(super) fn add_device(&mut self, device: Device) -> Result<usize, Violation> {
         let new = self.devices.len();
-        self.devices.push(Device::new(format!("{user}/new"), user, dice));
+        self.devices.push(device);
         self.ghost.cursors.push(BTreeMap::new());
         self.log.count("fresh_device");
         self.start(new)?;
-        Ok((old, new))
+        Ok(new)
     }
 
     /// E3, S14: state that was built by events is what a first load gives, row by row.

@@ -46,6 +46,8 @@ pub(super) struct Decisions {
     /// The messages of each channel, by sequence from 1.
     pub(super) logs: BTreeMap<ChannelId, Vec<MessageId>>,
     pub(super) members: BTreeMap<(ChannelId, UserId), bool>,
+    /// Counts the changes of members.
+    pub(super) moves: u64,
     pub(super) seqs: BTreeMap<MessageId, u64>,
 }
 
@@ -71,6 +73,10 @@ pub(super) struct Ghost {
     pub(super) aliases: BTreeMap<OpId, OpId>,
     /// Who is in which channel, as of the event that is told next.
     pub(super) told: BTreeMap<(ChannelId, UserId), bool>,
+    /// Which versions of drafts each device has had.
+    pub(super) seen_drafts: BTreeSet<(usize, RowKey, u64)>,
+    /// How many changes of members were told, of those that were decided.
+    pub(super) told_moves: u64,
     pub(super) ordered: u64,
 }
 
@@ -106,6 +112,9 @@ impl Ghost {
                     if back && !allowed.resets.contains(stream) && !unfollowed.contains(stream) {
                         return violated("C6", format!("the cursor of {stream} went back to {}", new.ver));
                     }
+                }
+                Change::Row(row @ Row::Draft(_)) => {
+                    self.seen_drafts.insert((device, row.key(), row.ver()));
                 }
                 Change::Row(Row::Message(row)) if row.ver > 0 => {
                     let known = self.server.seqs.get(&row.id).copied();
@@ -298,6 +307,7 @@ impl Ghost {
                     self.server.check_allowed(user, envelope)?;
                     self.check_after(envelope)?;
                 }
+                self.check_draft_steps(envelope, applied)?;
                 for event in &applied.events {
                     self.server.moved(event)?;
                 }
@@ -357,12 +367,21 @@ impl Ghost {
         }
     }
 
+    /// A group is about to be decided, after which its events are told.
+    pub(super) fn begins_to_tell(&mut self) {
+        if self.told_moves != self.server.moves {
+            self.told.clone_from(&self.server.members);
+            self.told_moves = self.server.moves;
+        }
+    }
+
     /// An event is about to be told.
     pub(super) fn tells(&mut self, event: &StreamEvent) {
         for row in &event.rows {
             if let Row::Member(row) = row {
                 let active = row.state == MemberState::Active;
                 self.told.insert((row.cid.clone(), row.user.clone()), active);
+                self.told_moves += 1;
             }
         }
     }
@@ -388,6 +407,7 @@ impl Ghost {
         let gone = self.server.accepted.difference(&backup.accepted);
         self.lost.extend(gone.copied());
         self.server = backup;
+        self.told_moves = u64::MAX;
         self.acked.clear();
         let kept = self.server.log.len();
         self.travels = self

@@ -43,6 +43,11 @@ pub const PATHS: &[&str] = &[
     "scrolled",
     "scrolled_channels",
     "fresh_device",
+    "draft_taken_over",
+    "draft_beside",
+    "distinct_known",
+    "hidden_shown",
+    "thread_read",
     "restarted",
 ];
 

@@ -118,4 +118,26 @@ mutants! {
     AccountUnchecked = "account-unchecked";
     /// A screen misses one change.
     DiffDropped = "diff-dropped";
+    /// Saving a draft empties those of other devices that were not seen.
+    DraftUnseenDropped = "draft-unseen-dropped";
+    /// A device says that it has seen what others wrote, whether it has or not.
+    DraftSeenUnseen = "draft-seen-unseen";
+    /// A deleted reply still counts.
+    ReplyCountStays = "reply-count-stays";
+    /// The read position of a thread is that of the last write.
+    ThreadReadBack = "thread-read-back";
+    /// A hidden channel is hidden for good.
+    HiddenForGood = "hidden-for-good";
+    /// A snapshot of the own stream does not say what is muted.
+    MuteLost = "mute-lost";
+    /// Who makes a distinct channel that is there gets another one.
+    DistinctTwice = "distinct-twice";
+    /// A silent message is as loud as any.
+    SilentLoud = "silent-loud";
+    /// Anyone speaks as the channel.
+    SystemByAnyone = "system-by-anyone";
+    /// Of two changes of how a channel is kept, the earlier one is forgotten.
+    SettingsFoldForgets = "settings-fold-forgets";
+    /// An edit takes the pin away on the device.
+    PinForgotten = "pin-forgotten";
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Mutant, Violation,
-    device::{everything, or_broken},
+    device::{Device, everything, or_broken},
     log::violated,
     storage::now_or,
     weaken::weaken_rows,
@@ -10,11 +10,13 @@ use super::{
 };
 use futures_util::{FutureExt as _, StreamExt as _};
 use std::collections::BTreeMap;
-use whimbrel_model::{ChannelId, MessageId, MessageQuery, MessageScope, OutboxItem, limits};
-use whimbrel_state::{
-    ChannelItem, ChannelList, Diffs, Items, OlderEdge, State, Timeline, TimelineItem, VectorDiff,
+use whimbrel_model::{
+    ChannelId, ChannelSummary, MemberState, MessageId, MessageQuery, MessageScope, OutboxItem, limits,
 };
-use whimbrel_store::{MemoryStore, Query, Store as _};
+use whimbrel_state::{
+    ChannelItem, ChannelList, ChannelRow, Diffs, Items, OlderEdge, State, Timeline, TimelineItem, VectorDiff,
+};
+use whimbrel_store::{MemoryStore, Store as _};
 
 /// A channel, and the message whose thread it is.
 pub(super) type Place = (ChannelId, Option<MessageId>);
@@ -29,7 +31,7 @@ struct Seen<T> {
 }
 
 #[derive(Debug)]
-struct Open {
+pub(super) struct Open {
     timeline: Timeline,
     seen: Seen<TimelineItem>,
 }
@@ -37,8 +39,8 @@ struct Open {
 /// Everything that is on the screens of one running app.
 #[derive(Debug)]
 pub(super) struct Views {
-    timelines: BTreeMap<Place, Open>,
-    list: ChannelList,
+    pub(super) timelines: BTreeMap<Place, Open>,
+    pub(super) list: ChannelList,
     channels: Seen<ChannelItem>,
     outbox: Seen<OutboxItem>,
 }
@@ -80,8 +82,8 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> Seen<T> {
 
 impl Views {
     /// Opens the channel list, with its first `rows` rows, and the outbox.
-    pub(super) fn open(state: &State, store: &MemoryStore, rows: usize) -> Result<Self, Violation> {
-        let list = open_channels(state, store, rows, None)?;
+    pub(super) fn open(state: &State, device: &Device, rows: usize) -> Result<Self, Violation> {
+        let list = open_channels(state, device, rows, None)?;
         Ok(Self {
             timelines: BTreeMap::new(),
             channels: Seen::new(list.subscribe()),
@@ -130,21 +132,50 @@ impl Views {
 /// Opens the channel list with its first rows. `has_more`: as given, or as the store has it.
 fn open_channels(
     state: &State,
-    store: &MemoryStore,
+    device: &Device,
     rows: usize,
     has_more: Option<bool>,
 ) -> Result<ChannelList, Violation> {
-    let query = Query::channel_list();
-    let mut first = or_broken(now_or(store.channels(&query, None, rows + 1))?)?;
-    let more = first.len() > rows;
-    first.truncate(rows);
-    let list = state.open_channels(&query);
-    for cid in state.extend_channels(&list, first, has_more.unwrap_or(more)) {
+    let list = state.open_channels(&device.query);
+    extend_channels(state, &device.store, &list, rows, has_more)?;
+    Ok(list)
+}
+
+/// Adds the next rows to a list. `has_more`: as given, or as the store has it.
+pub(super) fn extend_channels(
+    state: &State,
+    store: &MemoryStore,
+    list: &ChannelList,
+    rows: usize,
+    has_more: Option<bool>,
+) -> Result<(), Violation> {
+    let after = list.next_page();
+    let mut page = or_broken(now_or(store.channels(list.query(), after.as_ref(), rows + 1))?)?;
+    let more = page.len() > rows;
+    page.truncate(rows);
+    let page = page.into_iter().map(|row| with_members(state, store, row));
+    let page = page.collect::<Result<Vec<_>, _>>()?;
+    for cid in state.extend_channels(list, page, has_more.unwrap_or(more)) {
         if let Some(row) = or_broken(now_or(store.channel(&cid))?)? {
-            state.put_channel(row);
+            state.put_channel(with_members(state, store, row)?);
         }
     }
-    Ok(list)
+    Ok(())
+}
+
+/// Adds the members to a row, if an open list asks for them.
+pub(super) fn with_members(
+    state: &State,
+    store: &MemoryStore,
+    summary: ChannelSummary,
+) -> Result<ChannelRow, Violation> {
+    let mut row = ChannelRow::from(summary);
+    if state.asks_for_members() {
+        let members = or_broken(now_or(store.members(&row.summary.cid))?)?.into_iter();
+        let active = members.filter(|member| member.state == MemberState::Active && member.ver > 0);
+        row.members = Some(active.map(|member| member.user).collect());
+    }
+    Ok(row)
 }
 
 /// Returns where a place stands in the store.
@@ -189,18 +220,13 @@ impl World {
         let Some(run) = &device.run else { return Ok(()) };
         if timeline.edge() == OlderEdge::OnDisk {
             let page = or_broken(now_or(device.store.messages(&timeline.older(limits::PAGE_ROWS)))?)?;
-            run.state.extend_timeline(cid, MessageScope::Channel, page);
+            run.state.extend_older(&timeline, page);
             self.log.count("scrolled");
         }
         let device = &self.devices[index];
         let Some(run) = &device.run else { return Ok(()) };
         if run.views.list.has_more() {
-            let list = &run.views.list;
-            let after = list.next_page();
-            let mut rows = or_broken(now_or(device.store.channels(list.query(), after.as_ref(), 3))?)?;
-            let has_more = rows.len() > 2;
-            rows.truncate(2);
-            let _ = run.state.extend_channels(list, rows, has_more);
+            extend_channels(&run.state, &device.store, &run.views.list, 2, None)?;
             self.log.count("scrolled_channels");
         }
         Ok(())
@@ -235,7 +261,7 @@ impl World {
         } else {
             usize::MAX - 1
         };
-        let list = open_channels(&fresh, &device.store, rows, Some(run.views.list.has_more()))?;
+        let list = open_channels(&fresh, device, rows, Some(run.views.list.has_more()))?;
         // With nothing loaded there is no last row to tell how far the list reaches.
         if rows > 0 {
             let (shown, again) = (run.views.list.items(), list.items());

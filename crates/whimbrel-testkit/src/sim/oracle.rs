@@ -4,8 +4,8 @@ use super::{Violation, ghost::Decisions, log::violated, storage::now_or, world::
 use std::collections::BTreeMap;
 use whimbrel_hub::{Request, Storage as _, StorageError, apply_group};
 use whimbrel_model::{
-    ChannelId, Code, Cursor, Epoch, Head, HistoryFrom, MemberState, MessageId, Op, OpEnvelope, Read, Row,
-    RowKey, SnapshotWindow, StreamEvent, StreamId, UserId, limits,
+    ChannelId, Code, Cursor, Draft, Epoch, Head, HistoryFrom, MemberState, Message, MessageId, MessageKind,
+    Op, OpEnvelope, Read, Role, Row, RowKey, SnapshotWindow, StreamEvent, StreamId, UserId, limits,
 };
 use whimbrel_protocol::{HeadsPage, HistoryPage, Outcome, Page};
 
@@ -58,6 +58,40 @@ impl Decisions {
         }
     }
 
+    /// Returns what a slot of drafts has.
+    pub(super) fn slot(&self, like: &Draft) -> Option<&Draft> {
+        let key = RowKey::Draft(like.user.clone(), like.cid.clone(), like.parent, like.device);
+        match self.row(&StreamId::User(like.user.clone()), &key)? {
+            Row::Draft(row) => Some(row),
+            _ => None,
+        }
+    }
+
+    /// Returns what the devices of somebody have written and not sent in one place.
+    pub(super) fn slots(
+        &self,
+        user: &UserId,
+        cid: &ChannelId,
+        parent: Option<MessageId>,
+    ) -> impl Iterator<Item = &Draft> {
+        let rows = self.rows.get(&StreamId::User(user.clone())).map(BTreeMap::values);
+        let drafts = rows.into_iter().flatten().filter_map(|row| match row {
+            Row::Draft(row) => Some(row),
+            _ => None,
+        });
+        drafts.filter(move |row| row.cid == *cid && row.parent == parent)
+    }
+
+    /// Returns whether somebody has hidden a channel until this message.
+    pub(super) fn is_hidden_until(&self, cid: &ChannelId, seq: u64) -> bool {
+        let rows = self.rows.values().flat_map(BTreeMap::values);
+        let mut own = rows.filter_map(|row| match row {
+            Row::Membership(row) if row.cid == *cid => row.hidden_seq,
+            _ => None,
+        });
+        own.any(|hidden| hidden == seq)
+    }
+
     fn row(&self, stream: &StreamId, key: &RowKey) -> Option<&Row> {
         self.rows.get(stream)?.get(key)
     }
@@ -101,7 +135,7 @@ impl Decisions {
                     return violated("S1", format!("message {} has seq {}, not {seq}", new.id, new.seq));
                 }
                 let old = self.row(stream, &row.key());
-                if matches!(old, Some(Row::Message(old)) if old.is_deleted()) {
+                if matches!(old, Some(Row::Message(old)) if old.is_deleted() && !is_answered(old, new)) {
                     return violated("S12", format!("message {} was deleted, and changed", new.id));
                 }
             }
@@ -132,6 +166,7 @@ impl Decisions {
             Row::Member(row) => {
                 let active = row.state == MemberState::Active;
                 self.members.insert((row.cid.clone(), row.user.clone()), active);
+                self.moves += 1;
             }
             _ => {}
         }
@@ -143,7 +178,8 @@ impl Decisions {
     /// S9: an accepted operation was allowed to whoever asked, at that moment.
     pub(super) fn check_allowed(&self, user: &UserId, op: &OpEnvelope) -> Result<(), Violation> {
         let Some(cid) = op.op.cid() else { return Ok(()) };
-        let allowed = self.may_see(user, &StreamId::Channel(cid.clone()));
+        let allowed =
+            self.may_see(user, &StreamId::Channel(cid.clone())) && self.may_speak_so(user, cid, &op.op);
         if allowed || matches!(op.op, Op::CreateChannel { .. }) {
             return Ok(());
         }
@@ -155,6 +191,22 @@ impl Decisions {
                 op.id
             ),
         )
+    }
+
+    /// Whether who says something as the channel owns it.
+    fn may_speak_so(&self, user: &UserId, cid: &ChannelId, op: &Op) -> bool {
+        let system = matches!(
+            op,
+            Op::SendMessage {
+                kind: MessageKind::System,
+                ..
+            }
+        );
+        let member = self.row(
+            &StreamId::Channel(cid.clone()),
+            &RowKey::Member(cid.clone(), user.clone()),
+        );
+        !system || matches!(member, Some(Row::Member(row)) if row.role == Role::Owner)
     }
 
     /// Checks the answer to a request for a page, also when it is a refusal.
@@ -254,6 +306,7 @@ impl Decisions {
         let place = |row: &Row| match row {
             Row::Message(row) => Some(row.seq),
             Row::Reaction(row) => self.seqs.get(&row.message).copied(),
+            Row::Read(row) => row.thread.and_then(|id| self.seqs.get(&id).copied()),
             _ => None,
         };
         let counts = |row: &&Row| {
@@ -267,7 +320,8 @@ impl Decisions {
         after
     }
 
-    /// S8, S9: a page of older messages has each of its sequences and every reaction to them, as they are.
+    /// S8, S9: a page of older messages has each of its sequences, every reaction to them and every read
+    /// position in their threads, as they are.
     pub(super) fn check_history(
         &self,
         user: &UserId,
@@ -296,6 +350,7 @@ impl Decisions {
         let expected = rows.values().filter(|row| match row {
             Row::Message(row) => within(Some(&row.seq)),
             Row::Reaction(row) => within(self.seqs.get(&row.message)),
+            Row::Read(row) => within(row.thread.and_then(|id| self.seqs.get(&id))),
             _ => false,
         });
         let expected: BTreeMap<RowKey, &Row> = expected.map(|row| (row.key(), row)).collect();
@@ -332,6 +387,16 @@ impl Decisions {
             None => Ok(()),
         }
     }
+}
+
+/// Whether of a message nothing changed but what it knows of its replies: those go on when it is deleted.
+fn is_answered(old: &Message, new: &Message) -> bool {
+    let alike = Message {
+        ver: new.ver,
+        thread: new.thread,
+        ..old.clone()
+    };
+    alike == *new
 }
 
 fn snapshot(head: Head) -> SnapshotWindow {

@@ -48,10 +48,18 @@ pub(super) struct Plan {
     pub(super) travels: bool,
     /// Whether the server may be replaced by its backup.
     pub(super) restores: bool,
+    /// How often a client has to be heard, in milliseconds.
+    pub(super) heartbeat_ms: u64,
+    /// In thousandths of the steps of devices: how often everything on a screen is compared with what a restart would show.
+    pub(super) glances: u64,
+    /// A crowd on an ordinary day: who does what, and which steps are checked.
+    pub(super) day: bool,
 }
 
 /// Weights of the kinds of action, in the order of `action::KINDS`.
-const WEIGHTS: [u64; 19] = [40, 9, 5, 9, 5, 6, 8, 2, 4, 4, 1, 2, 2, 4, 3, 4, 4, 6, 3];
+const WEIGHTS: [u64; 26] = [
+    40, 9, 5, 9, 5, 9, 8, 2, 4, 4, 1, 2, 2, 4, 3, 4, 4, 6, 3, 4, 2, 4, 2, 6, 7, 2,
+];
 
 impl Plan {
     pub(super) fn draw(dice: &mut Dice, cut: &Cut) -> Self {
@@ -90,6 +98,31 @@ impl Plan {
             deaf: (dice.per_mille(60) && !cut.without.has(Fault::Deaf)).then(|| dice.index(4)),
             travels: dice.per_mille(80) && !cut.without.has(Fault::DeviceRestored),
             restores: dice.per_mille(150) && !cut.without.has(Fault::Restored),
+            heartbeat_ms: 20_000,
+            glances: 60,
+            day: false,
+        }
+    }
+
+    /// A day of many: what goes wrong is what goes wrong on any day, and not a storm.
+    pub(super) fn of_a_day(dice: &mut Dice, pace: u64) -> Self {
+        let mut plan = Self::draw(dice, &Cut::default());
+        plan.rates = Fault::ALL.iter().map(|fault| fault.most().div_ceil(60)).collect();
+        Self {
+            actions: u64::MAX,
+            page_rows: 200,
+            screen: 40,
+            list_rows: 5,
+            pace,
+            latency: 60,
+            flood: false,
+            deaf: None,
+            travels: false,
+            restores: false,
+            heartbeat_ms: 600_000,
+            glances: 1,
+            day: true,
+            ..plan
         }
     }
 

@@ -5,11 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_hub::{MemoryStorage, StorageError};
 use whimbrel_model::{ChannelId, Code, Epoch, OpEnvelope, Timestamp, UserId, limits};
 use whimbrel_protocol::{
-    Answer, Ask, Bye, ClientFrame, Failed, Heads, HeadsPage, Hello, History, HistoryPage, Page, Ready, ServerFrame, Sync,
+    Answer, Ask, Bye, ClientFrame, Failed, Heads, HeadsPage, Hello, History, HistoryPage, Page, Ready,
+    ServerFrame, Sync,
 };
-
-/// How often a client has to be heard.
-pub(super) const HEARTBEAT_MS: u64 = 20_000;
 
 /// The server's clock when the world begins.
 const WALL: i64 = 1_764_000_000_000;
@@ -144,7 +142,7 @@ impl World {
             user,
             epoch: Epoch(self.server.epoch),
             server_time: self.server_time(),
-            heartbeat_ms: HEARTBEAT_MS,
+            heartbeat_ms: self.plan.heartbeat_ms,
             retention_days: limits::RESULT_RETENTION_DAYS,
         };
         self.send_down(id, ServerFrame::Ready(ready));
@@ -233,7 +231,7 @@ impl World {
             if conn.user.is_some() && conn.expires <= now {
                 self.log.count(Fault::TokenExpired.name());
                 self.end(id, Code::TokenExpired);
-            } else if conn.last_heard + HEARTBEAT_MS * 5 / 2 < now {
+            } else if conn.last_heard + self.plan.heartbeat_ms * 5 / 2 < now {
                 self.log.count("server_cut_silent");
                 self.end(id, Code::HeartbeatLost);
             }

@@ -27,6 +27,8 @@ impl Weak {
         match self.mutant {
             Some(Mutant::ReadLastWrite) => keys.reads.clear(),
             Some(Mutant::NoDedup) => keys.results.clear(),
+            Some(Mutant::ReplyCountStays) => keys.replies.clear(),
+            Some(Mutant::ThreadReadBack) => keys.reads.retain(|(_, _, thread)| thread.is_none()),
             _ => {}
         }
         keys

@@ -1,9 +1,10 @@
 //! What each mutant does: every protection is taken away from outside, here and in [`super::storage`].
 
 use super::{Mutant, Violation, device::or_broken, fold, ghost::Fate, storage::now_or, world::World};
-use whimbrel_hub::{Storage as _, StorageError};
+use whimbrel_hub::{Request, Storage as _, StorageError};
 use whimbrel_model::{
-    Change, Code, Delta, MemberState, MessagePage, Op, OpId, RangeSet, Row, StreamEvent, StreamId, UserId,
+    Change, ChannelId, Code, Delta, Draft, DraftSeen, Hide, MemberState, MessageKind, MessagePage, Op, OpId,
+    RangeSet, Row, StreamEvent, StreamId, UserId, limits,
 };
 use whimbrel_protocol::{Outcome, Page, ServerFrame, Sync};
 use whimbrel_store::Store as _;
@@ -25,6 +26,13 @@ pub(super) fn weaken_rows(mutant: Option<Mutant>, mut page: MessagePage) -> Mess
         page.ranges = one_run(&page.ranges);
     }
     page
+}
+
+fn seen(slot: &Draft) -> DraftSeen {
+    DraftSeen {
+        device: slot.device,
+        ver: slot.ver,
+    }
 }
 
 fn one_run(ranges: &RangeSet) -> RangeSet {
@@ -103,6 +111,14 @@ impl World {
                 ready.user = self.devices[index].user.clone();
                 ServerFrame::Ready(ready)
             }
+            (Some(Mutant::MuteLost), ServerFrame::Page(mut page)) if page.reset => {
+                for row in &mut page.rows {
+                    if let Row::Membership(row) = row {
+                        row.muted = None;
+                    }
+                }
+                ServerFrame::Page(page)
+            }
             (Some(Mutant::WindowForgotten), ServerFrame::Page(mut page)) => {
                 page.to.window = None;
                 ServerFrame::Page(page)
@@ -161,6 +177,15 @@ impl World {
                 if written.changes.iter().any(cursor) && self.dice.per_mille(20) {
                     written.changes.retain(cursor);
                     return (written, true);
+                }
+            }
+            Some(Mutant::PinForgotten) => {
+                for change in &mut written.changes {
+                    if let Change::Row(Row::Message(row)) = change
+                        && row.revision > 0
+                    {
+                        row.pinned = None;
+                    }
                 }
             }
             Some(Mutant::NoVersionGuard) => {
@@ -223,6 +248,70 @@ impl World {
         self.kill(index, "to take back what has left");
         self.start(index)?;
         Ok(true)
+    }
+
+    /// Lets a mutant change what the server takes in.
+    pub(super) fn weaken_group(&self, group: &mut [Request]) {
+        let Some(mutant) = self.mutant else { return };
+        for request in group {
+            if mutant == Mutant::UnorderedPipeline {
+                request.op.after = None;
+            }
+            match (mutant, &mut request.op.op) {
+                (Mutant::ReadEpochIgnored, Op::MarkRead { epoch, .. }) => *epoch = 0,
+                (Mutant::SilentLoud, Op::SendMessage { silent, .. }) => *silent = false,
+                (Mutant::SystemByAnyone, Op::SendMessage { kind, .. }) => *kind = MessageKind::Regular,
+                (Mutant::HiddenForGood, Op::UpdateMembership { change, .. }) => {
+                    if let Some(Hide::Until { seq }) = &mut change.hidden {
+                        *seq = limits::NUMBER;
+                    }
+                }
+                (Mutant::DistinctTwice, Op::CreateChannel { cid, .. }) if cid.is_distinct() => {
+                    let there = self
+                        .ghost
+                        .server
+                        .heads
+                        .contains_key(&StreamId::Channel(cid.clone()));
+                    if let Some(other) = ChannelId::new("sim:another").ok().filter(|_| there) {
+                        *cid = other;
+                    }
+                }
+                (
+                    Mutant::DraftUnseenDropped,
+                    Op::SaveDraft {
+                        cid,
+                        parent,
+                        device,
+                        replaces,
+                        ..
+                    },
+                ) => {
+                    let slots = self.ghost.server.slots(&request.user, cid, *parent);
+                    let others = slots.filter(|slot| slot.device != *device);
+                    *replaces = others.map(seen).collect();
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Lets a mutant change what somebody does.
+    pub(super) fn weaken_op(&self, index: usize, op: &mut Op) {
+        if self.mutant != Some(Mutant::DraftSeenUnseen) {
+            return;
+        }
+        if let Op::SaveDraft {
+            cid,
+            parent,
+            device,
+            replaces,
+            ..
+        } = op
+        {
+            let slots = self.ghost.server.slots(&self.devices[index].user, cid, *parent);
+            let others = slots.filter(|slot| slot.device != *device);
+            *replaces = others.map(seen).collect();
+        }
     }
 
     /// Lets a mutant change the answer to a request for a page.

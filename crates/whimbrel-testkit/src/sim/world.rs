@@ -8,19 +8,23 @@ use super::{
     log::{Log, violated},
     net::Net,
     plan::Plan,
+    query::wanted,
     server::Server,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::UserId;
 use whimbrel_protocol::{ClientFrame, ServerFrame};
 use whimbrel_sync::Status;
 
-/// Virtual time that everything has to be done in once nothing goes wrong any more (L1): a dead connection is found
-/// (50 s), the longest waits are over (36 s each, for a connection and for a lane), and all is read.
-const PATIENCE_MS: u64 = 240_000;
+/// Virtual time that everything has to be done in once nothing goes wrong any more (L1), after a dead connection was found
+/// (2.5 heartbeats): the longest waits are over (36 s each, for a connection and for a lane), and all is read.
+const PATIENCE_MS: u64 = 190_000;
 
-/// Virtual time after which a lost event is repaired (L2), three times over.
-const QUIET_MS: u64 = 3 * super::server::HEARTBEAT_MS;
+/// Heartbeats after which a lost event is repaired (L2), three times over.
+const QUIET_HEARTBEATS: u64 = 3;
+
+/// Virtual time between two looks at whether a crowd is done.
+const LOOK_MS: u64 = 1_000;
 
 /// Events in a schedule beyond which something spins.
 const MOST_EVENTS: u64 = 200_000;
@@ -58,11 +62,37 @@ pub(super) struct World {
     pub(super) phase: Phase,
     queue: BTreeMap<(u64, u64), Event>,
     queued: u64,
+    /// When each device wants to be woken.
+    wakes: Wakes,
     pub(super) server: Server,
     pub(super) devices: Vec<Device>,
     pub(super) net: Net,
     pub(super) ghost: Ghost,
     pub(super) log: Log,
+}
+
+/// When each device wants to be woken.
+#[derive(Debug, Default)]
+struct Wakes {
+    of: Vec<Option<u64>>,
+    by_time: BTreeSet<(u64, usize)>,
+}
+
+impl Wakes {
+    fn set(&mut self, device: usize, at: Option<u64>) {
+        if self.of.len() <= device {
+            self.of.resize(device + 1, None);
+        }
+        let before = std::mem::replace(&mut self.of[device], at);
+        if before != at {
+            before.map(|before| self.by_time.remove(&(before, device)));
+            self.by_time.extend(at.map(|at| (at, device)));
+        }
+    }
+
+    fn first(&self) -> Option<(u64, usize)> {
+        self.by_time.first().copied()
+    }
 }
 
 impl World {
@@ -72,16 +102,26 @@ impl World {
         Self::planned(plan, dice, mutant, told)
     }
 
-    fn planned(plan: Plan, mut dice: Dice, mutant: Option<Mutant>, told: bool) -> Self {
+    fn planned(plan: Plan, dice: Dice, mutant: Option<Mutant>, told: bool) -> Self {
+        let names = ["ada", "bob", "cyd", "dan"].map(str::to_owned);
+        Self::populated(plan, &names, dice, mutant, told)
+    }
+
+    /// A world of these people, each with as many devices as the plan says.
+    pub(super) fn populated(
+        plan: Plan,
+        names: &[String],
+        mut dice: Dice,
+        mutant: Option<Mutant>,
+        told: bool,
+    ) -> Self {
         let mut devices = Vec::new();
-        for (name, count) in ["ada", "bob", "cyd", "dan"].iter().zip(&plan.users) {
+        for (name, count) in names.iter().zip(&plan.users) {
             for number in 1..=*count {
                 if let Ok(user) = UserId::new(name) {
-                    devices.push(Device::new(
-                        format!("{name}/{number}"),
-                        user,
-                        Dice::new(dice.next()),
-                    ));
+                    let query = wanted(&mut dice, names);
+                    let dice = Dice::new(dice.next());
+                    devices.push(Device::new(format!("{name}/{number}"), user, query, dice));
                 }
             }
         }
@@ -92,6 +132,7 @@ impl World {
             phase: Phase::Faults,
             queue: BTreeMap::new(),
             queued: 0,
+            wakes: Wakes::default(),
             server: Server::default(),
             net: Net::default(),
             ghost: Ghost {
@@ -152,6 +193,11 @@ impl World {
         self.at(self.now + wait, event);
     }
 
+    /// Takes note of when a device wants to be woken, after something was done to its engine.
+    pub(super) fn wake_later(&mut self, device: usize) {
+        self.wakes.set(device, self.devices[device].next_wake());
+    }
+
     pub(super) fn at(&mut self, moment: u64, event: Event) {
         self.queued += 1;
         self.queue.insert((moment, self.queued), event);
@@ -182,6 +228,20 @@ impl World {
 
     /// Stops the faults, waits until all is done, then checks what has to be so in the end.
     fn quiet(&mut self) -> Result<(), Violation> {
+        let mut events = 0;
+        self.come_to_rest(&mut events)?;
+        self.check_end()?;
+        if self.dice.per_mille(400) {
+            let (old, new) = self.sign_in()?;
+            self.until_done(&mut events)?;
+            self.check_end()?;
+            self.check_fresh(old, new)?;
+        }
+        Ok(())
+    }
+
+    /// Stops the faults, and waits until all is done and what was lost is repaired.
+    pub(super) fn come_to_rest(&mut self, events: &mut u64) -> Result<(), Violation> {
         self.phase = Phase::Quiet;
         self.say("world", || "no more faults".to_owned());
         if !self.server.up {
@@ -193,31 +253,32 @@ impl World {
             }
             self.go_online(device)?;
         }
-        let mut events = 0;
-        self.until_done(&mut events)?;
-        let end = self.now + QUIET_MS;
-        while self.now < end {
-            self.step(&mut events, &mut { u64::MAX })?;
-        }
+        self.until_done(events)?;
+        self.run_until(self.now + QUIET_HEARTBEATS * self.plan.heartbeat_ms, events)?;
         // A heartbeat may be on its way just now.
-        self.until_done(&mut events)?;
-        self.check_end()?;
-        if self.dice.per_mille(400) {
-            let (old, new) = self.sign_in()?;
-            self.until_done(&mut events)?;
-            self.check_end()?;
-            self.check_fresh(old, new)?;
+        self.until_done(events)
+    }
+
+    /// Lets things happen until a moment.
+    pub(super) fn run_until(&mut self, end: u64, events: &mut u64) -> Result<(), Violation> {
+        while self.now < end {
+            self.step(events, &mut { u64::MAX })?;
         }
         Ok(())
     }
 
-    fn until_done(&mut self, events: &mut u64) -> Result<(), Violation> {
-        let deadline = self.now + PATIENCE_MS;
+    pub(super) fn until_done(&mut self, events: &mut u64) -> Result<(), Violation> {
+        let patience = PATIENCE_MS + self.plan.heartbeat_ms * 5 / 2;
+        let deadline = self.now + patience;
         while !self.is_done() {
             if self.now > deadline {
-                return violated("L1", self.why_not_done());
+                return violated("L1", self.why_not_done(patience));
             }
-            self.step(events, &mut { u64::MAX })?;
+            if self.plan.day {
+                self.run_until(self.now + LOOK_MS, events)?;
+            } else {
+                self.step(events, &mut { u64::MAX })?;
+            }
             self.give_tokens()?;
         }
         Ok(())
@@ -240,23 +301,19 @@ impl World {
         self.devices.iter().all(Device::is_done)
     }
 
-    fn why_not_done(&self) -> String {
+    fn why_not_done(&self, patience: u64) -> String {
         let stuck = self.devices.iter().filter(|device| !device.is_done());
         let stuck: Vec<_> = stuck.map(Device::describe).collect();
-        format!("not done after {} s: {}", PATIENCE_MS / 1_000, stuck.join("; "))
+        format!("not done after {} s: {}", patience / 1_000, stuck.join("; "))
     }
 
     pub(super) fn step(&mut self, events: &mut u64, left: &mut u64) -> Result<(), Violation> {
         *events += 1;
-        if *events > MOST_EVENTS {
+        if *events > MOST_EVENTS && !self.plan.day {
             return violated("L1", "the world spins");
         }
-        let wakes = self.devices.iter().enumerate();
-        let wake = wakes
-            .filter_map(|(index, device)| Some((device.next_wake()?, index)))
-            .min();
         let next = self.queue.keys().next().copied();
-        if let Some((at, device)) = wake
+        if let Some((at, device)) = self.wakes.first()
             && next.is_none_or(|(moment, _)| at < moment)
         {
             self.now = self.now.max(at);
@@ -313,7 +370,7 @@ impl World {
             Event::Action => {
                 let wait = self.dice.below(self.plan.pace + 1);
                 self.later(wait, Event::Action);
-                self.action()
+                if self.plan.day { self.live() } else { self.action() }
             }
         }
     }
