@@ -77,6 +77,7 @@ impl Outbox {
         notices: &mut Vec<Notice>,
     ) -> Result<(), CommandError> {
         op.validate()?;
+        op.validate_distinct(user)?;
         if self.fold(id, &op, env.mono, notices) {
             return Ok(());
         }

@@ -85,15 +85,15 @@ fn kept(what: u8, a: u64, b: u64) -> Op {
         19..=21 => Op::UpdateMembership {
             cid: cid(),
             change: MembershipChange {
-                pinned: (a % 3 > 0).then_some(a % 3 == 1),
-                archived: (b % 3 > 0).then_some(b % 3 == 1),
+                pinned: (!a.is_multiple_of(3)).then_some(a % 3 == 1),
+                archived: (!b.is_multiple_of(3)).then_some(b % 3 == 1),
                 hidden: [None, Some(Hide::Show), Some(Hide::Until { seq: b })][pick(a)],
                 muted: [None, Some(SetMute::Off), Some(SetMute::On(mute(a)))][pick(b)],
             },
         },
         _ => Op::SaveDraft {
             cid: cid(),
-            parent: (a % 3 == 0).then(|| message_id(a)),
+            parent: a.is_multiple_of(3).then(|| message_id(a)),
             device: device(0),
             content: (b > 1).then(|| DraftContent::text(format!("draft {b}"))),
             replaces: (1..=a % 3)
@@ -138,6 +138,9 @@ pub(crate) fn edit(number: u64, text: u64) -> Op {
     }
 }
 
+/// The epoch and the sequence of a read position, and the reply that moved it there, if one did.
+type Said = (u32, u64, Option<MessageId>);
+
 /// What one user sees on a server: the owner, as long as they are a member.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Server {
@@ -147,7 +150,7 @@ pub(crate) struct Server {
     reactions: BTreeSet<(MessageId, ReactionType)>,
     pins: BTreeMap<MessageId, Option<Timestamp>>,
     /// What was said of each read position; by an own reply in a thread too.
-    reads: BTreeMap<Option<MessageId>, BTreeSet<(u32, u64, Option<MessageId>)>>,
+    reads: BTreeMap<Option<MessageId>, BTreeSet<Said>>,
     fields: [Option<String>; 4],
     kept: Kept,
     /// With the version.

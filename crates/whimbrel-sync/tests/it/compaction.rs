@@ -1,13 +1,16 @@
 //! Operations that were never sent and are as good as one, or as none.
 
 use crate::{
-    frames::{accepted, cid, create, message_id, op_ids, ops, react, rejected, send, user},
+    frames::{accepted, cid, create, message_id, op_ids, ops, react, rejected, send, user, uuid},
     world::World,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-use whimbrel_model::{Change, Code, MessageId, Op, OpId, ReactionType};
-use whimbrel_sync::Notice;
+use whimbrel_model::{
+    Change, ChannelId, Code, DeviceId, DraftContent, DraftSeen, Hide, MembershipChange, MessageId, Mute, Op,
+    OpId, ReactionType, SetMute, Timestamp,
+};
+use whimbrel_sync::{CommandError, Notice};
 
 fn edit(number: u64, text: &str) -> Op {
     Op::EditMessage {
@@ -39,6 +42,55 @@ fn mark_read(epoch: u32, seq: u64) -> Op {
         cid: cid("general"),
         epoch,
         seq,
+    }
+}
+
+fn mark_thread_read(thread: u64, epoch: u32, seq: u64) -> Op {
+    let mut op = mark_read(epoch, seq);
+    if let Op::MarkRead { thread: of, .. } = &mut op {
+        *of = Some(message_id(thread));
+    }
+    op
+}
+
+fn pin(number: u64, until: Option<i64>) -> Op {
+    Op::PinMessage {
+        cid: cid("general"),
+        id: message_id(number),
+        until: until.map(Timestamp),
+    }
+}
+
+fn unpin(number: u64) -> Op {
+    Op::UnpinMessage {
+        cid: cid("general"),
+        id: message_id(number),
+    }
+}
+
+fn keep(change: MembershipChange) -> Op {
+    Op::UpdateMembership {
+        cid: cid("general"),
+        change,
+    }
+}
+
+fn device(number: u64) -> DeviceId {
+    DeviceId(uuid(5_000 + number))
+}
+
+/// A draft of this device, which has seen those of other devices.
+fn draft(parent: Option<u64>, text: &str, seen: &[u64]) -> Op {
+    let seen = seen.iter().map(|other| DraftSeen {
+        device: device(*other),
+        ver: 1,
+    });
+    Op::SaveDraft {
+        cid: cid("general"),
+        parent: parent.map(message_id),
+        device: device(0),
+        content: (!text.is_empty()).then(|| DraftContent::text(text)),
+        replaces: seen.collect(),
     }
 }
 
@@ -225,6 +277,106 @@ fn of_many_read_positions_the_furthest_is_left() {
 }
 
 #[test]
+fn read_positions_of_the_timeline_and_of_each_thread_are_apart() {
+    let left = queued([
+        mark_read(0, 5),
+        mark_thread_read(1, 0, 3),
+        mark_thread_read(2, 0, 4),
+        mark_read(0, 6),
+        mark_thread_read(1, 1, 2),
+    ]);
+    assert_eq!(
+        left,
+        [
+            mark_read(0, 6),
+            mark_thread_read(1, 1, 2),
+            mark_thread_read(2, 0, 4)
+        ]
+    );
+}
+
+#[test]
+fn a_read_position_in_a_thread_is_not_folded_over_an_own_reply() {
+    // The reply moves the position too, in the epoch that it finds.
+    let ops = [
+        mark_thread_read(0, 0, 5),
+        reply(9, 0, false),
+        mark_thread_read(0, 1, 3),
+    ];
+    assert_eq!(queued(ops.clone()), ops);
+    let elsewhere = [
+        mark_thread_read(1, 0, 5),
+        reply(9, 0, false),
+        mark_thread_read(1, 1, 3),
+    ];
+    assert_eq!(queued(elsewhere), [mark_thread_read(1, 1, 3), reply(9, 0, false)]);
+}
+
+#[test]
+fn of_many_drafts_in_one_place_the_last_is_left() {
+    let typed = ["S", "Se", "See", "See you"].map(|text| draft(None, text, &[]));
+    let left = queued(typed.into_iter().chain([draft(Some(1), "reply", &[])]));
+    assert_eq!(left, [draft(None, "See you", &[]), draft(Some(1), "reply", &[])]);
+    let left = queued([
+        draft(None, "mine", &[1, 2]),
+        send("general", 1),
+        draft(None, "", &[3]),
+    ]);
+    assert_eq!(left, [draft(None, "", &[3, 1, 2]), send("general", 1)]);
+}
+
+#[test]
+fn how_a_channel_is_kept_becomes_one_change_field_by_field() {
+    let pinned = |pinned| MembershipChange {
+        pinned: Some(pinned),
+        ..MembershipChange::default()
+    };
+    let muted = MembershipChange {
+        muted: Some(SetMute::On(Mute { until: None })),
+        ..MembershipChange::default()
+    };
+    let left = queued([
+        keep(pinned(true)),
+        keep(muted),
+        send("general", 1),
+        keep(pinned(false)),
+    ]);
+    let both = MembershipChange {
+        pinned: Some(false),
+        ..muted
+    };
+    assert_eq!(left, [keep(both), send("general", 1)]);
+}
+
+#[test]
+fn of_pins_of_one_message_the_last_is_left_and_none_of_a_deleted_one() {
+    let left = queued([pin(1, None), pin(2, None), unpin(1), pin(1, Some(9))]);
+    assert_eq!(left, [pin(1, Some(9)), pin(2, None)]);
+    assert_eq!(queued([send("general", 1), pin(1, None), delete(1)]), []);
+}
+
+#[test]
+fn a_distinct_channel_of_other_members_is_not_queued() {
+    let mut world = World::live();
+    let distinct = |members: [&str; 2]| {
+        let mut op = create("general");
+        if let Op::CreateChannel { cid, .. } = &mut op {
+            let members = members.map(user);
+            *cid = ChannelId::distinct("messaging", &members).expect("they are two");
+        }
+        op
+    };
+    let refused = world.with_env(|engine, env| engine.enqueue(distinct(["bob", "eve"]), env).err());
+    assert!(matches!(refused, Some(CommandError::Invalid(_))), "{refused:?}");
+    assert_eq!(left(&world), []);
+    // Ada creates it with bob.
+    let (made, _) = world.queue(distinct(["ada", "bob"]));
+    drop(world.frame(rejected(made, Code::RateLimited)));
+    let (again, _) = world.repeat(made).expect("it was rejected");
+    assert_eq!(world.outbox(), [again]);
+}
+
+#[test]
 fn updates_become_one_with_the_later_fields() {
     let left = queued([
         rename(Some("a"), Some("i")),
@@ -277,7 +429,11 @@ struct Seen {
     /// Text, or none once deleted; with the place among the messages.
     messages: BTreeMap<MessageId, (usize, Option<String>)>,
     reactions: BTreeSet<(MessageId, ReactionType)>,
-    read: (u32, u64),
+    reads: BTreeMap<Option<MessageId>, (u32, u64)>,
+    pins: BTreeMap<MessageId, Option<Timestamp>>,
+    kept: MembershipChange,
+    /// The text, and the version that others have seen.
+    drafts: BTreeMap<(Option<MessageId>, DeviceId), (String, u64)>,
     fields: [Option<String>; 4],
 }
 
@@ -288,6 +444,11 @@ impl Seen {
         Self {
             messages: messages.collect(),
             reactions: [(message_id(0), "like".try_into().expect("it is valid"))].into(),
+            pins: [(message_id(0), None)].into(),
+            // One is as this device saw it, one is not any more.
+            drafts: [(1, 1), (2, 2)]
+                .map(|(number, ver)| ((None, device(number)), ("other".to_owned(), ver)))
+                .into(),
             ..Self::default()
         }
     }
@@ -316,14 +477,24 @@ impl Seen {
             Op::DeleteMessage { id, .. } => {
                 self.messages.entry(*id).or_default().1 = None;
                 self.reactions.retain(|(message, _)| message != id);
+                self.pins.remove(id);
             }
+            Op::PinMessage { id, until, .. } if alive(id) => drop(self.pins.insert(*id, *until)),
+            Op::UnpinMessage { id, .. } => drop(self.pins.remove(id)),
+            Op::UpdateMembership { change, .. } => self.kept = self.kept.then(*change),
+            Op::SaveDraft { .. } => self.save(op),
             Op::AddReaction { message, kind, .. } if alive(message) => {
                 self.reactions.insert((*message, kind.clone()));
             }
             Op::RemoveReaction { message, kind, .. } => {
                 self.reactions.remove(&(*message, kind.clone()));
             }
-            Op::MarkRead { epoch, seq, .. } => self.read = self.read.max((*epoch, *seq)),
+            Op::MarkRead {
+                thread, epoch, seq, ..
+            } => {
+                let known = self.reads.entry(*thread).or_default();
+                *known = (*known).max((*epoch, *seq));
+            }
             Op::UpdateChannel { name, image, .. } => {
                 set(&mut self.fields[0], name.as_ref());
                 set(&mut self.fields[1], image.as_ref());
@@ -333,9 +504,35 @@ impl Seen {
         }
     }
 
+    fn save(&mut self, op: &Op) {
+        let Op::SaveDraft {
+            parent,
+            device,
+            content,
+            replaces,
+            ..
+        } = op
+        else {
+            return;
+        };
+        for seen in replaces {
+            let slot = (*parent, seen.device);
+            if self.drafts.get(&slot).is_some_and(|(_, ver)| *ver == seen.ver) {
+                self.drafts.remove(&slot);
+            }
+        }
+        self.drafts.remove(&(*parent, *device));
+        let text = content.iter().map(|content| content.body.text.clone());
+        self.drafts
+            .extend(text.map(|text| ((*parent, *device), (text, 0))));
+    }
+
     /// A message that nobody ever saw is as good as one that was deleted at once.
     fn shown(mut self) -> Self {
         self.messages.retain(|_, (_, text)| text.is_some());
+        let there = &self.messages;
+        self.reads
+            .retain(|thread, _| thread.is_none_or(|id| there.contains_key(&id)));
         let mut places: Vec<(usize, MessageId)> = self
             .messages
             .iter()
@@ -356,7 +553,7 @@ fn set(field: &mut Option<String>, new: Option<&String>) {
 }
 
 fn any_op() -> impl Strategy<Value = Op> {
-    (0_u8..16, 0_u64..6, 0_u64..6).prop_map(|(what, a, b)| match what {
+    (0_u8..26, 0_u64..6, 0_u64..6).prop_map(|(what, a, b)| match what {
         0..=2 => send("general", a + 3),
         3 => reply(a + 10, b, a.is_multiple_of(2)),
         4..=6 => edit(a, &format!("text {b}")),
@@ -367,6 +564,20 @@ fn any_op() -> impl Strategy<Value = Op> {
         12 => rename((a > 2).then_some("name"), (b > 2).then_some("image")),
         13 => profile((a > 2).then_some("name"), (b > 2).then_some("image")),
         14 => leave(),
+        15..=16 => pin(a, (b > 2).then_some(9)),
+        17 => unpin(a),
+        18 => mark_thread_read(a, u32::from(b > 3), b),
+        19..=21 => keep(MembershipChange {
+            pinned: (a > 2).then_some(a == 3),
+            archived: (b > 2).then_some(b == 3),
+            hidden: (a < 2).then_some([Hide::Show, Hide::Until { seq: b }][usize::from(a == 1)]),
+            muted: (b < 3).then_some([SetMute::Off, SetMute::On(Mute { until: None })][usize::from(b > 0)]),
+        }),
+        22..=24 => draft(
+            (a == 5).then_some(0),
+            ["", "a", "b"][usize::from(b > 0) + usize::from(b > 3)],
+            [&[][..], &[1], &[2], &[1, 2]][usize::try_from(a % 4).expect("it fits")],
+        ),
         _ => Op::AddMembers {
             cid: cid("general"),
             users: vec![user("ada")],
