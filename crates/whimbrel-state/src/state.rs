@@ -30,6 +30,8 @@ pub struct Stale {
     pub threads: Vec<MessageId>,
     /// Whether all followed threads have to be read again, for [`State::put_threads`].
     pub all_threads: bool,
+    /// Threads of open objects, for [`State::put_thread`]; also where all followed ones are read.
+    pub open_threads: Vec<MessageId>,
     /// Messages of open timelines, for [`State::put_messages`]. At most one query for each.
     pub messages: Vec<MessageQuery>,
 }
@@ -107,11 +109,7 @@ impl State {
             let open = (lists.as_slice(), unread.as_ref());
             stale.channels = reduce_channels(open, &self.0.me, delta, &ops, &inner.outbox);
         }
-        for cid in inner.reduce_objects(delta, &ops, &self.0.me) {
-            if !stale.channels.contains(&cid) {
-                stale.channels.push(cid);
-            }
-        }
+        inner.reduce_objects(delta, &ops, &self.0.me, &mut stale);
         inner.reduce_threads(&self.0.me, delta, &ops, &mut stale);
         if let Some(drafts) = inner.drafts() {
             drafts.reduce(delta, &ops, &inner.outbox);

@@ -160,6 +160,10 @@ impl Store for SqliteStore {
         self.health.noticed(self.readers.thread(parent).await)
     }
 
+    async fn pinned(&self, cid: &ChannelId) -> Result<Vec<Message>, StoreError> {
+        self.health.noticed(self.readers.pinned(cid).await)
+    }
+
     async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
         self.health.noticed(self.readers.drafts().await)
     }

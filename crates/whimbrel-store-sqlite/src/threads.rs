@@ -1,4 +1,4 @@
-//! Threads and drafts.
+//! Threads, pins and drafts.
 
 use crate::{
     decode::{Decoded, corrupt, json, number, opt_json, text_id},
@@ -7,7 +7,9 @@ use crate::{
     readers::Readers,
 };
 use sqlx::{Row as _, sqlite::SqliteRow};
-use whimbrel_model::{Draft, FollowedThread, MessageId, RangeSet, Read, ReadPosition, ThreadPlace};
+use whimbrel_model::{
+    ChannelId, Draft, FollowedThread, Message, MessageId, RangeSet, Read, ReadPosition, ThreadPlace,
+};
 use whimbrel_store::StoreError;
 
 /// A thread of each message `m`, with its newest reply `l`. `w` is a read position that waits.
@@ -65,6 +67,20 @@ impl Readers {
             sql.bind(parent.0.as_bytes().to_vec())
         });
         Ok(rows.await?.first().map(thread).transpose()?.flatten())
+    }
+
+    pub(crate) async fn pinned(&self, cid: &ChannelId) -> Result<Vec<Message>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM messages m INDEXED BY messages_pinned \
+             WHERE m.cid = ? AND m.pinned_at IS NOT NULL AND m.ver > 0 ORDER BY m.pinned_at DESC, m.seq DESC"
+        );
+        let rows = self.select("reading pinned messages", sql, |sql| sql.bind(cid.as_str()));
+        let messages = rows
+            .await?
+            .iter()
+            .map(|row| message::decode(row, 0))
+            .collect::<Decoded<Vec<_>>>()?;
+        Ok(messages.into_iter().flatten().collect())
     }
 
     pub(crate) async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {

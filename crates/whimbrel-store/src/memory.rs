@@ -101,6 +101,10 @@ impl Store for MemoryStore {
         Ok(self.data()?.thread(parent))
     }
 
+    async fn pinned(&self, cid: &ChannelId) -> Result<Vec<Message>, StoreError> {
+        Ok(self.data()?.pinned(cid))
+    }
+
     async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
         Ok(self.data()?.drafts())
     }

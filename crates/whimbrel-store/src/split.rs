@@ -291,6 +291,10 @@ impl Store for SplitStore {
         }
     }
 
+    async fn pinned(&self, cid: &ChannelId) -> Result<Vec<Message>, StoreError> {
+        self.of(cid).pinned(cid).await
+    }
+
     async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
         self.disk.drafts().await
     }

@@ -66,6 +66,9 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// the server no longer has.
     async fn thread(&self, parent: MessageId) -> Result<Option<FollowedThread>, StoreError>;
 
+    /// Reads the pinned messages of a channel, those whose pin has ended among them: the last pinned first.
+    async fn pinned(&self, cid: &ChannelId) -> Result<Vec<Message>, StoreError>;
+
     /// Reads the account's drafts, of all its devices, those that are empty left out: the one that changed last first.
     async fn drafts(&self) -> Result<Vec<Draft>, StoreError>;
 

@@ -265,7 +265,7 @@ async fn frames_and_connections_that_are_dropped_at_any_moment_leave_no_trace_bu
             2 => ClientFrame::History(History {
                 id: 1,
                 cid: cid(),
-                before: u64::MAX,
+                from: whimbrel_model::HistoryFrom::Before(u64::MAX),
                 limit: 10,
             }),
             _ => ClientFrame::Ops(Ops { ops: ops.clone() }),

@@ -4,10 +4,14 @@
 
 mod conformance;
 mod connection;
+mod distinct;
 mod dropped;
 mod fan_out;
 mod feed;
 mod group_commit;
+mod keeping;
+mod pins;
 mod reads;
 mod rules;
 mod support;
+mod threads;

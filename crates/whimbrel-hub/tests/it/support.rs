@@ -14,8 +14,8 @@ use whimbrel_hub::{
     Session, Storage, apply_group,
 };
 use whimbrel_model::{
-    ChannelId, Code, Custom, DeviceId, Epoch, MessageId, Op, OpEnvelope, OpId, Row, StreamEvent, Timestamp,
-    UserId,
+    ChannelId, Code, Custom, DeviceId, Epoch, MessageId, MessageKind, Op, OpEnvelope, OpId, Row, StreamEvent,
+    Timestamp, UserId,
 };
 use whimbrel_protocol::{
     Bye, ClientFrame, Heads, Hello, OpResult, Ops, Outcome, PROTOCOL, ServerFrame, Token, decode,
@@ -88,6 +88,34 @@ pub(crate) fn reply(text: &str, parent: Option<MessageId>) -> Op {
         parent,
         show_in_channel: false,
         quoted: None,
+        kind: MessageKind::Regular,
+        silent: false,
+    }
+}
+
+/// Returns a system message.
+pub(crate) fn note(text: &str) -> Op {
+    match send(text) {
+        Op::SendMessage {
+            cid,
+            id,
+            body,
+            parent,
+            show_in_channel,
+            quoted,
+            silent,
+            ..
+        } => Op::SendMessage {
+            cid,
+            id,
+            body,
+            parent,
+            show_in_channel,
+            quoted,
+            kind: MessageKind::System,
+            silent,
+        },
+        other => other,
     }
 }
 
@@ -123,6 +151,16 @@ pub(crate) fn unreact(message: MessageId, kind: &str) -> Op {
 pub(crate) fn mark_read(epoch: u32, seq: u64) -> Op {
     Op::MarkRead {
         cid: cid(),
+        thread: None,
+        epoch,
+        seq,
+    }
+}
+
+pub(crate) fn mark_thread_read(thread: MessageId, epoch: u32, seq: u64) -> Op {
+    Op::MarkRead {
+        cid: cid(),
+        thread: Some(thread),
         epoch,
         seq,
     }

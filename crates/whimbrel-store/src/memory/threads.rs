@@ -1,9 +1,10 @@
-//! Threads and drafts.
+//! Threads, pins and drafts.
 
 use super::data::{ChannelData, Data};
 use std::cmp::Reverse;
 use whimbrel_model::{
-    Draft, FollowedThread, MemberState, Message, MessageId, Read, ReadPosition, ThreadPlace, UserId,
+    ChannelId, Draft, FollowedThread, MemberState, Message, MessageId, Read, ReadPosition, ThreadPlace,
+    UserId,
 };
 
 impl Data {
@@ -50,6 +51,20 @@ impl Data {
             lacking.min(ranges.missing(position + 1, summary.last_seq))
         });
         Some(thread)
+    }
+
+    pub(super) fn pinned(&self, cid: &ChannelId) -> Vec<Message> {
+        let log = self.channels.get(cid).map(|data| data.log.iter());
+        let messages = log
+            .into_iter()
+            .flatten()
+            .filter_map(|(_, id)| self.messages.get(id));
+        let mut pinned: Vec<_> = messages
+            .filter(|message| message.ver > 0 && message.pinned.is_some())
+            .cloned()
+            .collect();
+        pinned.sort_by_key(|message| Reverse((message.pinned.as_ref().map(|pin| pin.at), message.seq)));
+        pinned
     }
 
     pub(super) fn drafts(&self) -> Vec<Draft> {
