@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use whimbrel_model::{ChannelId, Cursor, Gap, MessageBody, MessageScope, Op, OpId, HistoryFrom};
 use whimbrel_protocol::{Answer, Question};
 use whimbrel_query::Query;
-use whimbrel_state::{ChannelList, Drafts, ThreadList, Timeline, Unread};
+use whimbrel_state::{ChannelList, Drafts, Pins, ThreadList, Timeline, Unread};
 
 /// Commands that may wait for the driver. A caller beyond that waits, which is all that a full queue should do.
 pub(crate) const COMMANDS: usize = 256;
@@ -89,6 +89,10 @@ pub(crate) enum Command {
         list: ThreadList,
         limit: usize,
         reply: Reply<()>,
+    },
+    OpenPins {
+        cid: ChannelId,
+        reply: Reply<Pins>,
     },
     OpenDrafts {
         reply: Reply<Drafts>,

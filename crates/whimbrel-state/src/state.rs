@@ -1,4 +1,5 @@
 mod objects;
+mod pins;
 mod threads;
 mod timelines;
 
@@ -9,7 +10,7 @@ use crate::{
 use eyeball::{SharedObservable, Subscriber};
 use objects::Objects;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
@@ -28,6 +29,8 @@ pub struct Stale {
     pub channels: Vec<ChannelId>,
     /// Threads of the open list, or of the open totals of what is unread, for [`State::put_thread`].
     pub threads: Vec<MessageId>,
+    /// Messages that waiting pins are of, for [`State::put_pin`].
+    pub pins: Vec<MessageId>,
     /// Whether all followed threads have to be read again, for [`State::put_threads`].
     pub all_threads: bool,
     /// Threads of open objects, for [`State::put_thread`]; also where all followed ones are read.
@@ -61,6 +64,7 @@ struct Inner {
     unread: Weak<unread::Shared>,
     pub(crate) threads: Weak<crate::threads::Shared>,
     pub(crate) drafts: Weak<crate::drafts::Shared>,
+    pins: HashMap<ChannelId, Weak<crate::pins::Shared>>,
     now: Timestamp,
     objects: Objects,
 }
@@ -111,6 +115,7 @@ impl State {
         }
         inner.reduce_objects(delta, &ops, &self.0.me, &mut stale);
         inner.reduce_threads(&self.0.me, delta, &ops, &mut stale);
+        stale.pins = inner.reduce_pins(delta, &ops);
         if let Some(drafts) = inner.drafts() {
             drafts.reduce(delta, &ops, &inner.outbox);
         }
@@ -183,9 +188,13 @@ impl State {
     pub fn set_now(&self, now: Timestamp) -> Option<Timestamp> {
         let mut inner = lock(&self.0.inner);
         inner.now = now;
-        let next = inner.unread().and_then(|unread| unread.set_now(now));
+        let mute = inner.unread().and_then(|unread| unread.set_now(now));
+        let mut ends: Vec<_> = mute.into_iter().collect();
+        for pins in inner.all_pins() {
+            ends.extend(pins.set_now(now, &inner.outbox));
+        }
         inner.settle_objects(&self.0.me);
-        next
+        ends.into_iter().min()
     }
 
     /// Returns the totals of what is unread, if they are open.

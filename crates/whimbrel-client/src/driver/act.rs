@@ -85,6 +85,9 @@ impl Driver {
                 self.put_thread(id).await?;
             }
         }
+        for id in stale.pins {
+            self.put_pin(id).await?;
+        }
         for query in stale.messages {
             let page = self.parts.store.messages(&query).await?;
             self.parts.state.put_messages(&query, page);

@@ -53,6 +53,7 @@ impl Driver {
             }
             command @ (Command::OpenThreads { .. }
             | Command::MoreThreads { .. }
+            | Command::OpenPins { .. }
             | Command::OpenDrafts { .. }) => self.read_threads(command).await,
             Command::OpenUnread { reply } => drop(reply.send(self.open_unread().await)),
             Command::OpenTimeline { cid, scope, reply } => {

@@ -1,9 +1,9 @@
-//! Threads and drafts: opened, read further, and read again.
+//! Threads, pins and drafts: opened, read further, and read again.
 
 use super::Driver;
 use crate::{Error, command::Command};
-use whimbrel_model::{FollowedThread, MessageId};
-use whimbrel_state::{Drafts, ThreadList};
+use whimbrel_model::{ChannelId, FollowedThread, MessageId};
+use whimbrel_state::{Drafts, Pins, ThreadList};
 
 /// Rows that an opened list of threads begins with.
 const FIRST_THREADS: usize = 30;
@@ -18,6 +18,7 @@ impl Driver {
             Command::MoreThreads { list, limit, reply } => {
                 drop(reply.send(self.extend_threads(&list, limit).await));
             }
+            Command::OpenPins { cid, reply } => drop(reply.send(self.open_pins(&cid).await)),
             Command::OpenDrafts { reply } => drop(reply.send(self.open_drafts().await)),
             _ => {}
         }
@@ -52,6 +53,23 @@ impl Driver {
         Ok(self.parts.state.open_drafts(drafts))
     }
 
+    pub(super) async fn open_pins(&self, cid: &ChannelId) -> Result<Pins, Error> {
+        let pinned = self.parts.store.pinned(cid).await?;
+        let (pins, missing) = self.parts.state.open_pins(cid, pinned);
+        for id in missing {
+            self.put_pin(id).await?;
+        }
+        Ok(pins)
+    }
+
+    /// Reads a message that a waiting pin is of, and shows it.
+    pub(super) async fn put_pin(&self, id: MessageId) -> Result<(), Error> {
+        if let Some(message) = self.parts.store.message(id).await? {
+            self.parts.state.put_pin(&message);
+        }
+        Ok(())
+    }
+
     /// Reads a thread again, and shows it.
     pub(super) async fn put_thread(&self, id: MessageId) -> Result<(), Error> {
         let thread = self.parts.store.thread(id).await?;
@@ -84,6 +102,9 @@ impl Driver {
         let state = &self.parts.state;
         if state.threads().is_some() || state.unread().is_some() {
             self.read_all_threads().await?;
+        }
+        for open in state.pins() {
+            let _open = self.open_pins(open.cid()).await?;
         }
         if state.drafts().is_some() {
             let _open = state.open_drafts(self.parts.store.drafts().await?);
