@@ -50,6 +50,52 @@ fn gap(lo: u64, hi: u64, stale: bool) -> Gap {
     Gap { lo, hi, stale }
 }
 
+/// Somebody looks at a message of long ago: a run of two hundred, a million messages before the newest.
+#[test]
+fn a_run_far_from_the_newest_is_one_of_its_own_and_is_not_joined_to_it() {
+    let mut world = World::live();
+    let name = "general";
+    let effects = world.frame(event(channel(name), 2_999, 3_000, 1_000_000, Vec::new()));
+    let ask = syncs(&effects.frames)[0].clone();
+    let rows = (999_951..=1_000_000)
+        .map(|seq| message(name, seq, 1_000 + seq % 1_000))
+        .collect();
+    drop(world.frame(ServerFrame::Page(Page {
+        reset: true,
+        ..page(&ask, 0, cursor(3_000, 1_000_000), rows)
+    })));
+    let asked =
+        world.with_env(|engine, env| engine.fetch_history(cid(name), HistoryFrom::Around(500), 200, env));
+    let (request, _) = asked.unwrap();
+    let answered = ServerFrame::History(HistoryPage {
+        id: request,
+        cid: cid(name),
+        lo: 400,
+        hi: 599,
+        rows: (400..600).map(|seq| message(name, seq, seq)).collect(),
+    });
+    let mut effects = world.frame(answered);
+    assert_eq!(
+        world.engine.gaps(&cid(name)),
+        [gap(1, 399, false), gap(600, 999_950, false)]
+    );
+    assert_eq!(
+        (
+            world.engine.fresh_start(&cid(name), 600),
+            world.engine.fresh_end(&cid(name), 399)
+        ),
+        (400, 599)
+    );
+    let mut requests = 0;
+    while let Some(ask) = histories(&effects.frames).first() {
+        requests += 1;
+        effects = world.frame(answer(ask));
+    }
+    let newest = world.engine.gaps(&cid(name));
+    assert_eq!(requests, 5, "the newest thousand, as always: {newest:?}");
+    assert_eq!(newest[1], gap(600, 998_950, false));
+}
+
 #[test]
 fn a_gap_is_filled_from_its_newer_side_and_no_further_than_the_newest_thousand() {
     let mut world = World::live();
