@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use std::sync::{Arc, Mutex};
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Delta, Loaded, Member, MemberState, Message, MessageId, MessagePage,
-    MessageQuery, Read, User, UserId,
+    ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, MemberState, Message, MessageId,
+    MessagePage, MessageQuery, Read, ThreadPlace, User, UserId,
 };
 use whimbrel_store::{MemoryStore, PageCursor, Query, SearchPage, SearchQuery, Store, StoreError};
 
@@ -97,13 +97,33 @@ impl Store for Liar {
         Ok(members)
     }
 
-    async fn reads(&self, cid: &ChannelId) -> Result<Vec<Read>, StoreError> {
-        let reads = self.inner.reads(cid).await?;
+    async fn reads(&self, cid: &ChannelId, thread: Option<MessageId>) -> Result<Vec<Read>, StoreError> {
+        let reads = self.inner.reads(cid, thread).await?;
         Ok(if self.tells(Lie::NoReads) {
             Vec::new()
         } else {
             reads
         })
+    }
+
+    async fn threads(
+        &self,
+        after: Option<ThreadPlace>,
+        limit: usize,
+    ) -> Result<Vec<FollowedThread>, StoreError> {
+        self.inner.threads(after, limit).await
+    }
+
+    async fn thread(&self, parent: MessageId) -> Result<Option<FollowedThread>, StoreError> {
+        self.inner.thread(parent).await
+    }
+
+    async fn pinned(&self, cid: &ChannelId) -> Result<Vec<Message>, StoreError> {
+        self.inner.pinned(cid).await
+    }
+
+    async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
+        self.inner.drafts().await
     }
 
     async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError> {

@@ -8,8 +8,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Delta, Loaded, Member, Message, MessageId, MessagePage, MessageQuery, Read,
-    User, UserId,
+    ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
+    MessageQuery, Read, ThreadPlace, User, UserId,
 };
 use whimbrel_store::{PageCursor, Query, SearchPage, SearchQuery, Store, StoreError};
 use whimbrel_transport::{Connection, Connector, TransportError};
@@ -65,8 +65,28 @@ impl Store for CountingStore {
         self.inner.members(cid).await
     }
 
-    async fn reads(&self, cid: &ChannelId) -> Result<Vec<Read>, StoreError> {
-        self.inner.reads(cid).await
+    async fn reads(&self, cid: &ChannelId, thread: Option<MessageId>) -> Result<Vec<Read>, StoreError> {
+        self.inner.reads(cid, thread).await
+    }
+
+    async fn threads(
+        &self,
+        after: Option<ThreadPlace>,
+        limit: usize,
+    ) -> Result<Vec<FollowedThread>, StoreError> {
+        self.inner.threads(after, limit).await
+    }
+
+    async fn thread(&self, parent: MessageId) -> Result<Option<FollowedThread>, StoreError> {
+        self.inner.thread(parent).await
+    }
+
+    async fn pinned(&self, cid: &ChannelId) -> Result<Vec<Message>, StoreError> {
+        self.inner.pinned(cid).await
+    }
+
+    async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
+        self.inner.drafts().await
     }
 
     async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError> {

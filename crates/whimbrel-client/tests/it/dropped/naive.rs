@@ -7,8 +7,9 @@ use tokio::task::yield_now;
 use uuid::Uuid;
 use whimbrel_client::{Store, StoreError};
 use whimbrel_model::{
-    Change, ChannelId, ChannelSummary, Delta, Loaded, Member, Message, MessageBody, MessageId, MessagePage,
-    MessageQuery, Op, OpId, OutboxItem, OutboxStatus, Read, Timestamp, User, UserId,
+    Change, ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageBody,
+    MessageId, MessagePage, MessageQuery, Op, OpId, OutboxItem, OutboxStatus, Read, ThreadPlace, Timestamp,
+    User, UserId,
 };
 use whimbrel_store::{MemoryStore, PageCursor, Query, SearchPage, SearchQuery};
 use whimbrel_testkit::dropped::{Moment, dropped_at};
@@ -135,8 +136,28 @@ impl Store for Halves {
         self.0.members(cid).await
     }
 
-    async fn reads(&self, cid: &ChannelId) -> Result<Vec<Read>, StoreError> {
-        self.0.reads(cid).await
+    async fn reads(&self, cid: &ChannelId, thread: Option<MessageId>) -> Result<Vec<Read>, StoreError> {
+        self.0.reads(cid, thread).await
+    }
+
+    async fn threads(
+        &self,
+        after: Option<ThreadPlace>,
+        limit: usize,
+    ) -> Result<Vec<FollowedThread>, StoreError> {
+        self.0.threads(after, limit).await
+    }
+
+    async fn thread(&self, parent: MessageId) -> Result<Option<FollowedThread>, StoreError> {
+        self.0.thread(parent).await
+    }
+
+    async fn pinned(&self, cid: &ChannelId) -> Result<Vec<Message>, StoreError> {
+        self.0.pinned(cid).await
+    }
+
+    async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
+        self.0.drafts().await
     }
 
     async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError> {
