@@ -1,11 +1,13 @@
 //! Which rows answer a question, in which order, and where the next page begins: the part that is the same for every
 //! storage.
 
+mod beside;
 mod found;
 mod page;
 mod search;
 mod walk;
 
+pub use beside::ChannelBeside;
 pub use found::{ChannelFound, Found, MemberFound, ThreadFound};
 pub use page::AnswerPage;
 pub use search::SearchPlan;
@@ -227,6 +229,16 @@ impl AskPlan {
         Ok(kept.into_iter().map(|(_, item)| item).collect())
     }
 
+    /// Brings items that were found into the order in which a page takes them: nearest first.
+    #[must_use]
+    pub fn in_order(&self, mut found: Vec<Found>) -> Vec<Found> {
+        found.sort_by_cached_key(|item| item.place(&self.query));
+        if self.is_back() {
+            found.reverse();
+        }
+        found
+    }
+
     /// Makes the page of what was found, at most [`fetch`](Self::fetch) items, from the place on; nearest first. A page ends
     /// early when its bytes reach what a frame holds.
     #[must_use]
@@ -248,17 +260,6 @@ impl StorageError {
             message: format!("there is no message {id} for this user"),
         }
     }
-}
-
-/// Returns how many items of its own a question may bring beside each channel: messages and members.
-#[must_use]
-pub fn beside_limits(find: &whimbrel_protocol::FindChannels) -> (usize, usize) {
-    let limit = |asked: Option<u32>| {
-        asked
-            .unwrap_or(limits::USUAL_STATE_ITEMS)
-            .min(limits::STATE_ITEMS) as usize
-    };
-    (limit(find.message_limit), limit(find.member_limit))
 }
 
 /// Creates the refusal of a question whose answer would take looking at more than a server looks at.

@@ -43,7 +43,7 @@ mod writer;
 
 pub use apply::{Applied, apply, apply_group};
 pub use ask::{
-    AnswerPage, AskPlace, AskPlan, ChannelFound, Found, MemberFound, MessageWalk, SearchPlan, ThreadFound, beside_limits,
+    AnswerPage, AskPlace, AskPlan, ChannelBeside, ChannelFound, Found, MemberFound, MessageWalk, SearchPlan, ThreadFound,
     too_many,
 };
 pub use authenticate::{AuthError, Authenticate, Identity};

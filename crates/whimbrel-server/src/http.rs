@@ -49,6 +49,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/heads", get(requests::heads))
         .route("/sync", get(requests::sync))
         .route("/history", get(requests::history))
+        .route("/query", post(requests::query))
         .route("/dev/token", post(requests::dev_token))
         .layer(middleware::from_fn(door::deadline))
         .route("/socket", get(socket::open))

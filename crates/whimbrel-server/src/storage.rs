@@ -9,6 +9,8 @@
 //! - Every statement that depends on what is asked runs on an index.
 
 mod error;
+mod ask;
+mod derived;
 mod hot;
 mod open;
 mod reader;
@@ -156,10 +158,8 @@ impl Storage for SqliteStorage {
         self.reader.history(user, cid, from, limit).await
     }
 
-    async fn ask(&self, _user: &UserId, _question: &Question) -> Result<Answer, StorageError> {
-        Err(StorageError::Unavailable(
-            "questions are not answered yet".to_owned(),
-        ))
+    async fn ask(&self, user: &UserId, question: &Question) -> Result<Answer, StorageError> {
+        self.reader.ask(user, question).await
     }
 
     async fn members(&self, cid: &ChannelId) -> Result<Vec<UserId>, StorageError> {

@@ -2,8 +2,8 @@
 
 use super::tables::Tables;
 use crate::{
-    AskPlan, ChannelFound, Found, MemberFound, MessageWalk, StorageError, ThreadFound,
-    ask::{AnswerPage, beside_limits, too_many},
+    AskPlan, ChannelBeside, ChannelFound, Found, MemberFound, MessageWalk, StorageError, ThreadFound,
+    ask::{AnswerPage, too_many},
 };
 use std::collections::BTreeSet;
 use whimbrel_model::{
@@ -118,36 +118,29 @@ impl Tables {
     }
 
     fn beside(&self, find: &FindChannels, page: &AnswerPage) -> Vec<Row> {
-        let (messages, members) = beside_limits(find);
-        let mut first = Vec::new();
-        let mut rest = Vec::new();
-        for found in page.found() {
-            let Found::Channel(found) = found else { continue };
-            let cid = &found.summary.cid;
-            first.extend(found.summary.membership.clone().map(Row::Membership));
-            first.extend(found.summary.read.clone().map(Row::Read));
-            first.extend(found.summary.last_message.clone().map(Row::Message));
-            let newest = self.messages(cid, 1, u64::MAX).into_iter().rev().take(messages);
-            let newest: Vec<Message> = newest.collect();
-            let reactions = self.reactions(&newest).into_iter();
-            let shown = found.summary.last_message.as_ref().map(|message| message.id);
-            rest.extend(
-                newest
-                    .into_iter()
-                    .filter(|row| Some(row.id) != shown)
-                    .map(Row::Message),
-            );
-            rest.extend(reactions.filter(|row| !row.removed).map(Row::Reaction));
+        let (messages, members) = ChannelBeside::limits(find);
+        let channels = page.found().iter().filter_map(|found| match found {
+            Found::Channel(found) => Some(&found.summary),
+            _ => None,
+        });
+        let beside = channels.map(|summary| {
+            let cid = &summary.cid;
+            let newest: Vec<Message> = self.messages_beyond(cid, false, None, messages);
             let mut of_channel = self.members_of(cid);
             of_channel.sort_by(|a, b| (a.joined_at, &a.user).cmp(&(b.joined_at, &b.user)));
-            for member in of_channel.into_iter().take(members) {
-                let profile = self.profile(&member.user).cloned();
-                rest.push(Row::Member(member));
-                rest.extend(profile.map(Row::User));
+            of_channel.truncate(members);
+            let profiles = of_channel.iter().filter_map(|member| self.profile(&member.user));
+            ChannelBeside {
+                membership: summary.membership.clone(),
+                read: summary.read.clone(),
+                last_message: summary.last_message.clone(),
+                reactions: self.reactions(&newest),
+                messages: newest,
+                profiles: profiles.cloned().collect(),
+                members: of_channel,
             }
-        }
-        first.extend(rest);
-        first
+        });
+        ChannelBeside::rows(beside.collect())
     }
 
     fn messages_found(

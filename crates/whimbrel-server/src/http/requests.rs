@@ -14,7 +14,7 @@ use whimbrel_model::{
     ChannelId, Code, Cursor, Epoch, HistoryFrom, MessageId, SnapshotWindow, StreamId, Timestamp, UserId,
     limits,
 };
-use whimbrel_protocol::{HeadsPage, HistoryPage, Ops, Page, Results, Token, decode};
+use whimbrel_protocol::{Answer, HeadsPage, HistoryPage, Ops, Page, Question, Results, Token, decode};
 
 /// How long a development token is good.
 const DEV_TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -110,6 +110,17 @@ pub(super) async fn history(
     Ok(Json(
         app.hub.history(&user, &query.cid, query.from()?, limit).await?,
     ))
+}
+
+/// `POST /v1/query`
+pub(super) async fn query(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Answer>, Problem> {
+    let user = user_of(&app, &headers).await?;
+    let question: Question = decode(&whole(body)?)?;
+    Ok(Json(app.hub.ask(&user, &question).await?))
 }
 
 /// `POST /v1/dev/token`, in development only

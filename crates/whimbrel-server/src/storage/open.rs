@@ -16,13 +16,20 @@ use std::{
 const APPLICATION_ID: i64 = 0x5768_696d;
 
 /// Every change of the schema, oldest first. What was released is never edited.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("questions.sql"),
+    include_str!("search.sql"),
+];
 
 /// The first SQLite without the WAL-reset corruption race.
 const SQLITE_VERSION: (u32, u32, u32) = (3, 51, 3);
 
 /// Read connections. Each is a thread; reads are short.
 const READERS: u32 = 4;
+
+/// Connections for questions: few, so that questions cannot take the whole machine.
+const QUESTIONS: u32 = 2;
 
 /// How long a statement waits for a lock, held by a backup tool for example.
 const BUSY: Duration = Duration::from_secs(5);
@@ -69,6 +76,16 @@ pub(super) async fn readers(path: &Path) -> Result<SqlitePool, OpenError> {
         .connect_with(options(path).read_only(true))
         .await
         .map_err(sqlite_error(path))
+}
+
+/// Makes connections for questions, as they are needed. The file is there and its schema is known.
+pub(super) fn questions(path: &Path) -> SqlitePool {
+    SqlitePoolOptions::new()
+        .max_connections(QUESTIONS)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_lazy_with(options(path).read_only(true))
 }
 
 fn lock(path: &Path) -> Result<File, OpenError> {
@@ -186,6 +203,9 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
                 .execute(&mut *transaction)
                 .await?;
         }
+        if at == 1 {
+            fold_names(&mut transaction).await?;
+        }
         let stamp = format!(
             "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {}",
             at + 1
@@ -194,6 +214,30 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
+    }
+    Ok(())
+}
+
+/// Writes the folded names of what was there before the tables for questions were: no database folds by itself.
+async fn fold_names(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    for (select, update) in [
+        (
+            "SELECT cid, name FROM channels WHERE name IS NOT NULL",
+            "UPDATE channels SET folded = ? WHERE cid = ?",
+        ),
+        (
+            "SELECT id, name FROM users WHERE name IS NOT NULL",
+            "UPDATE users SET folded = ? WHERE id = ?",
+        ),
+    ] {
+        let named: Vec<(String, String)> = sqlx::query_as(select).fetch_all(&mut *connection).await?;
+        for (id, name) in named {
+            sqlx::query(update)
+                .bind(whimbrel_query::fold(&name))
+                .bind(id)
+                .execute(&mut *connection)
+                .await?;
+        }
     }
     Ok(())
 }

@@ -70,6 +70,8 @@ WHERE r.stream = (SELECT id FROM streams WHERE name = ?) AND r.other IS NOT NULL
 #[derive(Clone, Debug)]
 pub struct SqliteReader {
     pool: SqlitePool,
+    /// For questions: one that takes long does not hold up the feeds.
+    questions: SqlitePool,
     epoch: Epoch,
 }
 
@@ -85,8 +87,8 @@ pub struct Dump {
 }
 
 /// A stream that the user may see.
-struct Opened {
-    id: Option<i64>,
+pub(super) struct Opened {
+    pub(super) id: Option<i64>,
     head: Head,
 }
 
@@ -97,12 +99,14 @@ impl SqliteReader {
     /// [`OpenError`] when there is none, or it cannot be read.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
         let pool = open::readers(path).await?;
+        let questions = open::questions(path);
         let epoch: i64 = sqlx::query_scalar("SELECT epoch FROM meta")
             .fetch_one(&pool)
             .await
             .map_err(open::sqlite_error(path))?;
         Ok(Self {
             pool,
+            questions,
             epoch: Epoch(unsigned(epoch)),
         })
     }
@@ -143,9 +147,14 @@ impl SqliteReader {
 
     /// Answers whether the database can be read.
     pub(super) async fn ping(&self) -> Result<(), StorageError> {
+        self.questions.close().await;
         let read = sqlx::query("SELECT 1 FROM meta").fetch_one(&self.pool).await;
         read.map(drop).map_err(unusable)
     }
+    pub(super) const fn questions(&self) -> &SqlitePool {
+        &self.questions
+    }
+
 
     pub(super) async fn page(
         &self,
@@ -354,7 +363,7 @@ impl<'a> Door<'a> {
 }
 
 /// Reads the head of a stream, if the user may see it.
-async fn open_stream(
+pub(super) async fn open_stream(
     snapshot: &mut SqliteConnection,
     user: &UserId,
     stream: &StreamId,
@@ -392,7 +401,7 @@ async fn profiles_of(snapshot: &mut SqliteConnection, rows: &[Row]) -> Result<Ve
     Ok(users.collect())
 }
 
-fn bodies(lines: &[SqliteRow]) -> Result<Vec<Row>, StorageError> {
+pub(super) fn bodies(lines: &[SqliteRow]) -> Result<Vec<Row>, StorageError> {
     lines.iter().map(|line| row(get::<&str>(line, 0)?)).collect()
 }
 

@@ -236,6 +236,11 @@ pub(super) fn row(body: &str) -> Result<Row, StorageError> {
     serde_json::from_str(body).map_err(|error| StorageError::Corrupt(format!("a row: {error}")))
 }
 
+/// Reads a column with a body, or none.
+pub(super) fn opt_row(line: &SqliteRow, at: usize) -> Result<Option<Row>, StorageError> {
+    get::<Option<&str>>(line, at)?.map(row).transpose()
+}
+
 /// Reads an id.
 pub(super) fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, StorageError> {
     text.parse()

@@ -1,6 +1,7 @@
 //! The one connection that writes.
 
 use super::{
+    derived::{Lines, Put, Value, derive},
     error::unusable,
     hot::Hot,
     stored::{StoredRow, Wanted, collect, lines, signed, unsigned},
@@ -87,13 +88,9 @@ pub(super) struct Batch {
     rows: Vec<(i64, Option<i64>, StoredRow)>,
     results: Vec<ResultRecord>,
     /// What is to be remembered of the rows once they are committed.
+    /// What questions ask of the rows.
+    derived: Vec<Lines>,
     hot: Records,
-}
-
-struct Put {
-    head: &'static str,
-    columns: usize,
-    tail: &'static str,
 }
 
 impl Writer {
@@ -230,6 +227,7 @@ impl Writer {
         }
         let find = |stream: &StreamId| {
             let missing = || StorageError::Unavailable(format!("a row of {stream} moved no head"));
+            derived: Vec::new(),
             let id = self.hot.id(stream).or_else(|| new.get(stream).copied());
             id.ok_or_else(missing)
         };
@@ -245,13 +243,14 @@ impl Writer {
         Ok(batch)
     }
 
-    async fn write(&mut self, batch: Batch) -> Result<(), sqlx::Error> {
+    async fn write(&mut self, mut batch: Batch) -> Result<(), sqlx::Error> {
         let largest = SIZES[SIZES.len() - 1];
         let mut streams = batch.streams.into_iter().peekable();
         let mut new = batch.new.into_iter().peekable();
         let mut rows = batch.rows.into_iter().peekable();
         let mut results = batch.results.into_iter().peekable();
         let mut begun = false;
+        batch.derived = derive(&writes, |id| !seqs.contains_key(&id), find)?;
         loop {
             let mut sql = String::from(if begun { "" } else { "BEGIN IMMEDIATE;" });
             begun = true;
@@ -284,7 +283,12 @@ impl Writer {
                 &mut arguments,
                 bind_result,
             )?;
-            let last = streams.peek().is_none()
+            for table in &mut batch.derived {
+                let lines = table.lines.by_ref().take(largest);
+                put(table.put, lines, &mut sql, &mut arguments, bind_values)?;
+            }
+            let last = batch.derived.iter_mut().all(|table| table.lines.peek().is_none())
+                && streams.peek().is_none()
                 && new.peek().is_none()
                 && rows.peek().is_none()
                 && results.peek().is_none();
@@ -365,3 +369,15 @@ fn bind_result(arguments: &mut SqliteArguments, item: ResultRecord) -> Bound {
     arguments.add(message)?;
     arguments.add(item.at.as_millis())
 }
+fn bind_values(arguments: &mut SqliteArguments, line: Vec<Value>) -> Bound {
+    for value in line {
+        match value {
+            Value::Number(number) => arguments.add(number)?,
+            Value::OptNumber(number) => arguments.add(number)?,
+            Value::Text(text) => arguments.add(text)?,
+            Value::OptText(text) => arguments.add(text)?,
+        }
+    }
+    Ok(())
+}
+
