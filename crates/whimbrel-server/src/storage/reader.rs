@@ -5,7 +5,7 @@ use super::{
     open,
     stored::{get, head, key_text, parse, row, signed, unsigned},
 };
-use sqlx::{SqliteConnection, SqlitePool, sqlite::SqliteRow};
+use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction, sqlite::SqliteRow};
 use std::path::Path;
 use whimbrel_hub::{HeadsPlan, HistoryPlan, PagePlan, StorageError};
 use whimbrel_model::{
@@ -140,21 +140,26 @@ impl SqliteReader {
         })
     }
 
+    /// Begins to read in one snapshot.
+    pub(super) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StorageError> {
+        self.pool.begin().await.map_err(unusable)
+    }
+
     /// Closes every connection.
     pub async fn close(&self) {
+        self.questions.close().await;
         self.pool.close().await;
     }
 
-    /// Answers whether the database can be read.
-    pub(super) async fn ping(&self) -> Result<(), StorageError> {
-        self.questions.close().await;
-        let read = sqlx::query("SELECT 1 FROM meta").fetch_one(&self.pool).await;
-        read.map(drop).map_err(unusable)
-    }
     pub(super) const fn questions(&self) -> &SqlitePool {
         &self.questions
     }
 
+    /// Answers whether the database can be read.
+    pub(super) async fn ping(&self) -> Result<(), StorageError> {
+        let read = sqlx::query("SELECT 1 FROM meta").fetch_one(&self.pool).await;
+        read.map(drop).map_err(unusable)
+    }
 
     pub(super) async fn page(
         &self,

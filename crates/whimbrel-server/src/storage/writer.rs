@@ -87,9 +87,9 @@ pub(super) struct Batch {
     new: Vec<(i64, Option<i64>, StoredRow)>,
     rows: Vec<(i64, Option<i64>, StoredRow)>,
     results: Vec<ResultRecord>,
-    /// What is to be remembered of the rows once they are committed.
     /// What questions ask of the rows.
     derived: Vec<Lines>,
+    /// What is to be remembered of the rows once they are committed.
     hot: Records,
 }
 
