@@ -16,7 +16,7 @@ pub use global_state::GlobalState;
 pub(crate) use open::OpenObject;
 pub use session::{Following, Session, SessionState};
 pub use thread_state::ThreadState;
-use whimbrel_model::{ChannelId, MessageId};
+use whimbrel_model::{ChannelId, HistoryFrom, MessageId, MessageScope};
 use whimbrel_query::Filter;
 
 /// One call that asks and observes. What is on disk is there when it returns, with no connection too, and before there ever
@@ -72,6 +72,25 @@ impl Client {
         let open = |reply| Command::OpenObject(OpenObject::Channel { cid, limit, reply });
         let state = self.commands().ask(open).await?;
         Ok(ChannelState::new(state, self.clone(), limit))
+    }
+
+    /// Opens a channel as one object that begins with the messages around one of them: what a link to a message leads to. It has
+    /// a window of its own: an object of the newest messages stays where it is. [`ChannelState::load_older`],
+    /// [`ChannelState::load_newer`] and [`ChannelState::jump_to_newest`] lead on from there.
+    ///
+    /// # Errors
+    /// As [`Channel::timeline_around`](crate::Channel::timeline_around), and as [`Client::watch_channel_as_state`].
+    pub async fn watch_channel_around_as_state(
+        &self,
+        cid: impl AsRef<str>,
+        message: MessageId,
+    ) -> Result<ChannelState, Error> {
+        let (cid, from) = (ChannelId::new(cid)?, HistoryFrom::AroundMessage(message));
+        let timeline = self.open_timeline_at(cid, MessageScope::Channel, from).await?;
+        let timeline = timeline.list().clone();
+        let open = |reply| Command::OpenObject(OpenObject::ChannelOver { timeline, reply });
+        let state = self.commands().ask(open).await?;
+        Ok(ChannelState::new(state, self.clone(), 0))
     }
 
     /// Opens the thread of a message as one object, with `limit` replies if there are so many: those on disk at once, the

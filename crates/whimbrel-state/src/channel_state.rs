@@ -5,12 +5,13 @@ mod facts;
 mod members;
 
 use crate::{
-    ChannelRow, Content, Currency, Diffs, Items, OlderEdge, Part, Reach, SyncState, Timeline, TimelineItem,
-    channel_list::laid_over, lookups::Lookups, outbox::Outbox, reads::Reads, state::lock,
+    ChannelRow, Content, Currency, Diffs, Drafts, Items, Part, Pins, Reach, SyncState, Timeline,
+    TimelineItem, channel_list::laid_over, loading::Loads, lookups::Lookups, outbox::Outbox, reads::Reads,
+    state::lock,
 };
 pub use capability::Capability;
 use eyeball::{SharedObservable, Subscriber};
-pub use facts::{ChannelCounts, ChannelFacts, Paging};
+pub use facts::{ChannelCounts, ChannelFacts, Paging, Sending};
 pub use members::MemberItem;
 use members::Members;
 use std::{
@@ -32,6 +33,8 @@ pub struct ChannelState(pub(crate) Arc<Shared>);
 pub(crate) struct Shared {
     me: UserId,
     timeline: Timeline,
+    drafts: Drafts,
+    pins: Pins,
     known: Mutex<Known>,
     facts: SharedObservable<ChannelFacts>,
 }
@@ -45,9 +48,9 @@ struct Known {
     members: Members,
     reads: Reads,
     quoted: Lookups,
-    /// The rows of the timeline that the quoted messages were taken from.
-    looked_at: Items<TimelineItem>,
-    loading_older: usize,
+    /// The rows of the timeline, and the draft's quote, that the quoted messages were taken from.
+    looked_at: (Items<TimelineItem>, Option<MessageId>),
+    loads: Loads,
     reach: Reach,
 }
 
@@ -119,6 +122,12 @@ impl ChannelState {
         lock(&self.0.known).quoted.list.get(&id).cloned()
     }
 
+    /// Returns the pinned messages that are on this device, wherever they stand.
+    #[must_use]
+    pub fn pins(&self) -> &Pins {
+        &self.0.pins
+    }
+
     /// Predicts what the server will say to an operation in this channel. A change of a message needs the message to be
     /// loaded.
     ///
@@ -134,20 +143,22 @@ impl ChannelState {
         capability::predict(op, membership.as_deref(), &self.0.me, message)
     }
 
-    pub(crate) fn new(me: UserId, timeline: Timeline) -> Self {
+    pub(crate) fn new(me: UserId, timeline: Timeline, drafts: Drafts, pins: Pins) -> Self {
         let known = Known {
             row: None,
             awaits_row: true,
             members: Members::new(timeline.cid().clone(), me.clone()),
             reads: Reads::new(timeline.cid().clone(), None, me.clone()),
             quoted: Lookups::default(),
-            looked_at: Items::default(),
-            loading_older: 0,
+            looked_at: (Items::default(), None),
+            loads: Loads::default(),
             reach: Reach::default(),
         };
         Self(Arc::new(Shared {
             me,
             timeline,
+            drafts,
+            pins,
             known: Mutex::new(known),
             facts: SharedObservable::default(),
         }))
@@ -174,7 +185,7 @@ impl ChannelState {
     }
 
     /// Puts everyone that the store has.
-    pub(crate) fn put_people(&self, members: Vec<Member>, reads: &[Read], outbox: &Outbox) {
+    pub(crate) fn put_people(&self, members: &[Member], reads: &[Read], outbox: &Outbox) {
         let mut known = lock(&self.0.known);
         known.members.replace(members, outbox);
         known.reads.replace(reads, outbox);
@@ -184,17 +195,17 @@ impl ChannelState {
         lock(&self.0.known).reach = reach;
     }
 
-    pub(crate) fn lookups<T>(&self, act: impl FnOnce(&mut Lookups) -> T) -> T {
-        act(&mut lock(&self.0.known).quoted)
+    pub(crate) fn lookups(&self, act: impl FnOnce(&mut Lookups)) {
+        act(&mut lock(&self.0.known).quoted);
     }
 
-    /// Takes note that older messages are being loaded, or not any more. As often as it begins it has to end.
-    pub(crate) fn set_loading_older(&self, loading: bool) {
-        let mut known = lock(&self.0.known);
-        known.loading_older = match loading {
-            true => known.loading_older + 1,
-            false => known.loading_older.saturating_sub(1),
-        };
+    pub(crate) fn loads(&self, act: impl FnOnce(&mut Loads)) {
+        act(&mut lock(&self.0.known).loads);
+    }
+
+    /// Returns whether it is the object of this very timeline.
+    pub(crate) fn is_over(&self, timeline: &Timeline) -> bool {
+        Arc::ptr_eq(&self.0.timeline.0, &timeline.0)
     }
 
     /// Computes the facts again.
@@ -204,12 +215,19 @@ impl ChannelState {
             return;
         }
         let items = self.0.timeline.items();
-        if !items.ptr_eq(&known.looked_at) {
-            let quoted = items.iter().filter_map(|item| item.view.message.quoted).collect();
-            known.quoted.want(&quoted);
-            known.looked_at = items.clone();
+        let draft = self.0.drafts.get(self.cid(), None);
+        let replied = draft.as_ref().and_then(|draft| draft.content.quoted);
+        if !items.ptr_eq(&known.looked_at.0) || replied != known.looked_at.1 {
+            let quoted = items.iter().filter_map(|item| item.view.message.quoted);
+            known.quoted.want(&quoted.chain(replied).collect());
+            known.looked_at = (items.clone(), replied);
         }
-        let facts = known.facts(&self.0, &items, outbox, status);
+        let replied = replied.and_then(|id| known.quoted.list.get(&id).cloned());
+        let facts = ChannelFacts {
+            draft,
+            replied,
+            ..known.facts(&self.0, &items, outbox, status)
+        };
         self.0.facts.set_if_not_eq(facts);
     }
 }
@@ -241,28 +259,34 @@ impl Known {
                 Some(own) => Arc::new(capability::capabilities(own)),
                 None => Arc::default(),
             },
+            hidden: membership
+                .as_ref()
+                .zip(row)
+                .is_some_and(|(own, row)| own.is_hidden(row.head_seq)),
             counts: ChannelCounts {
                 unread: row.map_or(0, |row| row.unread),
+                mentions: row.map_or(0, |row| row.mentions),
                 unread_unknown: row.map_or(0, |row| row.unread_unknown),
                 members: self.members.list.keys().len() as u64,
                 messages: row.map(|row| row.head_seq).filter(|_| self.reach.followed),
             },
             read: row.map(ChannelSummary::position).unwrap_or_default(),
-            last_sent_at: own
-                .find(|message| message.author == shared.me)
-                .map(|message| message.composed_at),
-            pending: laid.map_or(0, |laid| u32::try_from(laid.pending).unwrap_or(u32::MAX)),
-            created_locally,
-            content: Content::of(is_here, status),
-            paging: Paging {
-                loading_older: self.loading_older > 0,
-                end_of_older: is_here && shared.timeline.edge() == OlderEdge::Start,
+            sending: Sending {
+                last_sent_at: own
+                    .find(|message| message.author == shared.me)
+                    .map(|message| message.composed_at),
+                pending: laid.map_or(0, |laid| u32::try_from(laid.pending).unwrap_or(u32::MAX)),
+                created_locally,
             },
+            content: Content::of(is_here, status),
+            paging: self.loads.paging(&shared.timeline, is_here),
             currency: Currency {
                 freshness,
                 recovery_needed: !self.reach.up_to_date || !shared.timeline.is_without_gap(),
             },
             membership,
+            draft: None,
+            replied: None,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! The account as one observable object.
 
-use crate::{Currency, Freshness, OutboxSummary, Part, Source, SyncState, Unread, UnreadTotals};
+use crate::{Currency, Drafts, Freshness, OutboxSummary, Part, Source, SyncState, Unread, UnreadTotals};
 use eyeball::{SharedObservable, Subscriber};
 use imbl::OrdMap;
 use std::{fmt, sync::Arc};
-use whimbrel_model::{Timestamp, User, UserId};
+use whimbrel_model::{ChannelId, Mute, Timestamp, User, UserId};
 
 /// What concerns the whole account, as one value. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct GlobalFacts {
     pub unread: UnreadTotals,
     /// The same by the type of the channel.
     pub unread_by_type: OrdMap<String, UnreadTotals>,
+    /// The channels that are muted, and how; some may not be any more by now ([`Mute::until`]).
+    pub channel_mutes: OrdMap<ChannelId, Mute>,
     /// How much waits in the outbox, and how much was rejected.
     pub outbox: OutboxSummary,
     /// How it stands to what the server has.
@@ -45,6 +47,7 @@ pub struct GlobalState(pub(crate) Arc<Shared>);
 pub(crate) struct Shared {
     /// Keeps the totals up to date.
     unread: Unread,
+    drafts: Drafts,
     facts: SharedObservable<GlobalFacts>,
 }
 
@@ -65,7 +68,13 @@ impl GlobalState {
         Part::new(self.0.facts.subscribe(), pick)
     }
 
-    pub(crate) fn new(user: UserId, unread: Unread) -> Self {
+    /// Returns what is being written, by channel and by thread, on all devices of the account.
+    #[must_use]
+    pub fn drafts(&self) -> &Drafts {
+        &self.0.drafts
+    }
+
+    pub(crate) fn new(user: UserId, unread: Unread, drafts: Drafts) -> Self {
         let facts = GlobalFacts {
             user,
             profile: None,
@@ -73,11 +82,13 @@ impl GlobalState {
             initialization: Initialization::default(),
             unread: UnreadTotals::default(),
             unread_by_type: OrdMap::default(),
+            channel_mutes: OrdMap::default(),
             outbox: OutboxSummary::default(),
             currency: Currency::default(),
         };
         Self(Arc::new(Shared {
             unread,
+            drafts,
             facts: SharedObservable::new(facts),
         }))
     }
@@ -102,6 +113,7 @@ impl GlobalState {
             initialization,
             unread: self.0.unread.totals(),
             unread_by_type: self.0.unread.by_type(),
+            channel_mutes: self.0.unread.mutes(),
             outbox,
             currency: Currency {
                 freshness: Freshness {

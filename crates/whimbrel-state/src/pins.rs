@@ -94,15 +94,18 @@ impl Pins {
     /// Takes in a delta that was committed. Returns the messages that have to be read.
     pub(crate) fn reduce(&self, delta: &Delta, ops: &[Arc<OutboxItem>], outbox: &Outbox) -> Vec<MessageId> {
         let mut rows = lock(&self.0.rows);
-        let mut touched = Vec::new();
+        let (mut touched, mut missing) = (Vec::new(), Vec::new());
         for change in &delta.changes {
             match change {
                 Change::Row(Row::Message(message)) if message.cid == self.0.cid => {
-                    let known = rows.stored.get(&message.id);
-                    let newer = known.is_none_or(|known| message.ver > known.ver);
-                    if newer && (known.is_some() || message.pinned.is_some()) {
-                        rows.stored.insert(message.id, message.clone());
-                        touched.push(message.id);
+                    match rows.stored.get(&message.id).map(|known| known.ver) {
+                        Some(known) if message.ver > known => {
+                            rows.stored.insert(message.id, message.clone());
+                            touched.push(message.id);
+                        }
+                        // Only the store can tell whether it has a newer copy that is not pinned.
+                        None if message.pinned.is_some() => missing.push(message.id),
+                        _ => {}
                     }
                 }
                 // They are of a history that the server no longer has, until it says them again.
@@ -114,11 +117,10 @@ impl Pins {
         }
         let here = ops.iter().filter(|item| item.op.cid() == Some(&self.0.cid));
         touched.extend(here.clone().filter_map(|item| item.op.message()));
-        let missing = here.filter_map(|item| match &item.op {
+        missing.extend(here.filter_map(|item| match &item.op {
             Op::PinMessage { id, .. } if !rows.stored.contains_key(id) => Some(*id),
             _ => None,
-        });
-        let missing: Vec<_> = missing.collect();
+        }));
         rows.settle(touched, outbox);
         missing
     }

@@ -1,8 +1,9 @@
 //! One thread as one observable object.
 
 use crate::{
-    Content, Currency, OlderEdge, Paging, Part, Reach, SyncState, Timeline,
+    Content, Currency, DraftView, Drafts, Paging, Part, Reach, SyncState, Timeline, TimelineItem,
     list::{Diffs, Items},
+    loading::Loads,
     lookups::Lookups,
     outbox::Outbox,
     reads::Reads,
@@ -14,13 +15,23 @@ use std::{
     fmt,
     sync::{Arc, Mutex},
 };
-use whimbrel_model::{ChannelId, Delta, MessageId, OutboxItem, Read, UserId, overlay::MessageView};
+use whimbrel_model::{
+    Change, ChannelId, Delta, FollowedThread, MessageId, Op, OutboxItem, Read, ReadPosition, Row, StreamId,
+    UserId,
+    overlay::{MessageStatus, MessageView},
+};
 
 /// Everything of a thread that is not a list, as one value. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ThreadFacts {
     /// The message that began it, with what waits in the outbox laid over it. Absent: it is not on this device.
     pub parent: Option<Arc<MessageView>>,
+    /// Replies that are not deleted, own ones that wait included, wherever they stand.
+    pub replies: u32,
+    /// What is unread in it, if the account follows it.
+    pub unread: ThreadUnread,
+    /// What is being written for it, on whichever device.
+    pub draft: Option<Arc<DraftView>>,
     /// The place in the channel of the oldest accepted reply that is loaded. Absent: none is.
     pub oldest: Option<u64>,
     /// The place in the channel of the newest accepted reply that is loaded. Absent: none is.
@@ -33,6 +44,19 @@ pub struct ThreadFacts {
     pub currency: Currency,
 }
 
+/// What is unread in a thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ThreadUnread {
+    /// Whether the account follows it: wrote what began it or in it, or has read it.
+    pub followed: bool,
+    /// How far the account has read it: what is unread comes after it.
+    pub read: ReadPosition,
+    /// Replies on this device past the read position that count as unread. None do where it is not followed.
+    pub replies: u64,
+    /// Replies past that position which this device may lack: each of them may count.
+    pub unknown: u64,
+}
+
 /// A thread: its parent and its replies, kept up to date while a handle lives. Cloning it gives another handle to the same
 /// object.
 #[derive(Clone)]
@@ -41,6 +65,7 @@ pub struct ThreadState(pub(crate) Arc<Shared>);
 pub(crate) struct Shared {
     parent: MessageId,
     timeline: Timeline,
+    drafts: Drafts,
     known: Mutex<Known>,
     facts: SharedObservable<ThreadFacts>,
 }
@@ -48,7 +73,10 @@ pub(crate) struct Shared {
 struct Known {
     parent: Lookups,
     reads: Reads,
-    loading_older: usize,
+    thread: Option<FollowedThread>,
+    /// Whether the thread is about to be read again: until then nothing is computed of it.
+    awaits_thread: bool,
+    loads: Loads,
     reach: Reach,
 }
 
@@ -100,7 +128,7 @@ impl ThreadState {
         lock(&self.0.known).reads.list.subscribe(Some(keep))
     }
 
-    pub(crate) fn new(parent: MessageId, timeline: Timeline, me: UserId) -> Self {
+    pub(crate) fn new(parent: MessageId, timeline: Timeline, drafts: Drafts, me: UserId) -> Self {
         let mut lookups = Lookups::default();
         lookups.want(&BTreeSet::from([parent]));
         Self(Arc::new(Shared {
@@ -108,10 +136,13 @@ impl ThreadState {
             known: Mutex::new(Known {
                 parent: lookups,
                 reads: Reads::new(timeline.cid().clone(), Some(parent), me),
-                loading_older: 0,
+                thread: None,
+                awaits_thread: true,
+                loads: Loads::default(),
                 reach: Reach::default(),
             }),
             timeline,
+            drafts,
             facts: SharedObservable::default(),
         }))
     }
@@ -131,22 +162,47 @@ impl ThreadState {
         lock(&self.0.known).reach = reach;
     }
 
-    pub(crate) fn lookups<T>(&self, act: impl FnOnce(&mut Lookups) -> T) -> T {
-        act(&mut lock(&self.0.known).parent)
+    pub(crate) fn lookups(&self, act: impl FnOnce(&mut Lookups)) {
+        act(&mut lock(&self.0.known).parent);
     }
 
-    /// See [`ChannelState`](crate::ChannelState).
-    pub(crate) fn set_loading_older(&self, loading: bool) {
+    pub(crate) fn loads(&self, act: impl FnOnce(&mut Loads)) {
+        act(&mut lock(&self.0.known).loads);
+    }
+
+    /// Takes note that the thread is about to be put, if `delta` says less than everything of it. Returns whether it does.
+    pub(crate) fn waits_for_thread(&self, delta: &Delta, ops: &[Arc<OutboxItem>]) -> bool {
+        let changed = delta.changes.iter().any(|change| self.is_changed_by(change));
+        let reads = |op: &Op| op.cid() == Some(self.cid()) && op.read_thread() == Some(self.0.parent);
+        let waits = changed || ops.iter().any(|item| reads(&item.op));
+        lock(&self.0.known).awaits_thread |= waits;
+        waits
+    }
+
+    fn is_changed_by(&self, change: &Change) -> bool {
+        match change {
+            Change::Row(Row::Message(row)) => row.id == self.0.parent || row.parent == Some(self.0.parent),
+            Change::Row(Row::Read(row)) => row.thread == Some(self.0.parent),
+            Change::Ranges(cid, _)
+            | Change::Head(StreamId::Channel(cid), _)
+            | Change::Rebase(StreamId::Channel(cid)) => cid == self.cid(),
+            _ => false,
+        }
+    }
+
+    /// Puts what the store has of the thread. Absent: what began it is not on this device.
+    pub(crate) fn put_thread(&self, thread: Option<&FollowedThread>) {
         let mut known = lock(&self.0.known);
-        known.loading_older = match loading {
-            true => known.loading_older + 1,
-            false => known.loading_older.saturating_sub(1),
-        };
+        known.thread = thread.cloned();
+        known.awaits_thread = false;
     }
 
     /// Computes the facts again.
     pub(crate) fn settle(&self, status: &SyncState) {
         let known = lock(&self.0.known);
+        if known.awaits_thread {
+            return;
+        }
         let (items, timeline) = (self.0.timeline.items(), &self.0.timeline);
         let mut accepted = items.iter().map(|item| item.view.message.seq);
         let oldest = accepted.next().filter(|seq| *seq > 0);
@@ -157,14 +213,20 @@ impl ThreadState {
             || unsent
             || known.reach.followed
             || (known.reach.up_to_date && *status == SyncState::Live);
+        let is_waiting = |item: &&Arc<TimelineItem>| item.view.status == MessageStatus::Pending;
+        let waiting = items.iter().rev().take_while(|item| item.view.message.seq == 0);
+        let waiting = u32::try_from(waiting.filter(is_waiting).count()).unwrap_or(u32::MAX);
+        let accepted = parent.as_ref().and_then(|parent| parent.message.thread);
         let facts = ThreadFacts {
+            replies: accepted
+                .map_or(0, |summary| summary.replies)
+                .saturating_add(waiting),
+            unread: known.unread(),
+            draft: self.0.drafts.get(self.cid(), Some(self.0.parent)),
             oldest,
             newest,
             content: Content::of(is_here, status),
-            paging: Paging {
-                loading_older: known.loading_older > 0,
-                end_of_older: is_here && timeline.edge() == OlderEdge::Start,
-            },
+            paging: known.loads.paging(timeline, is_here),
             currency: Currency {
                 freshness: timeline.freshness(),
                 recovery_needed: !known.reach.up_to_date || !timeline.is_without_gap(),
@@ -172,6 +234,21 @@ impl ThreadState {
             parent,
         };
         self.0.facts.set_if_not_eq(facts);
+    }
+}
+
+impl Known {
+    fn unread(&self) -> ThreadUnread {
+        let Some(thread) = &self.thread else {
+            return ThreadUnread::default();
+        };
+        let counted = |count| if thread.followed { count } else { 0 };
+        ThreadUnread {
+            followed: thread.followed,
+            read: thread.position(),
+            replies: counted(thread.unread),
+            unknown: counted(thread.unread_unknown),
+        }
     }
 }
 

@@ -43,6 +43,8 @@ struct Counts {
     /// The channels of threads with unread replies.
     threads: HashMap<MessageId, ChannelId>,
     totals: UnreadTotals,
+    /// How channels are muted.
+    mutes: OrdMap<ChannelId, Mute>,
     /// The sums by the type of the channel.
     types: OrdMap<String, UnreadTotals>,
     /// When mutes end.
@@ -79,6 +81,13 @@ impl Unread {
     #[must_use]
     pub fn by_type(&self) -> OrdMap<String, UnreadTotals> {
         lock(&self.0.counts).types.clone()
+    }
+
+    /// Returns the channels that are muted, and how; some may not be any more by now ([`Mute::until`]). Cheap, whatever there
+    /// is.
+    #[must_use]
+    pub fn mutes(&self) -> OrdMap<ChannelId, Mute> {
+        lock(&self.0.counts).mutes.clone()
     }
 
     /// Returns the newest sequence of a channel that its count takes in. Absent: it was never counted.
@@ -180,6 +189,10 @@ impl Counts {
         }
         change(count);
         let (now, end) = (count.shown(self.now), count.end(cid));
+        match count.muted.filter(|_| count.joined) {
+            Some(mute) => drop(self.mutes.insert(cid.clone(), mute)),
+            None => drop(self.mutes.remove(cid)),
+        }
         self.ends.extend(end.filter(|(until, _)| *until > self.now));
         self.sum(cid, before, now);
     }

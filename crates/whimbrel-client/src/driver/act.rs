@@ -85,6 +85,9 @@ impl Driver {
                 self.put_thread(id).await?;
             }
         }
+        for id in stale.open_threads {
+            self.put_thread(id).await?;
+        }
         for id in stale.pins {
             self.put_pin(id).await?;
         }

@@ -16,6 +16,9 @@ impl Driver {
             OpenObject::Channel { cid, limit, reply } => {
                 drop(reply.send(self.open_channel_state(cid, limit).await));
             }
+            OpenObject::ChannelOver { timeline, reply } => {
+                drop(reply.send(self.open_channel_state_over(&timeline).await));
+            }
             OpenObject::Thread {
                 cid,
                 parent,
@@ -35,11 +38,16 @@ impl Driver {
     async fn open_channel_state(&mut self, cid: ChannelId, limit: usize) -> Result<ChannelState, Error> {
         let timeline = self.open_timeline(cid.clone(), MessageScope::Channel).await?;
         self.load_from_disk(&timeline, limit).await?;
-        let open = self.parts.state.channel_state(&cid);
-        let channel = self.parts.state.open_channel_state(&timeline);
-        if open.is_none() {
-            self.feed_channel(&cid).await?;
+        self.open_channel_state_over(&timeline).await
+    }
+
+    async fn open_channel_state_over(&self, timeline: &Timeline) -> Result<ChannelState, Error> {
+        if let Some(open) = self.parts.state.channel_state(timeline) {
+            return Ok(open);
         }
+        let (drafts, pins) = (self.open_drafts().await?, self.open_pins(timeline.cid()).await?);
+        let channel = self.parts.state.open_channel_state(timeline, &drafts, &pins);
+        self.feed_channel(timeline.cid()).await?;
         self.look_up().await?;
         Ok(channel)
     }
@@ -54,7 +62,8 @@ impl Driver {
             .open_timeline(cid.clone(), MessageScope::Thread(parent))
             .await?;
         self.load_from_disk(&timeline, limit).await?;
-        let thread = self.parts.state.open_thread_state(&timeline, parent);
+        let drafts = self.open_drafts().await?;
+        let thread = self.parts.state.open_thread_state(&timeline, parent, &drafts);
         self.feed_thread(&cid, parent).await?;
         self.publish_freshness();
         self.look_up().await?;
@@ -85,7 +94,8 @@ impl Driver {
         let me = self.parts.state.me().clone();
         let profile = self.parts.store.users(&[me]).await?;
         self.parts.state.put_users(profile);
-        let global = self.parts.state.open_global_state(&unread);
+        let drafts = self.open_drafts().await?;
+        let global = self.parts.state.open_global_state(&unread, &drafts);
         self.publish_freshness();
         Ok(global)
     }
@@ -109,7 +119,7 @@ impl Driver {
     async fn feed_channel(&self, cid: &ChannelId) -> Result<(), Error> {
         let store = &self.parts.store;
         let (members, reads) = (store.members(cid).await?, store.reads(cid, None).await?);
-        self.parts.state.put_people(cid, members, &reads);
+        self.parts.state.put_people(cid, &members, &reads);
         self.publish_freshness();
         self.put_channel(cid).await
     }
@@ -117,7 +127,7 @@ impl Driver {
     async fn feed_thread(&self, cid: &ChannelId, parent: MessageId) -> Result<(), Error> {
         let reads = self.parts.store.reads(cid, Some(parent)).await?;
         self.parts.state.put_thread_reads(cid, parent, &reads);
-        Ok(())
+        self.put_thread(parent).await
     }
 
     /// Reads the single messages that open objects need.

@@ -45,7 +45,7 @@ impl Driver {
         Ok(())
     }
 
-    async fn open_drafts(&self) -> Result<Drafts, Error> {
+    pub(super) async fn open_drafts(&self) -> Result<Drafts, Error> {
         if let Some(open) = self.parts.state.drafts() {
             return Ok(open);
         }

@@ -2,7 +2,7 @@ use super::loading::{Loading, Request};
 use crate::{Channel, Client, Error, Part, Timeline};
 use std::sync::Arc;
 use whimbrel_model::{ChannelId, MessageId, Op, Read, overlay::MessageView, permission::Denied};
-use whimbrel_state::{ChannelFacts, Diffs, Items, MemberItem, TimelineItem};
+use whimbrel_state::{ChannelFacts, Diffs, Direction, Items, MemberItem, Pins, TimelineItem};
 
 /// A channel as one object: what a screen shows of it, kept up to date while a handle or a subscription of it lives.
 ///
@@ -91,6 +91,12 @@ impl ChannelState {
         self.state.subscribe_members()
     }
 
+    /// Returns the pinned messages that are on this device, wherever they stand.
+    #[must_use]
+    pub fn pins(&self) -> &Pins {
+        self.state.pins()
+    }
+
     /// Returns how far everyone has read the channel, by user, a waiting own position included.
     #[must_use]
     pub fn reads(&self) -> Items<Read> {
@@ -132,7 +138,33 @@ impl ChannelState {
     /// # Errors
     /// As [`Timeline::load_older`].
     pub async fn load_older(&self, limit: usize) -> Result<(), Error> {
-        let _loading = Loading::begin(&self.client, &self.timeline);
+        let _loading = Loading::begin(&self.client, &self.timeline, Direction::Older);
         self.timeline.load_older(limit).await
+    }
+
+    /// Loads up to `limit` newer messages into a window in the past: see [`Timeline::load_newer`].
+    ///
+    /// # Errors
+    /// As [`Timeline::load_newer`].
+    pub async fn load_newer(&self, limit: usize) -> Result<(), Error> {
+        let _loading = Loading::begin(&self.client, &self.timeline, Direction::Newer);
+        self.timeline.load_newer(limit).await
+    }
+
+    /// Shows the messages around one of them: see [`Timeline::jump_to`]. [`Paging::end_of_newer`](crate::Paging::end_of_newer)
+    /// says that it is a window in the past.
+    ///
+    /// # Errors
+    /// As [`Timeline::jump_to`].
+    pub async fn jump_to(&self, message: MessageId) -> Result<(), Error> {
+        self.timeline.jump_to(message).await
+    }
+
+    /// Shows the newest messages again: see [`Timeline::jump_to_newest`].
+    ///
+    /// # Errors
+    /// As [`Timeline::jump_to_newest`].
+    pub async fn jump_to_newest(&self) -> Result<(), Error> {
+        self.timeline.jump_to_newest().await
     }
 }

@@ -1,5 +1,5 @@
 use crate::{Client, Part};
-use whimbrel_state::GlobalFacts;
+use whimbrel_state::{Drafts, GlobalFacts};
 
 /// The account as one object: who it is, how it is connected, what is unread and what waits, kept up to date while a handle
 /// lives.
@@ -20,6 +20,12 @@ impl GlobalState {
     #[must_use]
     pub const fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Returns what is being written, by channel and by thread, on all devices of the account.
+    #[must_use]
+    pub fn drafts(&self) -> &Drafts {
+        self.state.drafts()
     }
 
     /// Returns everything, as it is now.

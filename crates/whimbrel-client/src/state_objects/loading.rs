@@ -2,20 +2,23 @@
 
 use crate::{Client, Error, OlderEdge, SyncState, Timeline};
 use tokio_util::sync::{CancellationToken, DropGuard};
+use whimbrel_state::Direction;
 
-/// While it lives, the object of a timeline says that older messages are being loaded.
+/// While it lives, the object of a timeline says that messages are being loaded.
 #[derive(Debug)]
 pub(super) struct Loading {
     client: Client,
     timeline: Timeline,
+    direction: Direction,
 }
 
 impl Loading {
-    pub(super) fn begin(client: &Client, timeline: &Timeline) -> Self {
-        client.inner().state.set_loading_older(timeline.list(), true);
+    pub(super) fn begin(client: &Client, timeline: &Timeline, direction: Direction) -> Self {
+        client.inner().state.begin_loading(timeline.list(), direction);
         Self {
             client: client.clone(),
             timeline: timeline.clone(),
+            direction,
         }
     }
 }
@@ -23,7 +26,7 @@ impl Loading {
 impl Drop for Loading {
     fn drop(&mut self) {
         let state = &self.client.inner().state;
-        state.set_loading_older(self.timeline.list(), false);
+        state.end_loading(self.timeline.list(), self.direction);
     }
 }
 
@@ -53,7 +56,7 @@ async fn ask(client: Client, timeline: Timeline, limit: usize) {
                 let Some(missing) = missing(&timeline, limit) else {
                     return;
                 };
-                let _loading = Loading::begin(&client, &timeline);
+                let _loading = Loading::begin(&client, &timeline, Direction::Older);
                 match timeline.load_older(missing).await {
                     Err(Error::History(error)) if error.is_retryable() => {}
                     Ok(()) | Err(_) => return,

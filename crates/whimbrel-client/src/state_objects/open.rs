@@ -4,12 +4,17 @@ use crate::command::Reply;
 use std::{fmt, sync::Arc};
 use whimbrel_model::{ChannelId, MessageId};
 use whimbrel_query::Query;
-use whimbrel_state::{Admission, ChannelState, GlobalState, QueryChannelsState, ThreadState};
+use whimbrel_state::{Admission, ChannelState, GlobalState, QueryChannelsState, ThreadState, Timeline};
 
 pub(crate) enum OpenObject {
     Channel {
         cid: ChannelId,
         limit: usize,
+        reply: Reply<ChannelState>,
+    },
+    /// Over a timeline of its own, in the past.
+    ChannelOver {
+        timeline: Timeline,
         reply: Reply<ChannelState>,
     },
     Thread {
@@ -33,6 +38,7 @@ impl fmt::Debug for OpenObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Channel { .. } => "Channel",
+            Self::ChannelOver { .. } => "ChannelOver",
             Self::Thread { .. } => "Thread",
             Self::Channels { .. } => "Channels",
             Self::Global { .. } => "Global",

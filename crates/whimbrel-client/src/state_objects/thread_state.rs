@@ -2,7 +2,7 @@ use super::loading::{Loading, Request};
 use crate::{Client, Error, Part, Timeline};
 use std::sync::Arc;
 use whimbrel_model::{ChannelId, MessageId, Read};
-use whimbrel_state::{Diffs, Items, ThreadFacts, TimelineItem};
+use whimbrel_state::{Diffs, Direction, Items, ThreadFacts, TimelineItem};
 
 /// A thread as one object: its parent, its replies and how far they were read, kept up to date while a handle or a
 /// subscription of it lives.
@@ -86,7 +86,7 @@ impl ThreadState {
     /// # Errors
     /// As [`Timeline::load_older`].
     pub async fn load_older(&self, limit: usize) -> Result<(), Error> {
-        let _loading = Loading::begin(&self.client, &self.timeline);
+        let _loading = Loading::begin(&self.client, &self.timeline, Direction::Older);
         self.timeline.load_older(limit).await
     }
 }

@@ -40,9 +40,9 @@ impl Members {
     }
 
     /// Replaces everyone by those whom the store has.
-    pub(super) fn replace(&mut self, rows: Vec<Member>, outbox: &Outbox) {
+    pub(super) fn replace(&mut self, rows: &[Member], outbox: &Outbox) {
         let mut users: BTreeSet<_> = self.rows.keys().cloned().collect();
-        self.rows = rows.into_iter().map(|row| (row.user.clone(), row)).collect();
+        self.rows = rows.iter().map(|row| (row.user.clone(), row.clone())).collect();
         users.extend(self.rows.keys().cloned());
         let waiting = outbox.of(Some(&self.cid));
         users.extend(waiting.flat_map(|item| changed(&item.op, &self.me)));

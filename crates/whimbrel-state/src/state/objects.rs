@@ -1,24 +1,26 @@
 //! The composed objects: which are open, and when their facts are computed again.
 
-use super::{Inner, State, lock};
+use super::{Inner, Stale, State, lock};
 use crate::{
-    Admission, ChannelList, ChannelState, GlobalState, QueryChannelsState, Reach, SyncState, ThreadState,
-    Timeline, Unread, channel_state, global_state, lookups::Lookups, query_channels_state, thread_state,
+    Admission, ChannelList, ChannelState, Direction, Drafts, GlobalState, Pins, QueryChannelsState, Reach,
+    SyncState, ThreadState, Timeline, Unread, channel_state, global_state, loading::Loads, lookups::Lookups,
+    query_channels_state, thread_state,
 };
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Weak},
 };
 use whimbrel_model::{
-    Change, ChannelId, ChannelSummary, Delta, Member, Message, MessageId, MessageScope, OutboxItem, Read,
-    StreamId, Timestamp, UserId,
+    Change, ChannelId, ChannelSummary, Delta, FollowedThread, Member, Message, MessageId, MessageScope,
+    OutboxItem, Read, StreamId, Timestamp, UserId,
 };
 use whimbrel_query::Query;
 
 /// The open objects. Locked with what holds them, before any of them.
 #[derive(Default)]
 pub(super) struct Objects {
-    channels: HashMap<ChannelId, Weak<channel_state::Shared>>,
+    /// One of each timeline.
+    channels: Vec<Weak<channel_state::Shared>>,
     threads: HashMap<(ChannelId, MessageId), Weak<thread_state::Shared>>,
     lists: Vec<Weak<query_channels_state::Shared>>,
     global: Weak<global_state::Shared>,
@@ -28,8 +30,8 @@ pub(super) struct Objects {
 
 impl Objects {
     fn channels(&mut self) -> Vec<ChannelState> {
-        self.channels.retain(|_, channel| channel.strong_count() > 0);
-        let open = self.channels.values().filter_map(Weak::upgrade);
+        self.channels.retain(|channel| channel.strong_count() > 0);
+        let open = self.channels.iter().filter_map(Weak::upgrade);
         open.map(ChannelState).collect()
     }
 
@@ -45,8 +47,11 @@ impl Objects {
         open.map(QueryChannelsState).collect()
     }
 
-    fn channel(&self, cid: &ChannelId) -> Option<ChannelState> {
-        self.channels.get(cid)?.upgrade().map(ChannelState)
+    /// Returns those of one channel.
+    fn of(&mut self, cid: &ChannelId) -> Vec<ChannelState> {
+        let mut open = self.channels();
+        open.retain(|channel| channel.cid() == cid);
+        open
     }
 
     fn thread(&self, key: &(ChannelId, MessageId)) -> Option<ThreadState> {
@@ -72,16 +77,45 @@ impl Objects {
     }
 
     /// Puts a channel's row that was read again. Absent: the store has none.
-    pub(super) fn put_row(&self, cid: &ChannelId, row: Option<&ChannelSummary>) {
-        if let Some(channel) = self.channel(cid) {
+    pub(super) fn put_row(&mut self, cid: &ChannelId, row: Option<&ChannelSummary>) {
+        for channel in self.of(cid) {
             channel.put_row(row.cloned());
+        }
+    }
+
+    /// Puts a thread that was read again. Absent: it is not there.
+    pub(super) fn put_thread(&mut self, parent: MessageId, thread: Option<&FollowedThread>) {
+        for open in self.threads() {
+            if open.parent_id() == parent {
+                open.put_thread(thread);
+            }
         }
     }
 }
 
 impl Inner {
-    /// Lets the open objects take in a delta. Returns the channels whose rows have to be read again for them.
+    /// Lets the open objects take in a delta, and says what has to be read again for them.
     pub(super) fn reduce_objects(
+        &mut self,
+        delta: &Delta,
+        ops: &[Arc<OutboxItem>],
+        me: &UserId,
+        stale: &mut Stale,
+    ) {
+        for thread in self.objects.threads() {
+            thread.reduce(delta, ops, &self.outbox);
+            if thread.waits_for_thread(delta, ops) {
+                stale.open_threads.push(thread.parent_id());
+            }
+        }
+        for cid in self.reduce_channel_objects(delta, ops, me) {
+            if !stale.channels.contains(&cid) {
+                stale.channels.push(cid);
+            }
+        }
+    }
+
+    fn reduce_channel_objects(
         &mut self,
         delta: &Delta,
         ops: &[Arc<OutboxItem>],
@@ -90,9 +124,6 @@ impl Inner {
         let channels = self.objects.channels();
         for channel in &channels {
             channel.reduce(delta, ops, &self.outbox);
-        }
-        for thread in self.objects.threads() {
-            thread.reduce(delta, ops, &self.outbox);
         }
         let cids: BTreeSet<_> = channels.iter().map(ChannelState::cid).collect();
         if cids.is_empty() {
@@ -144,36 +175,37 @@ fn is_own_rebase(change: &Change, me: &UserId) -> bool {
 
 /// What composed objects are made of, and fed with.
 impl State {
-    /// Opens the object of a channel over its open timeline, or returns the one that is open already. What the store has
-    /// of the channel is to be put next: [`State::put_channel`], [`State::put_people`].
+    /// Opens the object of a channel over one of its open timelines, or returns the one that is open already. What the store
+    /// has of the channel is to be put next: [`State::put_people`] and [`State::put_channel`].
     #[must_use = "an object that nobody holds is forgotten"]
-    pub fn open_channel_state(&self, timeline: &Timeline) -> ChannelState {
-        let mut inner = lock(&self.0.inner);
-        if let Some(open) = inner.objects.channel(timeline.cid()) {
-            return open;
-        }
-        let channel = ChannelState::new(self.0.me.clone(), timeline.clone());
-        let (cid, weak) = (timeline.cid().clone(), Arc::downgrade(&channel.0));
-        inner.objects.channels.insert(cid, weak);
-        channel
+    pub fn open_channel_state(&self, timeline: &Timeline, drafts: &Drafts, pins: &Pins) -> ChannelState {
+        let open = self.channel_state(timeline);
+        open.unwrap_or_else(|| {
+            let (timeline, drafts, pins) = (timeline.clone(), drafts.clone(), pins.clone());
+            let channel = ChannelState::new(self.0.me.clone(), timeline, drafts, pins);
+            let mut inner = lock(&self.0.inner);
+            inner.objects.channels.push(Arc::downgrade(&channel.0));
+            channel
+        })
     }
 
-    /// Returns the object of a channel, if it is open.
+    /// Returns the object of a channel over that very timeline, if it is open.
     #[must_use]
-    pub fn channel_state(&self, cid: &ChannelId) -> Option<ChannelState> {
-        lock(&self.0.inner).objects.channel(cid)
+    pub fn channel_state(&self, timeline: &Timeline) -> Option<ChannelState> {
+        let mut open = lock(&self.0.inner).objects.channels().into_iter();
+        open.find(|channel| channel.is_over(timeline))
     }
 
     /// Opens the object of the thread of `parent` over its open timeline, or returns the one that is open already. How far it
-    /// was read is to be put next: [`State::put_thread_reads`].
+    /// was read is to be put next: [`State::put_thread_reads`] and [`State::put_thread`].
     #[must_use = "an object that nobody holds is forgotten"]
-    pub fn open_thread_state(&self, timeline: &Timeline, parent: MessageId) -> ThreadState {
+    pub fn open_thread_state(&self, timeline: &Timeline, parent: MessageId, drafts: &Drafts) -> ThreadState {
         let mut inner = lock(&self.0.inner);
         let key = (timeline.cid().clone(), parent);
         if let Some(open) = inner.objects.thread(&key) {
             return open;
         }
-        let thread = ThreadState::new(parent, timeline.clone(), self.0.me.clone());
+        let thread = ThreadState::new(parent, timeline.clone(), drafts.clone(), self.0.me.clone());
         inner.objects.threads.insert(key, Arc::downgrade(&thread.0));
         inner.settle_objects(&self.0.me);
         thread
@@ -183,7 +215,8 @@ impl State {
     #[must_use]
     pub fn open_channel_states(&self) -> Vec<ChannelId> {
         let open = lock(&self.0.inner).objects.channels();
-        open.iter().map(|channel| channel.cid().clone()).collect()
+        let cids: BTreeSet<_> = open.iter().map(|channel| channel.cid().clone()).collect();
+        cids.into_iter().collect()
     }
 
     /// Returns the threads of which an object is open, by channel and parent.
@@ -215,12 +248,12 @@ impl State {
 
     /// Opens the object of the account, or returns the one that is open already.
     #[must_use = "an object that nobody holds is forgotten"]
-    pub fn open_global_state(&self, unread: &Unread) -> GlobalState {
+    pub fn open_global_state(&self, unread: &Unread, drafts: &Drafts) -> GlobalState {
         let mut inner = lock(&self.0.inner);
         if let Some(open) = inner.objects.global.upgrade() {
             return GlobalState(open);
         }
-        let global = GlobalState::new(self.0.me.clone(), unread.clone());
+        let global = GlobalState::new(self.0.me.clone(), unread.clone(), drafts.clone());
         inner.objects.global = Arc::downgrade(&global.0);
         inner.settle_objects(&self.0.me);
         global
@@ -236,9 +269,9 @@ impl State {
     }
 
     /// Puts everyone who is in a channel, and how far they have read it, for its open object.
-    pub fn put_people(&self, cid: &ChannelId, members: Vec<Member>, reads: &[Read]) {
+    pub fn put_people(&self, cid: &ChannelId, members: &[Member], reads: &[Read]) {
         let mut inner = lock(&self.0.inner);
-        if let Some(channel) = inner.objects.channel(cid) {
+        for channel in inner.objects.of(cid) {
             channel.put_people(members, reads, &inner.outbox);
         }
         inner.settle_objects(&self.0.me);
@@ -281,20 +314,27 @@ impl State {
         inner.settle_objects(&self.0.me);
     }
 
-    /// Takes note that somebody loads older messages of an open timeline, or does not any more.
-    pub fn set_loading_older(&self, timeline: &Timeline, loading: bool) {
+    /// Takes note that somebody loads messages into an open timeline. [`State::end_loading`] has to follow.
+    pub fn begin_loading(&self, timeline: &Timeline, direction: Direction) {
+        self.loads(timeline, |loads| loads.begin(direction));
+    }
+
+    /// Takes note that a load of messages is over.
+    pub fn end_loading(&self, timeline: &Timeline, direction: Direction) {
+        self.loads(timeline, |loads| loads.end(direction));
+    }
+
+    fn loads(&self, timeline: &Timeline, act: impl FnOnce(&mut Loads)) {
+        let channel = self.channel_state(timeline);
         let mut inner = lock(&self.0.inner);
-        match timeline.scope() {
-            MessageScope::Channel => {
-                if let Some(channel) = inner.objects.channel(timeline.cid()) {
-                    channel.set_loading_older(loading);
-                }
-            }
-            MessageScope::Thread(parent) => {
+        match (timeline.scope(), channel) {
+            (MessageScope::Channel, Some(channel)) => channel.loads(act),
+            (MessageScope::Thread(parent), _) => {
                 if let Some(thread) = inner.objects.thread(&(timeline.cid().clone(), parent)) {
-                    thread.set_loading_older(loading);
+                    thread.loads(act);
                 }
             }
+            (MessageScope::Channel, None) => {}
         }
         inner.settle_objects(&self.0.me);
     }

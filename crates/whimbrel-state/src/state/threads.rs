@@ -35,6 +35,7 @@ impl State {
         if let Some(unread) = inner.unread() {
             unread.put_thread(id, thread.as_ref());
         }
+        inner.objects.put_thread(id, thread.as_ref());
         if let Some(list) = inner.thread_list() {
             list.put(id, thread, &inner.outbox);
         }
