@@ -1,6 +1,7 @@
 mod keep;
 mod pins;
 mod threads;
+mod watch;
 
 use crate::{Client, Error, NewMessage, Queued, Sent, Timeline, UnreadExplanation, command::Command, unread};
 use whimbrel_model::{ChannelId, ChannelSummary, Custom, Gap, HistoryFrom, Member, MessageBody, MessageId, MessageQuery, MessageScope, Op, ReactionType, Read, ReadPosition, UserId, limits, Timestamp};

@@ -51,8 +51,17 @@ pub(crate) enum Command {
         question: Question,
         reply: Reply<Answer>,
     },
+    Watch {
+        cid: ChannelId,
+        on: bool,
+        reply: Reply<()>,
+    },
     CatchUp {
         reply: Reply<()>,
+    },
+    /// Channels of which messages are missing on the device.
+    Incomplete {
+        reply: Reply<Vec<ChannelId>>,
     },
     Gaps {
         cid: ChannelId,
@@ -169,10 +178,12 @@ impl Command {
                 drop(reply.send(Err(error.clone())));
             }
             Self::RepeatAll { reply } => drop(reply.send(Err(error.clone()))),
+            Self::Watch { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::NextAttempt { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Explain { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Ask { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Gaps { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Incomplete { reply } => drop(reply.send(Err(error.clone()))),
             Self::Discard { reply, .. }
             | Self::Amend { reply, .. }
             | Self::LoadOlder { reply, .. }

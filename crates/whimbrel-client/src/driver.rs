@@ -342,7 +342,12 @@ impl Driver {
             }
             Command::Explain { op, reply } => drop(reply.send(Ok(self.facts(op)))),
             Command::Ask { question, reply } => self.question(question, reply, round),
+            Command::Watch { cid, on, reply } => {
+                let effects = self.with_env(|engine, env| engine.set_watched(&cid, on, env));
+                round.answer_after(effects, move |outcome| drop(reply.send(outcome)));
+            }
             Command::CatchUp { reply } => self.catch_up(reply, round),
+            Command::Incomplete { reply } => drop(reply.send(Ok(self.engine.incomplete()))),
             Command::Gaps { cid, reply } => {
                 drop(reply.send(Ok((self.engine.gaps(&cid), self.engine.cursor(&cid)))));
             }

@@ -266,6 +266,7 @@ impl World {
         assert_eq!(decode::<ClientFrame>(&bytes).as_ref(), Ok(frame));
         match frame {
             ClientFrame::Hello(_) => self.asked.clear(),
+            ClientFrame::Watch(_) => {}
             ClientFrame::Heads(ask) => drop(self.asked.insert(ask.id, None)),
             ClientFrame::History(ask) => drop(self.asked.insert(ask.id, None)),
             ClientFrame::Ask(ask) => drop(self.asked.insert(ask.id, None)),

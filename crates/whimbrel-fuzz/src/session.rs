@@ -122,7 +122,7 @@ impl Peer {
             ClientFrame::Sync(ask) => *self.requests.entry(ask.id).or_default() += 1,
             ClientFrame::History(ask) => *self.requests.entry(ask.id).or_default() += 1,
             ClientFrame::Ask(ask) => *self.requests.entry(ask.id).or_default() += 1,
-            ClientFrame::Hello(_) => {}
+            ClientFrame::Hello(_) | ClientFrame::Watch(_) => {}
         }
         let mut batches = Vec::new();
         let handled = {

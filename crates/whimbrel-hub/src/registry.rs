@@ -4,13 +4,13 @@ use crate::{
 };
 use bytes::Bytes;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::time::Instant;
-use whimbrel_model::{Code, Timestamp, UserId};
-use whimbrel_protocol::Bye;
+use whimbrel_model::{ChannelId, Code, StreamId, Timestamp, UserId, limits};
+use whimbrel_protocol::{Bye, Watch};
 
 /// One live connection, as the hub knows it.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct Connection {
     pub(crate) identity: Identity,
     pub(crate) mailbox: Arc<Mailbox>,
     last_heard: Mutex<Instant>,
+    /// Channels whose changes are not wanted.
+    unwatched: Mutex<HashSet<ChannelId>>,
 }
 
 impl Connection {
@@ -26,7 +28,40 @@ impl Connection {
             identity,
             mailbox,
             last_heard: Mutex::new(Instant::now()),
+            unwatched: Mutex::default(),
         })
+    }
+
+    /// Takes note of which channels' changes are wanted.
+    ///
+    /// # Errors
+    /// The [`Bye`] to end the connection with: there are too many.
+    pub(crate) fn watch(&self, Watch { cids, on }: Watch) -> Result<(), Bye> {
+        let mut unwatched = self.unwatched.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = if on { 0 } else { unwatched.len() };
+        if cids.len() > limits::WATCHED_PER_FRAME || known + cids.len() > limits::UNWATCHED {
+            let message = format!(
+                "{} channels in a frame, {known} unwatched; the limits are {} and {}",
+                cids.len(),
+                limits::WATCHED_PER_FRAME,
+                limits::UNWATCHED
+            );
+            return Err(bye(Code::TooLarge, message));
+        }
+        if on {
+            unwatched.retain(|cid| !cids.contains(cid));
+        } else {
+            unwatched.extend(cids);
+        }
+        Ok(())
+    }
+
+    fn watches(&self, stream: &StreamId) -> bool {
+        let StreamId::Channel(cid) = stream else {
+            return true;
+        };
+        let unwatched = self.unwatched.lock().unwrap_or_else(PoisonError::into_inner);
+        !unwatched.contains(cid)
     }
 
     /// Notes that a frame arrived.
@@ -98,9 +133,11 @@ impl Registry {
         }
     }
 
-    /// Queues a frame, encoded at the first connection that wants it, for all connections of `users` but `except`.
+    /// Queues a frame about a stream, encoded at the first connection that wants it, for all connections of `users` that
+    /// watch the stream, but `except`.
     pub(crate) fn send<'a>(
         &self,
+        stream: &StreamId,
         users: impl IntoIterator<Item = &'a UserId>,
         except: Option<&Arc<Connection>>,
         frame: impl FnOnce() -> Option<Bytes>,
@@ -111,6 +148,7 @@ impl Registry {
             .filter_map(|user| live.by_user.get(user))
             .flatten()
             .filter(|connection| !except.is_some_and(|except| Arc::ptr_eq(except, connection)))
+            .filter(|connection| connection.watches(stream))
             .peekable();
         if targets.peek().is_none() {
             return;

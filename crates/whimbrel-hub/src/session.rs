@@ -82,6 +82,7 @@ impl Session {
                 );
                 Ok(())
             }
+            ClientFrame::Watch(watch) => self.connection.watch(watch).map_err(|bye| self.close(bye)),
             ClientFrame::Ask(ask) => {
                 self.connection.mailbox.room().await?;
                 let answer = self.hub.ask(self.user(), &ask.question).await;

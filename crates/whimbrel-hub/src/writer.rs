@@ -230,8 +230,9 @@ impl Writer {
     fn fan_out(&mut self, event: StreamEvent, except: Option<&Arc<Connection>>) {
         match event.stream.clone() {
             StreamId::User(user) => {
+                let stream = event.stream.clone();
                 self.registry
-                    .send(slice::from_ref(&user), except, || event_frame(event));
+                    .send(&stream, slice::from_ref(&user), except, || event_frame(event));
             }
             StreamId::Channel(cid) => {
                 let members = self.members.entry(cid).or_default();
@@ -246,7 +247,9 @@ impl Writer {
                         _ => {}
                     }
                 }
-                self.registry.send(&*members, except, || event_frame(event));
+                let stream = event.stream.clone();
+                self.registry
+                    .send(&stream, &*members, except, || event_frame(event));
             }
         }
     }

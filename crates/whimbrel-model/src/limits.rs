@@ -59,6 +59,12 @@ pub const SNAPSHOT_MESSAGES: usize = 50;
 /// Heads in one page of the account's heads.
 pub const HEADS_PER_PAGE: usize = 500;
 
+/// Channels in one `watch` frame.
+pub const WATCHED_PER_FRAME: usize = 500;
+
+/// Channels that one connection may leave unwatched: more than anyone is in.
+pub const UNWATCHED: usize = 50_000;
+
 /// Operations that may wait in one device's outbox. Far beyond what a person writes in a month offline; when it is
 /// full the call fails and nothing queued is dropped.
 pub const OUTBOX_ITEMS: usize = 10_000;

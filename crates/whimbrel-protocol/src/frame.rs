@@ -17,6 +17,8 @@ pub enum ClientFrame {
     Heads(Heads),
     /// Asks for the next page of a stream.
     Sync(Sync),
+    /// Says of which channels changes are wanted as they happen. At first: of all. It has no answer.
+    Watch(Watch),
     /// Asks for messages around some place of a channel.
     History(History),
     /// Asks for what a filter finds.
@@ -202,6 +204,15 @@ pub struct Sync {
     /// How far it is known. Absent: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<Cursor>,
+}
+
+/// See [`ClientFrame::Watch`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// Which channels, at most `limits::WATCHED_PER_FRAME`. Those that the user is not in make no difference.
+    pub cids: Vec<ChannelId>,
+    /// Whether the server is to send their changes on this connection. If not, heads still tell how far they go.
+    pub on: bool,
 }
 
 /// See [`ServerFrame::Page`].

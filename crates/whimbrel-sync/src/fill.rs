@@ -14,6 +14,12 @@ impl Engine {
         self.streams.gaps(cid)
     }
 
+    /// Returns the channels that the account is in of which messages are missing on this device, as far as it knows.
+    #[must_use]
+    pub fn incomplete(&self) -> Vec<ChannelId> {
+        self.streams.incomplete()
+    }
+
     /// Returns how far a channel is on the device.
     #[must_use]
     pub fn cursor(&self, cid: &ChannelId) -> Option<Cursor> {

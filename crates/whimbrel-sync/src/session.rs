@@ -184,8 +184,8 @@ impl Engine {
         self.barriers.start_over();
         self.synced.write(&mut effects.delta);
         for (id, (_, request)) in std::mem::take(&mut self.requests.sent) {
-            if matches!(request, Request::History { .. }) {
-                effects
+            match request {
+                Request::History { .. } => effects
                     .notices
                     .push(Notice::History(id, Err(HistoryError::NotConnected))),
                 Request::Question => effects
@@ -236,6 +236,7 @@ impl Engine {
             noted_synced: false,
             filling: None,
         });
+        self.tell_unwatched(effects);
         self.ask_heads(effects, env);
     }
 }

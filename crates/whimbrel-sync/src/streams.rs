@@ -47,7 +47,9 @@ pub(crate) struct Streams {
     /// Streams that are not asked for before a moment.
     cooling: BTreeMap<StreamId, u64>,
     /// Channels that are on the screen: they are pulled first.
-    visible: BTreeSet<StreamId>,
+    pub(crate) visible: BTreeSet<StreamId>,
+    /// Channels that are pulled only while they are on the screen.
+    pub(crate) unwatched: BTreeSet<ChannelId>,
     /// Streams that were followed: whoever comes back pulls at once.
     left: BTreeSet<StreamId>,
     /// Streams that the device has further than the server says: a live step was faster, or the server lost history without a
@@ -95,6 +97,7 @@ impl Streams {
             rejoined: BTreeSet::new(),
             cooling: BTreeMap::new(),
             visible: BTreeSet::new(),
+            unwatched: BTreeSet::new(),
             left: BTreeSet::new(),
             suspects: BTreeSet::new(),
         }
@@ -138,15 +141,16 @@ impl Streams {
     pub(crate) fn set_visible(&mut self, cid: &ChannelId, visible: bool) {
         let id = StreamId::Channel(cid.clone());
         if visible {
-            self.visible.insert(id);
+            self.visible.insert(id.clone());
         } else {
             self.visible.remove(&id);
         }
+        self.judge(&id);
     }
 
-    /// Returns whether a channel is known to be further on the server than here.
+    /// Returns whether a channel is known to be further on the server than here, or is not told of.
     pub(crate) fn is_behind(&self, cid: &ChannelId) -> bool {
-        self.behind.contains(&StreamId::Channel(cid.clone()))
+        self.unwatched.contains(cid) || self.behind.contains(&StreamId::Channel(cid.clone()))
     }
 
     /// Returns whether a stream has to be pulled.
@@ -505,7 +509,7 @@ impl Streams {
     }
 
     /// Decides whether a stream has to be pulled.
-    fn judge(&mut self, id: &StreamId) {
+    pub(crate) fn judge(&mut self, id: &StreamId) {
         let Some(stream) = self.streams.get(id) else {
             return;
         };
@@ -518,7 +522,7 @@ impl Streams {
                     || self.epoch.is_some_and(|epoch| epoch != cursor.epoch)
             }
         };
-        if behind {
+        if behind && !self.is_left_alone(id) {
             self.behind.insert(id.clone());
         } else {
             self.behind.remove(id);

@@ -100,8 +100,10 @@ impl Driver {
             | Command::Ask { .. }
             | Command::Explain { .. }
             | Command::Amend { .. }
+            | Command::Watch { .. }
             | Command::CatchUp { .. }
             | Command::Gaps { .. }
+            | Command::Incomplete { .. }
             | Command::FillGap { .. }
             | Command::Discard { .. }
             | Command::GoOnline

@@ -10,6 +10,17 @@ impl Streams {
         self.ranges.get(cid).unwrap_or(&nothing).gaps(self.head_seq(cid))
     }
 
+    /// Returns the channels of which messages are missing: not those that are only stale.
+    pub(crate) fn incomplete(&self) -> Vec<ChannelId> {
+        let channels = self.streams.keys().filter(|id| !self.left.contains(*id));
+        let channels = channels.filter_map(|id| match id {
+            StreamId::Channel(cid) => Some(cid),
+            StreamId::User(_) => None,
+        });
+        let lacks = |cid: &&ChannelId| self.gaps(cid).iter().any(|gap| !gap.stale);
+        channels.filter(lacks).cloned().collect()
+    }
+
     pub(crate) fn fresh_start(&self, cid: &ChannelId, before: u64) -> u64 {
         let ranges = self.ranges.get(cid);
         ranges.map_or(before, |ranges| ranges.fresh_start(before.saturating_sub(1)))
