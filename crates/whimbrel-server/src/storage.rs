@@ -7,11 +7,13 @@
 //! - A call that is dropped has written nothing, or runs to its end in a task of the storage.
 //! - A user reads nothing without the check, in the same snapshot, that the user may.
 //! - Every statement that depends on what is asked runs on an index.
+//! - The index of the messages' text is behind the commits, never ahead, and a search says what it has not looked at.
 
-mod error;
 mod ask;
 mod derived;
+mod error;
 mod hot;
+mod indexing;
 mod open;
 mod reader;
 mod stored;
@@ -29,8 +31,11 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use tokio::sync::{Mutex, OwnedMutexGuard};
-use tokio_util::task::TaskTracker;
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 use whimbrel_hub::{Decide, Keys, Storage, StorageError};
 use whimbrel_model::{ChannelId, Cursor, Epoch, HistoryFrom, StreamId, Timestamp, UserId};
 use whimbrel_protocol::{Answer, HeadsPage, HistoryPage, Page, Question};
@@ -46,6 +51,10 @@ pub struct SqliteStorage {
     tasks: TaskTracker,
     /// The activity of the last commit.
     activity: Arc<AtomicU64>,
+    /// Tells the index of the messages' text of each commit.
+    committed: Arc<Notify>,
+    closing: CancellationToken,
+    _stop: DropGuard,
 }
 
 impl SqliteStorage {
@@ -72,11 +81,21 @@ impl SqliteStorage {
         let writer = Writer::new(connection, lock, activity.clone())
             .await
             .map_err(open::sqlite_error(&path))?;
+        let reader = SqliteReader::open(&path).await?;
+        let writer = Arc::new(Mutex::new(Some(writer)));
+        let tasks = TaskTracker::new();
+        let committed = Arc::new(Notify::new());
+        let closing = CancellationToken::new();
+        let indexing = indexing::run(Arc::downgrade(&writer), committed.clone(), closing.clone());
+        tasks.spawn(indexing);
         Ok(Self {
-            reader: SqliteReader::open(&path).await?,
-            writer: Arc::new(Mutex::new(Some(writer))),
-            tasks: TaskTracker::new(),
+            reader,
+            writer,
+            tasks,
             activity,
+            committed,
+            _stop: closing.clone().drop_guard(),
+            closing,
         })
     }
 
@@ -125,7 +144,9 @@ impl Storage for SqliteStorage {
             let writer = guard.as_mut().ok_or(StorageError::Closed)?;
             writer.commit(batch).await
         })
-        .await
+        .await?;
+        self.committed.notify_one();
+        Ok(())
     }
 
     async fn heads(
@@ -185,6 +206,7 @@ impl Storage for SqliteStorage {
     }
 
     async fn close(&self) {
+        self.closing.cancel();
         let writer = self.lock().await.take();
         self.tasks.close();
         self.tasks.wait().await;

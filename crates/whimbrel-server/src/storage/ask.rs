@@ -2,6 +2,7 @@
 
 mod beside;
 mod messages;
+mod search;
 mod tables;
 
 use super::{
@@ -66,6 +67,9 @@ struct Asking {
 
 impl SqliteReader {
     pub(super) async fn ask(&self, user: &UserId, question: &Question) -> Result<Answer, StorageError> {
+        if let Question::Search(search) = question {
+            return self.search(user, search).await;
+        }
         let plan = AskPlan::new(question)?;
         let mut asking = Asking::begin(self.questions()).await?;
         let answer = asking.answer(user, question, &plan).await;

@@ -5,7 +5,7 @@ use super::{
     open,
     stored::{get, head, key_text, parse, row, signed, unsigned},
 };
-use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction, sqlite::SqliteRow};
+use sqlx::{SqliteConnection, SqlitePool, sqlite::SqliteRow};
 use std::path::Path;
 use whimbrel_hub::{HeadsPlan, HistoryPlan, PagePlan, StorageError};
 use whimbrel_model::{
@@ -138,11 +138,6 @@ impl SqliteReader {
             heads: heads.iter().map(named).collect::<Result<_, StorageError>>()?,
             rows: bodies(&rows)?,
         })
-    }
-
-    /// Begins to read in one snapshot.
-    pub(super) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StorageError> {
-        self.pool.begin().await.map_err(unusable)
     }
 
     /// Closes every connection.

@@ -4,6 +4,7 @@ use super::{
     derived::{Lines, Put, Value, derive},
     error::unusable,
     hot::Hot,
+    indexing::Step,
     stored::{StoredRow, Wanted, collect, lines, signed, unsigned},
 };
 use sqlx::{Arguments, AssertSqlSafe, Connection, SqliteConnection, sqlite::SqliteArguments};
@@ -194,6 +195,24 @@ impl Writer {
         self.connection.close().await
     }
 
+    /// Takes the index of the messages' text one step further. Returns whether there is more to do.
+    pub(super) async fn index(&mut self) -> Result<bool, StorageError> {
+        self.roll_back().await;
+        let Some(step) = Step::read(&mut self.connection).await? else {
+            return Ok(false);
+        };
+        self.unfinished = true;
+        let mut transaction = self
+            .connection
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(unusable)?;
+        step.write(&mut transaction).await.map_err(unusable)?;
+        transaction.commit().await.map_err(unusable)?;
+        self.unfinished = false;
+        Ok(true)
+    }
+
     async fn roll_back(&mut self) {
         if self.unfinished {
             // It fails when there is no transaction, which is what is wanted.
@@ -208,6 +227,7 @@ impl Writer {
             new: Vec::new(),
             rows: Vec::new(),
             results: std::mem::take(&mut writes.results),
+            derived: Vec::new(),
             hot: Records {
                 channels: writes.channels.clone(),
                 members: writes.members.clone(),
@@ -227,10 +247,10 @@ impl Writer {
         }
         let find = |stream: &StreamId| {
             let missing = || StorageError::Unavailable(format!("a row of {stream} moved no head"));
-            derived: Vec::new(),
             let id = self.hot.id(stream).or_else(|| new.get(stream).copied());
             id.ok_or_else(missing)
         };
+        batch.derived = derive(&writes, |id| !seqs.contains_key(&id), find)?;
         for line in lines(&mut writes, seqs)? {
             let other = line.other.as_ref().map(find).transpose()?;
             let rows = if line.is_new {
@@ -250,7 +270,6 @@ impl Writer {
         let mut rows = batch.rows.into_iter().peekable();
         let mut results = batch.results.into_iter().peekable();
         let mut begun = false;
-        batch.derived = derive(&writes, |id| !seqs.contains_key(&id), find)?;
         loop {
             let mut sql = String::from(if begun { "" } else { "BEGIN IMMEDIATE;" });
             begun = true;
@@ -358,17 +377,6 @@ fn bind_row(arguments: &mut SqliteArguments, item: (i64, Option<i64>, StoredRow)
     arguments.add(row.body)
 }
 
-fn bind_result(arguments: &mut SqliteArguments, item: ResultRecord) -> Bound {
-    let (code, message) = match item.answer {
-        Answer::Accepted => (None, None),
-        Answer::Rejected { code, message } => (Some(String::from(code)), Some(message)),
-    };
-    arguments.add(super::stored::op_text(&item.user, item.op))?;
-    arguments.add(Vec::from(item.digest))?;
-    arguments.add(code)?;
-    arguments.add(message)?;
-    arguments.add(item.at.as_millis())
-}
 fn bind_values(arguments: &mut SqliteArguments, line: Vec<Value>) -> Bound {
     for value in line {
         match value {
@@ -381,3 +389,14 @@ fn bind_values(arguments: &mut SqliteArguments, line: Vec<Value>) -> Bound {
     Ok(())
 }
 
+fn bind_result(arguments: &mut SqliteArguments, item: ResultRecord) -> Bound {
+    let (code, message) = match item.answer {
+        Answer::Accepted => (None, None),
+        Answer::Rejected { code, message } => (Some(String::from(code)), Some(message)),
+    };
+    arguments.add(super::stored::op_text(&item.user, item.op))?;
+    arguments.add(Vec::from(item.digest))?;
+    arguments.add(code)?;
+    arguments.add(message)?;
+    arguments.add(item.at.as_millis())
+}
