@@ -42,6 +42,9 @@ pub enum Error {
         "not caught up within {0:?}: everything is as it was, and goes on by itself; see the status for why"
     )]
     NotCaughtUp(std::time::Duration),
+    /// The server did not answer in the time that was given.
+    #[error("the server did not answer within {0:?}: ask again, or wait longer")]
+    NoAnswer(std::time::Duration),
     /// The client had to start over while it did this.
     #[error(
         "the client started over from what is on disk meanwhile: look whether it was done, and else ask again"
@@ -67,6 +70,7 @@ impl Error {
             Self::Transport(error) => error.code().to_owned(),
             Self::Missing(_) => "builder_incomplete".to_owned(),
             Self::NotCaughtUp(_) => "not_caught_up".to_owned(),
+            Self::NoAnswer(_) => "no_answer".to_owned(),
             Self::Interrupted => "interrupted".to_owned(),
             Self::Closed => "client_closed".to_owned(),
         }
@@ -84,7 +88,7 @@ impl Error {
             Self::History(error) => error.is_retryable(),
             Self::Ask(error) => error.is_retryable(),
             Self::Transport(error) => error.is_retryable(),
-            Self::NotCaughtUp(_) | Self::Interrupted => true,
+            Self::NotCaughtUp(_) | Self::NoAnswer(_) | Self::Interrupted => true,
             Self::Missing(_) | Self::Closed => false,
         }
     }
