@@ -86,7 +86,7 @@ impl World {
             .and_then(Result::ok)
             .flatten();
         let oldest = timeline.items().front().map_or(0, |item| item.view.message.seq);
-        timeline.edge() == OlderEdge::OnDisk && stored.is_some_and(|message| message.seq < oldest)
+        timeline.edge() != OlderEdge::Start && stored.is_some_and(|message| message.seq < oldest)
     }
 
     /// Returns what the device made and has to show, by channel.
