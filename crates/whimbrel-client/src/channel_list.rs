@@ -105,6 +105,10 @@ impl QueryChannels {
         self
     }
 
+    pub(crate) fn into_parts(self) -> (Client, Filter, Sort) {
+        (self.client, self.filter, self.sort)
+    }
+
     async fn open(self) -> Result<ChannelList, Error> {
         self.client.open_channels(query_of(self.filter, self.sort)?).await
     }

@@ -13,8 +13,8 @@
 //! - If a commit fails, the callers get the error, and the driver starts over from what the store holds.
 //! - Every task is in one tracker and ends with the last handle, or with [`Client::close`].
 //! - No call waits for the network, but those that say so: [`Queued::settled`], [`Client::wait_until_caught_up`],
-//!   [`Channel::fill_gap`], [`Timeline::load_older`] and [`Timeline::load_newer`] at a gap, and those that go to a place that is
-//!   not on disk.
+//!   [`Channel::fill_gap`], [`Timeline::load_older`] and [`Timeline::load_newer`] at a gap, those that go to a place that is
+//!   not on disk, and questions to the server: [`ServerQuery`].
 
 mod builder;
 mod channel;
@@ -30,6 +30,8 @@ mod link;
 mod new_message;
 mod notice;
 mod queued;
+mod server_query;
+mod search;
 mod state_objects;
 mod thread_list;
 mod timeline;
@@ -49,6 +51,8 @@ pub use eyeball::Subscriber as Watch;
 pub use new_message::NewMessage;
 pub use notice::Notice;
 pub use queued::{Queued, Sent};
+pub use server_query::{FoundChannel, FoundMember, FoundThread, ServerPage, ServerQuery};
+pub use search::{Found, NotSearched, SearchHit, SearchMessages, SearchPlace, SearchResults};
 pub use state_objects::{ChannelState, Following, GlobalState, QueryChannelsAsState, QueryChannelsState, Session, SessionState, ThreadState};
 pub use thread_list::ThreadList;
 pub use timeline::Timeline;
