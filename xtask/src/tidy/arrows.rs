@@ -330,7 +330,12 @@ mod tests {
         let manifest = "[dependencies]\nwhimbrel-model.workspace = true\nwhimbrel-store.workspace = true\n";
         let repo = Repo::of(&[("crates/whimbrel-hub/Cargo.toml", manifest)]).with(
             "whimbrel-hub",
-            &["whimbrel-model", "whimbrel-protocol", "whimbrel-store"],
+            &[
+                "whimbrel-model",
+                "whimbrel-protocol",
+                "whimbrel-query",
+                "whimbrel-store",
+            ],
         );
         let problems = about("whimbrel-hub", inner, &repo);
         assert_eq!(problems.len(), 1);
