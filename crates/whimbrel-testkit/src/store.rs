@@ -205,6 +205,10 @@ impl Store for FailingStore {
         self.inner.thread(parent).await
     }
 
+    async fn pinned(&self, cid: &ChannelId) -> Result<Vec<Message>, StoreError> {
+        self.inner.pinned(cid).await
+    }
+
     async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
         self.inner.drafts().await
     }
