@@ -1,7 +1,7 @@
 //! A store as the documentation of `Store` and `Delta` describes it, in the plainest way: the reference for the laws.
 
 use std::collections::{BTreeMap, BTreeSet};
-use whimbrel_model::{Change, Channel, ChannelId, ChannelSummary, Custom, Delta, Member, MemberState, Membership, Message, MessageBody, MessageId, MessagePage, MessageQuery, MessageScope, Op, OpId, OutboxItem, OutboxStatus, RangeSet, Reaction, Read, ReadPosition, Role, Row, RowKey, StreamId, Timestamp, UserId, HistoryFrom};
+use whimbrel_model::{Change, Channel, ChannelId, ChannelSummary, Custom, Delta, Draft, FollowedThread, HistoryFrom, Member, MemberState, Membership, Message, MessageBody, MessageId, MessagePage, MessageQuery, MessageScope, Op, OpId, OutboxItem, OutboxStatus, RangeSet, Reaction, Read, ReadPosition, Role, Row, RowKey, StreamId, Timestamp, UserId};
 use whimbrel_query::{ChannelItem, PageCursor, Query};
 use whimbrel_state::ChannelRow;
 
@@ -61,6 +61,69 @@ impl Disk {
         u32::try_from(replies.count()).unwrap()
     }
 
+    /// The members of a channel, gone ones included.
+    pub(crate) fn members(&self, cid: &ChannelId) -> Vec<Member> {
+        let rows = self.rows.values().filter_map(|row| match row {
+            Row::Member(row) if row.cid == *cid => Some(row.clone()),
+            _ => None,
+        });
+        rows.collect()
+    }
+
+    /// The read positions in a channel or a thread.
+    pub(crate) fn reads(&self, cid: &ChannelId, thread: Option<MessageId>) -> Vec<Read> {
+        let rows = self.rows.values().filter_map(|row| match row {
+            Row::Read(row) if row.cid == *cid && row.thread == thread => Some(row.clone()),
+            _ => None,
+        });
+        rows.collect()
+    }
+
+    /// The pinned messages of a channel.
+    pub(crate) fn pinned(&self, cid: &ChannelId) -> Vec<Message> {
+        let pinned = |row: &&Message| row.cid == *cid && row.pinned.is_some();
+        self.all_messages().filter(pinned).cloned().collect()
+    }
+
+    /// The drafts that are not empty.
+    pub(crate) fn drafts(&self) -> Vec<Draft> {
+        let rows = self.rows.values().filter_map(|row| match row {
+            Row::Draft(row) if row.ver > 0 && row.content.is_some() => Some(row.clone()),
+            _ => None,
+        });
+        rows.collect()
+    }
+
+    /// A thread as `me` sees it.
+    pub(crate) fn thread(&self, me: &UserId, parent: MessageId) -> Option<FollowedThread> {
+        let message = self.message(parent).filter(|row| row.ver > 0)?.clone();
+        let cid = &message.cid;
+        let replies = || self.all_messages().filter(|row| row.parent == Some(parent));
+        let reads = self.reads(cid, Some(parent));
+        let read = reads.into_iter().find(|row| row.user == *me && row.ver > 0);
+        let known = read.as_ref().map(Read::position);
+        let waiting = ReadPosition::waiting(cid, Some(parent), self.outbox.values());
+        let waiting_read = waiting.filter(|waiting| Some(*waiting) > known);
+        let position = known.max(waiting_read).unwrap_or_default().seq;
+        let unread = replies().filter(|row| row.seq > position && row.counts_as_unread_reply_for(me));
+        Some(FollowedThread {
+            last_reply: replies().max_by_key(|row| row.seq).cloned(),
+            followed: read.is_some() || message.author == *me,
+            unread: unread.count() as u64,
+            unread_unknown: 0,
+            waiting_read,
+            read,
+            parent: message,
+        })
+    }
+
+    pub(crate) fn message(&self, id: MessageId) -> Option<&Message> {
+        match self.rows.get(&RowKey::Message(id)) {
+            Some(Row::Message(row)) => Some(row),
+            _ => None,
+        }
+    }
+
     pub(crate) fn messages(&self, query: &MessageQuery) -> MessagePage {
         let mut found: Vec<_> = self
             .all_messages()
@@ -71,7 +134,7 @@ impl Disk {
         let place = match query.from {
             HistoryFrom::Newest => u64::MAX,
             HistoryFrom::Before(seq) | HistoryFrom::Around(seq) => seq,
-            HistoryFrom::After(seq) => seq + 1,
+            HistoryFrom::After(seq) => seq.saturating_add(1),
             HistoryFrom::AroundMessage(_) | HistoryFrom::AroundTime(_) => panic!("not asked for here"),
         };
         let (older, newer) = query.from.split(query.limit);
@@ -110,7 +173,7 @@ impl Disk {
         if channel.is_none() && membership.is_none() {
             return None;
         }
-        let read = match self.rows.get(&RowKey::Read(cid.clone(), me.clone())) {
+        let read = match self.rows.get(&RowKey::Read(cid.clone(), me.clone(), None)) {
             Some(Row::Read(row)) if row.ver > 0 => Some(row.clone()),
             _ => None,
         };
@@ -118,6 +181,7 @@ impl Disk {
         let waiting = self.outbox.values().filter_map(|item| match &item.op {
             Op::MarkRead {
                 cid: here,
+                thread: None,
                 epoch,
                 seq,
             } if here == cid && item.rejection().is_none() => Some((*epoch, *seq)),
@@ -134,6 +198,7 @@ impl Disk {
         let ranges = self.ranges.get(cid).cloned().unwrap_or_default();
         let lacks = |seq: &u64| !ranges.is_fresh(*seq, *seq);
         Some(ChannelSummary {
+            mentions: 0,
             cid: cid.clone(),
             waiting_read: waiting.map(|(epoch, seq)| ReadPosition { epoch, seq }),
             unread_unknown: (position + 1..=head_seq).filter(lacks).count() as u64,
@@ -197,6 +262,7 @@ fn forget(row: &mut Row) {
         Row::Read(row) => row.ver = 0,
         Row::Membership(row) => row.ver = 0,
         Row::User(row) => row.ver = 0,
+        Row::Draft(row) => row.ver = 0,
     }
 }
 
@@ -226,6 +292,10 @@ pub(crate) fn op_id(n: u64) -> OpId {
 /// A message of bob, accepted with `seq` and `ver`.
 pub(crate) fn message(n: u64, cid: &ChannelId, seq: u64, ver: u64) -> Message {
     Message {
+        kind: whimbrel_model::MessageKind::Regular,
+        silent: false,
+        pinned: None,
+        thread: None,
         id: message_id(n),
         cid: cid.clone(),
         author: user("bob"),
@@ -245,6 +315,8 @@ pub(crate) fn message(n: u64, cid: &ChannelId, seq: u64, ver: u64) -> Message {
 
 pub(crate) fn send(n: u64, cid: &ChannelId) -> Op {
     Op::SendMessage {
+        kind: whimbrel_model::MessageKind::Regular,
+        silent: false,
         cid: cid.clone(),
         id: message_id(n),
         body: MessageBody::text(format!("own {n}")),
@@ -277,6 +349,8 @@ pub(crate) fn accepted(op: &Op, seq: u64, ver: u64) -> Message {
         parent,
         show_in_channel,
         quoted,
+        kind,
+        silent,
     } = op
     else {
         panic!("only a send is accepted as a message");
@@ -288,12 +362,18 @@ pub(crate) fn accepted(op: &Op, seq: u64, ver: u64) -> Message {
         parent: *parent,
         show_in_channel: *show_in_channel,
         quoted: *quoted,
+        kind: *kind,
+        silent: *silent,
         ..message(0, cid, seq, ver)
     }
 }
 
 pub(crate) fn membership(cid: &ChannelId, state: MemberState, ver: u64) -> Row {
     Row::Membership(Membership {
+        pinned_at: None,
+        archived_at: None,
+        hidden_seq: None,
+        muted: None,
         cid: cid.clone(),
         user: user("ada"),
         role: Role::Member,
@@ -328,6 +408,7 @@ pub(crate) fn channel(cid: &ChannelId, name: &str, ver: u64) -> Row {
 
 pub(crate) fn read(cid: &ChannelId, seq: u64, ver: u64) -> Row {
     Row::Read(Read {
+        thread: None,
         cid: cid.clone(),
         user: user("ada"),
         epoch: 0,

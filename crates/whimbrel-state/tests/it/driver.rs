@@ -2,10 +2,13 @@
 
 use crate::disk::{Disk, user};
 use futures_util::{FutureExt, StreamExt};
-use whimbrel_model::{Change, ChannelId, Delta, HistoryFrom, MessageQuery, MessageScope, OpId, OutboxItem};
+use whimbrel_model::{
+    Change, ChannelId, Delta, HistoryFrom, MessagePage, MessageQuery, MessageScope, OpId, OutboxItem,
+};
 use whimbrel_query::Query;
 use whimbrel_state::{
-    ChannelItem, ChannelList, Diffs, Items, State, Timeline, TimelineItem, Unread, UnreadTotals, VectorDiff,
+    ChannelItem, ChannelList, Diffs, Items, State, StateConfig, Timeline, TimelineItem, Unread, UnreadTotals,
+    VectorDiff,
 };
 
 pub(crate) struct Driver {
@@ -18,6 +21,16 @@ impl Driver {
         Self {
             disk: Disk::default(),
             state: State::new(user("ada"), Vec::new()),
+        }
+    }
+
+    /// Creates one whose timelines keep so many rows.
+    pub(crate) fn with_window(rows: usize) -> Self {
+        let mut config = StateConfig::default();
+        config.windows.set_default(rows);
+        Self {
+            disk: Disk::default(),
+            state: State::with_config(user("ada"), Vec::new(), config),
         }
     }
 
@@ -36,6 +49,15 @@ impl Driver {
                 Some(row) => self.state.put_channel(row),
                 None => self.state.put_no_channel(cid),
             }
+            observe(&self.disk);
+        }
+        for id in &stale.open_threads {
+            let thread = self.disk.thread(self.state.me(), *id);
+            self.state.put_thread(*id, thread);
+            observe(&self.disk);
+        }
+        for id in stale.pins.iter().filter_map(|id| self.disk.message(*id)) {
+            self.state.put_pin(id);
             observe(&self.disk);
         }
     }
@@ -72,6 +94,37 @@ impl Driver {
         self.state.extend_older(timeline, page);
     }
 
+    pub(crate) fn extend_newer(&self, timeline: &Timeline, limit: usize) {
+        let page = self.disk.messages(&timeline.newer(limit));
+        self.state.extend_newer(timeline, page);
+    }
+
+    /// Opens another timeline around a sequence; the newest if nothing is there.
+    pub(crate) fn open_at(&self, cid: &ChannelId, seq: u64, limit: usize) -> Timeline {
+        let page = self.page_at(cid, MessageScope::Channel, seq, limit);
+        self.state
+            .open_timeline_at(cid.clone(), MessageScope::Channel, page)
+    }
+
+    pub(crate) fn move_to(&self, timeline: &Timeline, seq: u64, limit: usize) {
+        let page = self.page_at(timeline.cid(), timeline.scope(), seq, limit);
+        self.state.move_timeline(timeline, page);
+    }
+
+    fn page_at(&self, cid: &ChannelId, scope: MessageScope, seq: u64, limit: usize) -> MessagePage {
+        let places = [HistoryFrom::Around(seq), HistoryFrom::Newest];
+        let pages = places.map(|from| {
+            self.disk.messages(&MessageQuery {
+                cid: cid.clone(),
+                scope,
+                from,
+                limit,
+            })
+        });
+        let [page, newest] = pages;
+        if page.messages.is_empty() { newest } else { page }
+    }
+
     pub(crate) fn open_channels(&self, limit: usize) -> ChannelList {
         self.open_query(&Query::channel_list(), limit)
     }
@@ -101,6 +154,7 @@ impl Driver {
             messages: items.iter().map(|item| item.unread).sum(),
             channels: items.iter().filter(|item| item.unread > 0).count() as u64,
             unknown: items.iter().map(|item| item.unread_unknown).sum(),
+            ..UnreadTotals::default()
         }
     }
 

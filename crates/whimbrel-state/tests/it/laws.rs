@@ -7,9 +7,11 @@ use crate::{
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-use whimbrel_model::{ChannelId, Message, MessageId, MessageQuery, MessageScope, RangeSet, overlay, HistoryFrom};
+use whimbrel_model::{
+    ChannelId, HistoryFrom, Message, MessageId, MessageQuery, MessageScope, RangeSet, overlay,
+};
 use whimbrel_query::{Endpoint, Filter, Query, Sort, field};
-use whimbrel_state::{Items, OlderEdge, Timeline, TimelineItem};
+use whimbrel_state::{Items, Timeline, TimelineItem};
 
 /// A timeline under test: every snapshot is checked, and every batch of diffs applied.
 struct Watched {
@@ -23,14 +25,6 @@ impl Watched {
         Self { timeline, reader }
     }
 
-    /// The lowest `seq` that the window takes in.
-    fn low(&self) -> u64 {
-        match self.timeline.edge() {
-            OlderEdge::OnDisk => self.timeline.older(1).before.unwrap_or(0),
-            _ => 0,
-        }
-    }
-
     /// C18 and C1, which hold after each single step.
     fn check_step(&mut self, disk: &Disk, alive: &BTreeSet<MessageId>) -> Result<(), TestCaseError> {
         self.reader.read();
@@ -38,17 +32,21 @@ impl Watched {
         prop_assert_eq!(&self.reader.list, &items);
         let ids: BTreeSet<_> = items.iter().map(|item| item.id()).collect();
         prop_assert_eq!(ids.len(), items.len(), "a message has two rows");
-        let low = self.low();
+        let (low, high) = self.timeline.span();
         let (cid, scope) = (self.timeline.cid(), self.timeline.scope());
         let here = |row: &Message| row.cid == *cid && in_scope(scope, row);
         let rows = disk
             .all_messages()
-            .filter(|row| here(row) && row.seq >= low)
+            .filter(|row| here(row) && (low..=high).contains(&row.seq))
             .map(|row| row.id);
-        let sent = disk.outbox.values().filter_map(|item| {
-            let view = overlay::message(None, [item])?;
-            here(&view.message).then_some(view.message.id)
-        });
+        let sent = disk
+            .outbox
+            .values()
+            .filter(|_| high == u64::MAX)
+            .filter_map(|item| {
+                let view = overlay::message(None, [item])?;
+                here(&view.message).then_some(view.message.id)
+            });
         for id in rows.chain(sent).filter(|id| alive.contains(id)) {
             prop_assert!(ids.contains(&id), "the own message {id} vanished");
         }
@@ -59,19 +57,27 @@ impl Watched {
     fn check(&self, driver: &Driver) -> Result<(), TestCaseError> {
         let items = self.timeline.items();
         let (cid, scope) = (self.timeline.cid(), self.timeline.scope());
-        prop_assert_eq!(&plain(&items), &expected(&driver.disk, cid, scope, self.low()));
+        prop_assert_eq!(
+            &plain(&items),
+            &expected(&driver.disk, cid, scope, self.timeline.span())
+        );
         let accepted = items.iter().filter(|item| item.view.message.seq > 0).count();
         let query = MessageQuery {
             cid: cid.clone(),
             scope,
-            from: HistoryFrom::Newest,
+            from: match self.timeline.span() {
+                (_, u64::MAX) => HistoryFrom::Newest,
+                (low, _) => HistoryFrom::After(low.saturating_sub(1)),
+            },
             limit: accepted.max(1),
         };
         let fresh = driver
             .fresh()
-            .open_timeline(cid.clone(), scope, driver.disk.messages(&query));
+            .open_timeline_at(cid.clone(), scope, driver.disk.messages(&query));
         prop_assert_eq!(&fresh.items(), &items);
         prop_assert_eq!(fresh.edge(), self.timeline.edge());
+        prop_assert_eq!(fresh.newer_edge(), self.timeline.newer_edge());
+        prop_assert_eq!(self.timeline.is_at_newest(), self.timeline.span().1 == u64::MAX);
         Ok(())
     }
 }
@@ -81,10 +87,10 @@ fn plain(items: &Items<TimelineItem>) -> Vec<TimelineItem> {
 }
 
 /// The rows of a timeline, computed in the plainest way.
-fn expected(disk: &Disk, cid: &ChannelId, scope: MessageScope, low: u64) -> Vec<TimelineItem> {
+fn expected(disk: &Disk, cid: &ChannelId, scope: MessageScope, (low, high): (u64, u64)) -> Vec<TimelineItem> {
     let stored: BTreeMap<_, _> = disk
         .all_messages()
-        .filter(|row| row.cid == *cid && row.seq >= low)
+        .filter(|row| row.cid == *cid && (low..=high).contains(&row.seq))
         .map(|row| (row.id, row))
         .collect();
     let ids: BTreeSet<_> = stored
@@ -112,6 +118,7 @@ fn expected(disk: &Disk, cid: &ChannelId, scope: MessageScope, low: u64) -> Vec<
         let reactions = overlay::reactions(reactions, ops.iter().copied(), &user("ada"));
         let replies = if row.is_some() { disk.replies(id) } else { 0 };
         let order = match view.message.seq {
+            0 if high < u64::MAX => continue,
             0 => (1, ops.iter().map(|item| item.pos).min().unwrap_or(0)),
             seq => (0, seq),
         };
@@ -155,14 +162,25 @@ fn queries() -> [Query; 6] {
     ]
 }
 
-fn obeys_the_laws(
+/// Where timelines begin.
+#[derive(Clone, Copy, Debug)]
+struct Start {
     history: u8,
+    /// Rows that are read at first.
     limit: usize,
-    actions: Vec<Action>,
-    queries: &[Query],
-) -> Result<(), TestCaseError> {
-    let mut world = World::new(history);
-    let mut timelines = vec![Watched::new(world.driver.open(&cid("a"), limit))];
+    /// Where the second one begins.
+    place: u64,
+    /// Rows that are kept.
+    rows: usize,
+}
+
+fn obeys_the_laws(start: Start, actions: Vec<Action>, queries: &[Query]) -> Result<(), TestCaseError> {
+    let Start { history, limit, .. } = start;
+    let mut world = World::with_window(history, start.rows);
+    let mut timelines = vec![
+        Watched::new(world.driver.open(&cid("a"), limit)),
+        Watched::new(world.driver.open_at(&cid("a"), start.place, limit)),
+    ];
     if let Some(parent) = world.newest.values().next() {
         let scope = MessageScope::Thread(parent.id);
         timelines.push(Watched::new(world.driver.open_scope(&cid("a"), scope, limit)));
@@ -185,12 +203,19 @@ fn obeys_the_laws(
             result?;
         }
         if let Action::Extend(count) = action {
-            world
-                .driver
-                .extend(&timelines[0].timeline, usize::from(count % 8) + 1);
+            let timeline = &timelines[usize::from(count / 8 % 2)].timeline;
+            let more = usize::from(count % 8) + 1;
+            match count / 16 {
+                0..=4 => world.driver.extend(timeline, more),
+                5..=10 => world.driver.extend_newer(timeline, more),
+                11..=13 => world.driver.move_to(timeline, u64::from(count % 32), more),
+                _ => world.driver.move_to(timeline, u64::MAX, more),
+            }
             let list = &lists[usize::from(count) % lists.len()];
             world.driver.extend_channels(list, usize::from(count % 2));
-            timelines[0].check_step(&world.driver.disk, &world.alive)?;
+            for watched in &mut timelines {
+                watched.check_step(&world.driver.disk, &world.alive)?;
+            }
         }
         for watched in &timelines {
             watched.check(&world.driver)?;
@@ -229,9 +254,21 @@ proptest! {
     fn what_is_shown_is_always_what_a_fresh_start_would_show(
         history in 0_u8..40,
         limit in 1_usize..20,
+        place in 0_u64..45,
         actions in proptest::collection::vec(action(1..=3), 1..50),
     ) {
-        obeys_the_laws(history, limit, actions, &queries())?;
+        let start = Start { history, limit, place, rows: 500 };
+        obeys_the_laws(start, actions, &queries())?;
+    }
+
+    #[test]
+    fn the_same_holds_in_a_small_window(
+        limit in 1_usize..20,
+        (place, rows) in (0_u64..80, 1_usize..10),
+        actions in proptest::collection::vec(action(1..=20), 1..50),
+    ) {
+        let start = Start { history: 60, limit, place, rows };
+        obeys_the_laws(start, actions, &queries()[..1])?;
     }
 }
 
@@ -250,8 +287,10 @@ proptest! {
     #[test]
     fn the_same_holds_when_the_window_overflows(
         limit in 1_usize..200,
+        place in 0_u64..250,
         actions in proptest::collection::vec(flood(), 1..32),
     ) {
-        obeys_the_laws(200, limit, actions, &queries()[..1])?;
+        let start = Start { history: 200, limit, place, rows: 500 };
+        obeys_the_laws(start, actions, &queries()[..1])?;
     }
 }

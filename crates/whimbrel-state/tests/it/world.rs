@@ -125,8 +125,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(history: u8) -> Self {
+        Self::with_window(history, 500)
+    }
+
+    pub(crate) fn with_window(history: u8, kept: usize) -> Self {
         let mut world = Self {
-            driver: Driver::new(),
+            driver: Driver::with_window(kept),
             log: Vec::new(),
             newest: BTreeMap::new(),
             seqs: BTreeMap::new(),
@@ -265,7 +269,7 @@ impl World {
                 let row = self
                     .reads
                     .entry(cid.clone())
-                    .or_insert_with(|| Read::new(cid.clone(), user("ada")));
+                    .or_insert_with(|| Read::new(cid.clone(), user("ada"), None));
                 if !row.advance(position) {
                     return Vec::new();
                 }
@@ -329,6 +333,8 @@ impl World {
                 let cid = cid(pick(&CHANNELS, *channel)?);
                 let (parent, show_in_channel) = self.parent(&cid, *thread);
                 Op::SendMessage {
+                    kind: whimbrel_model::MessageKind::Regular,
+                    silent: false,
                     cid,
                     id: message_id(self.pos + 1),
                     body: MessageBody::text("own"),
@@ -368,6 +374,7 @@ impl World {
         let one = |n: &u8| Some(cid(pick(&CHANNELS, *n)?));
         Some(match action {
             Action::MarkRead(n, seq) => Op::MarkRead {
+                thread: None,
                 cid: one(n)?,
                 epoch: u32::from(*seq / 16 % 3),
                 seq: u64::from(*seq % 16),
