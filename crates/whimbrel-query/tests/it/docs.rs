@@ -62,6 +62,13 @@ fn the_reference_has_every_operator_and_limit() {
         ("WORDS", limits::WORDS),
         ("SORT_KEYS", limits::SORT_KEYS),
         ("CURSOR_BYTES", limits::CURSOR_BYTES),
+        ("USUAL_ITEMS", limits::USUAL_ITEMS as usize),
+        ("CHANNELS_PER_ANSWER", limits::CHANNELS_PER_ANSWER as usize),
+        ("ITEMS_PER_ANSWER", limits::ITEMS_PER_ANSWER as usize),
+        ("OFFSET", limits::OFFSET as usize),
+        ("USUAL_STATE_ITEMS", limits::USUAL_STATE_ITEMS as usize),
+        ("STATE_ITEMS", limits::STATE_ITEMS as usize),
+        ("LOOKED_AT", limits::LOOKED_AT),
     ] {
         assert!(
             REFERENCE.contains(&format!("\n| `{name}` | {limit} |")),
