@@ -77,7 +77,7 @@ impl Unread {
         self.0.totals.subscribe()
     }
 
-    /// Returns the sums by the type of the channel. Cheap, whatever there is.
+    /// Returns the sums by the type of the channel, of the types that have any. Cheap, whatever there is.
     #[must_use]
     pub fn by_type(&self) -> OrdMap<String, UnreadTotals> {
         lock(&self.0.counts).types.clone()
@@ -230,8 +230,13 @@ impl Counts {
     fn sum(&mut self, cid: &ChannelId, before: UnreadTotals, now: UnreadTotals) {
         if before != now {
             self.totals.replace(before, now);
-            let of_type = self.types.entry(cid.channel_type().to_owned());
-            of_type.or_default().replace(before, now);
+            let kind = cid.channel_type();
+            let mut of_type = self.types.get(kind).copied().unwrap_or_default();
+            of_type.replace(before, now);
+            match of_type == UnreadTotals::default() {
+                true => drop(self.types.remove(kind)),
+                false => drop(self.types.insert(kind.to_owned(), of_type)),
+            }
         }
     }
 }

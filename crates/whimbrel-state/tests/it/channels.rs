@@ -171,6 +171,7 @@ fn a_waiting_read_position_lowers_unread_at_once() {
     let list = driver.open_channels(10);
     assert_eq!(list.items()[0].unread, 4);
     let mark = |seq| Op::MarkRead {
+        thread: None,
         cid: cid("a"),
         epoch: 0,
         seq,
@@ -198,6 +199,7 @@ fn marking_unread_shows_at_once_and_is_taken_back_when_it_is_rejected() {
     let back = queued(
         1,
         Op::MarkRead {
+            thread: None,
             cid: cid("a"),
             epoch: 1,
             seq: 2,
@@ -224,6 +226,7 @@ fn totals_are_kept_without_an_open_list_and_a_left_channel_is_not_in_them() {
         messages,
         channels,
         unknown,
+        ..UnreadTotals::default()
     };
     // Nobody has said yet that the device has everything.
     assert_eq!(unread.totals(), totals(2, 2, 2));
@@ -346,6 +349,7 @@ fn only_an_open_list_asks_for_rows_and_only_for_what_it_shows() {
     let list = driver.open_channels(10);
     assert_eq!(driver.state.reduce(&delta).channels, [cid("a")]);
     let of_bob = rows([Row::Read(whimbrel_model::Read {
+        thread: None,
         cid: cid("a"),
         user: user("bob"),
         epoch: 0,
