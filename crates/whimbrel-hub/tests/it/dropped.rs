@@ -132,7 +132,7 @@ async fn stored(storage: &MemoryStorage) -> BTreeMap<u64, MessageId> {
     let (mut all, mut before) = (BTreeMap::new(), u64::MAX);
     loop {
         let page = storage
-            .history(&user("ada"), &cid(), before, limits::PAGE_ROWS)
+            .history(&user("ada"), &cid(), HistoryFrom::Before(before), limits::PAGE_ROWS)
             .await;
         let rows = page.unwrap().rows;
         all.extend(rows.iter().filter_map(|row| match row {
@@ -265,7 +265,7 @@ async fn frames_and_connections_that_are_dropped_at_any_moment_leave_no_trace_bu
             2 => ClientFrame::History(History {
                 id: 1,
                 cid: cid(),
-                from: whimbrel_model::HistoryFrom::Before(u64::MAX),
+                from: HistoryFrom::Before(u64::MAX),
                 limit: 10,
             }),
             _ => ClientFrame::Ops(Ops { ops: ops.clone() }),

@@ -5,7 +5,7 @@ use crate::support::{
 };
 use whimbrel_hub::HubConfig;
 use whimbrel_model::{Code, HistoryFrom, Op, OpEnvelope, Row, StreamEvent, StreamId};
-use whimbrel_protocol::{ClientFrame, History, ServerFrame, Sync};
+use whimbrel_protocol::{ClientFrame, History, ServerFrame, Sync, Watch};
 
 fn streams(events: &[StreamEvent]) -> Vec<String> {
     events.iter().map(|event| event.stream.to_string()).collect()
@@ -252,5 +252,40 @@ async fn a_refused_operation_is_nobodys_event() {
         .to_vec();
     hub.ops(&user("ada"), ops).await;
     assert_eq!(bob.events().await, []);
+    hub.close().await;
+}
+
+#[tokio::test]
+async fn a_channel_that_a_connection_does_not_watch_sends_it_nothing_and_heads_tell_of_it() {
+    let (hub, _) = start(HubConfig::default());
+    accept(&hub, "ada", create(&["bob"])).await;
+    let mut phone = Client::connect(&hub, "bob").await;
+    let mut laptop = Client::connect(&hub, "bob").await;
+    let watch = |on| {
+        ClientFrame::Watch(Watch {
+            cids: vec![cid()],
+            on,
+        })
+    };
+    phone.session.handle(watch(false)).await.unwrap();
+    accept(&hub, "ada", send("hello")).await;
+    assert_eq!(phone.events().await, []);
+    assert_eq!(laptop.events().await.len(), 1, "the other connection watches on");
+    let ask = whimbrel_protocol::Heads { id: 5, since: None };
+    phone.session.handle(ClientFrame::Heads(ask)).await.unwrap();
+    let ServerFrame::Heads(page) = phone.next().await else {
+        panic!("no heads")
+    };
+    let moved = page.heads.iter().find(|head| head.stream == StreamId::Channel(cid()));
+    assert_eq!(moved.unwrap().head.seq, 1);
+    phone.session.handle(watch(true)).await.unwrap();
+    accept(&hub, "ada", send("hello again")).await;
+    assert_eq!(phone.events().await.len(), 1);
+    let many = Watch {
+        cids: vec![cid(); whimbrel_model::limits::WATCHED_PER_FRAME + 1],
+        on: false,
+    };
+    let bye = phone.session.handle(ClientFrame::Watch(many)).await.unwrap_err();
+    assert_eq!(bye.code, Code::TooLarge);
     hub.close().await;
 }

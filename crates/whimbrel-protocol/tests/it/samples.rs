@@ -1,5 +1,6 @@
 //! One value of each kind that can stand on the wire.
 
+mod everyday;
 mod ops;
 mod questions;
 mod rows;
@@ -16,7 +17,7 @@ use whimbrel_model::{
 };
 use whimbrel_protocol::{
     Bye, ClientFrame, Failed, Heads, HeadsPage, Hello, History, HistoryPage, OpResult, Ops, Outcome,
-    PROTOCOL, Page, Ready, Results, ServerFrame, StreamHead, Sync, Token,
+    PROTOCOL, Page, Ready, Results, ServerFrame, StreamHead, Sync, Token, Watch,
 };
 
 fn id(number: u128) -> Uuid {
@@ -180,6 +181,13 @@ pub(crate) fn client_frames() -> Vec<(&'static str, ClientFrame)> {
             history(HistoryFrom::AroundMessage(MessageId(id(0x101)))),
         ),
         ("ask", questions::ask()),
+        (
+            "watch",
+            ClientFrame::Watch(Watch {
+                cids: vec![cid()],
+                on: false,
+            }),
+        ),
         (
             "history-time",
             history(HistoryFrom::AroundTime(Timestamp(1_764_000_000_500))),

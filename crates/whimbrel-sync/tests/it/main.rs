@@ -17,4 +17,5 @@ mod retention;
 mod session;
 mod snapshot;
 mod unsent;
+mod watch;
 mod world;

@@ -6,6 +6,7 @@ pub(crate) fn ops() -> Vec<(&'static str, Op)> {
     let mut ops = channel_ops("https://files.example/reef.png");
     ops.extend(message_ops(message_id(1)));
     ops.extend(own_ops());
+    ops.extend(super::everyday::ops());
     ops
 }
 

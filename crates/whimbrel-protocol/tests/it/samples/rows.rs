@@ -70,17 +70,13 @@ pub(crate) fn rows() -> Vec<(&'static str, Row)> {
         ),
         (
             "membership",
-            Row::Membership(Membership {
-                pinned_at: None,
-                archived_at: None,
-                hidden_seq: None,
-                muted: None,
-                cid: cid(),
-                user: user("ada"),
-                role: Role::Owner,
-                state: MemberState::Active,
-                ver: 2,
-            }),
+            Row::Membership(Membership::new(
+                cid(),
+                user("ada"),
+                Role::Owner,
+                MemberState::Active,
+                2,
+            )),
         ),
         (
             "user",
@@ -103,6 +99,7 @@ pub(crate) fn rows() -> Vec<(&'static str, Row)> {
             }),
         ),
     ]);
+    rows.extend(super::everyday::rows());
     rows
 }
 
