@@ -80,6 +80,8 @@ pub(crate) fn send(channel: &str, text: &str) -> OpEnvelope {
         parent: None,
         show_in_channel: false,
         quoted: None,
+        kind: whimbrel_model::MessageKind::Regular,
+        silent: false,
     })
 }
 

@@ -34,7 +34,9 @@
 
 pub mod cases;
 mod pair;
+pub mod questions;
 mod script;
+pub mod search;
 
 pub use script::Script;
 
@@ -72,6 +74,32 @@ macro_rules! storage_conformance {
             a_token_that_makes_no_sense_gets_everything
             a_closed_storage_says_so
         }
+        $crate::storage_conformance! { @questions $opener,
+            questions_are_answered_as_in_memory
+            a_question_looks_at_so_much_and_no_more
+            questions_that_may_not_be_asked_are_refused
+        }
+        $crate::storage_conformance! { @search $opener,
+            searches_find_what_is_found_in_memory
+            a_search_says_which_channels_it_left_out
+            searches_that_make_no_sense_are_refused
+        }
+    };
+    (@search $opener:ty, $($case:ident)*) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                $crate::conformance::storage::search::$case::<$opener>().await;
+            }
+        )*
+    };
+    (@questions $opener:ty, $($case:ident)*) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                $crate::conformance::storage::questions::$case::<$opener>().await;
+            }
+        )*
     };
     (@cases $opener:ty, $($case:ident)*) => {
         $(

@@ -3,7 +3,8 @@ use std::collections::VecDeque;
 use uuid::Uuid;
 use whimbrel_hub::Request;
 use whimbrel_model::{
-    ChannelId, Custom, MessageBody, MessageId, Op, OpEnvelope, OpId, ReactionType, Timestamp, UserId,
+    ChannelId, Custom, DeviceId, DraftContent, Hide, MembershipChange, MessageBody, MessageId, Mute, Op,
+    OpEnvelope, OpId, ReactionType, SetMute, Timestamp, UserId,
 };
 
 /// Requests that a repeat is chosen from.
@@ -79,6 +80,8 @@ impl Script {
         let id = MessageId(self.id());
         self.messages.push(id);
         let op = Op::SendMessage {
+            kind: whimbrel_model::MessageKind::Regular,
+            silent: false,
             cid: cid.clone(),
             id,
             body: text.into(),
@@ -152,7 +155,7 @@ impl Script {
 
     fn op(&mut self) -> Op {
         let cid = self.pick(&Self::channels());
-        match self.below(24) {
+        match self.below(32) {
             0 => Op::CreateChannel {
                 cid,
                 name: format!("channel {}", self.made),
@@ -198,6 +201,7 @@ impl Script {
                 kind: self.kind(),
             },
             12 | 13 => Op::MarkRead {
+                thread: None,
                 cid,
                 epoch: self.below(2) as u32,
                 seq: self.below(60),
@@ -207,8 +211,59 @@ impl Script {
                 image: None,
                 custom: None,
             },
+            15 => Op::PinMessage {
+                cid,
+                id: self.message(),
+                until: (self.below(2) == 0).then_some(Timestamp(1_010)),
+            },
+            16 => Op::UnpinMessage {
+                cid,
+                id: self.message(),
+            },
+            17 | 18 => Op::UpdateMembership {
+                cid,
+                change: self.change(),
+            },
+            19 => Op::SaveDraft {
+                cid,
+                parent: (self.below(2) == 0).then(|| self.message()),
+                device: DeviceId(Uuid::from_u128(u128::from(self.below(2)))),
+                content: (self.below(4) > 0).then(|| DraftContent {
+                    body: self.body(),
+                    ..DraftContent::default()
+                }),
+                replaces: Vec::new(),
+            },
+            20 => Op::MarkRead {
+                thread: Some(self.message()),
+                cid,
+                epoch: 0,
+                seq: self.below(60),
+            },
             _ => self.new_message(cid),
         }
+    }
+
+    fn change(&mut self) -> MembershipChange {
+        let yes = self.below(3) > 0;
+        let mut change = MembershipChange::default();
+        match self.below(4) {
+            0 => change.pinned = Some(yes),
+            1 => change.archived = Some(yes),
+            2 if yes => change.hidden = Some(Hide::Until { seq: self.below(40) }),
+            2 => change.hidden = Some(Hide::Show),
+            _ if yes => {
+                let until = (self.below(2) == 0).then_some(Timestamp(1_010));
+                change.muted = Some(SetMute::On(Mute { until }));
+            }
+            _ => change.muted = Some(SetMute::Off),
+        }
+        change
+    }
+
+    /// Draws a message that may be there.
+    pub(crate) fn known_message(&mut self) -> MessageId {
+        self.message()
     }
 
     fn new_message(&mut self, cid: ChannelId) -> Op {
@@ -221,6 +276,8 @@ impl Script {
         };
         self.messages.push(id);
         Op::SendMessage {
+            kind: whimbrel_model::MessageKind::Regular,
+            silent: self.below(8) == 0,
             cid,
             id,
             body: self.body(),

@@ -1,0 +1,518 @@
+//! Questions: what the storage in memory answers, which evaluates everything, every storage answers.
+
+use super::{Opener, Script, pair::Pair};
+use serde_json::{Value, json};
+use std::ops::Range;
+use whimbrel_hub::{Storage, StorageError};
+use whimbrel_model::{ChannelId, Code, MessageId, Op, PlainJson, Row, UserId};
+use whimbrel_protocol::{
+    Answer, Find, FindChannels, FindMembers, FindMessages, FindReactions, Question, Window,
+};
+use whimbrel_query::{Endpoint, FieldRule, Kind, Operator, limits};
+
+/// Seeds of the random cases.
+const SEEDS: Range<u64> = 200..206;
+
+/// Random questions of everything, in random orders and windows, are answered as in memory, cursors included; and pages by
+/// cursors, onward and back, are the slices of the whole.
+pub async fn questions_are_answered_as_in_memory<O: Opener>() {
+    for seed in SEEDS {
+        let place = O::new().await;
+        let mut pair = Pair::open(&place, seed).await;
+        let mut script = Script::new(seed);
+        for round in 0..12 {
+            let group = script.group(40);
+            pair.apply(&group).await;
+            if round == 8 {
+                pair.reopen(&place).await;
+            }
+            for _ in 0..25 {
+                let user = script.pick(&Script::users());
+                let question = question(&mut script);
+                compare_pages(&pair, &user, question).await;
+            }
+        }
+        pair.tested.close().await;
+    }
+}
+
+/// What the server looks at for one answer is bounded: along an order that an index has, the page is short and goes on;
+/// else the question is refused.
+pub async fn a_question_looks_at_so_much_and_no_more<O: Opener>() {
+    let place = O::new().await;
+    let mut pair = Pair::open(&place, 300).await;
+    let mut script = Script::new(300);
+    let (ada, cid) = (Script::users()[0].clone(), Script::channels()[0].clone());
+    let create = script.create(&cid);
+    pair.apply(&[create]).await;
+    let count = limits::LOOKED_AT + 30;
+    for group in (0..count).collect::<Vec<_>>().chunks(500) {
+        let requests: Vec<_> = group
+            .iter()
+            .map(|number| {
+                let text = if *number == 3 { "the needle" } else { "hay" };
+                script.send(&ada, &cid, text)
+            })
+            .collect();
+        pair.apply(&requests).await;
+    }
+    let needle = |cid: Option<&ChannelId>, after: Option<String>| {
+        Question::Messages(FindMessages {
+            cid: cid.cloned(),
+            filter: PlainJson(json!({"text": {"$q": "needle"}})),
+            window: Window {
+                after,
+                ..Window::default()
+            },
+            ..FindMessages::default()
+        })
+    };
+    let first = same(&pair, &ada, &needle(Some(&cid), None))
+        .await
+        .expect("it is answered");
+    assert!(first.rows.is_empty(), "the needle is too far back");
+    assert!(first.next.is_some(), "an empty page says where to go on");
+    let second = same(&pair, &ada, &needle(Some(&cid), first.next)).await;
+    let second = second.expect("it is answered");
+    assert_eq!((second.rows.len(), second.next), (1, None), "the needle is found");
+    let everywhere = same(&pair, &ada, &needle(None, None)).await;
+    assert_eq!(everywhere.unwrap_err(), Code::TooLarge, "that would be too much");
+    pair.tested.close().await;
+}
+
+/// Who may not see is refused, and what breaks a rule is refused with its place.
+pub async fn questions_that_may_not_be_asked_are_refused<O: Opener>() {
+    let place = O::new().await;
+    let mut pair = Pair::open(&place, 310).await;
+    let mut script = Script::new(310);
+    let users = Script::users();
+    let cid = Script::channels()[0].clone();
+    let create = Op::CreateChannel {
+        cid: cid.clone(),
+        name: String::new(),
+        image: String::new(),
+        custom: whimbrel_model::Custom::default(),
+        members: vec![users[1].clone()],
+    };
+    let create = script.request(&users[0], create);
+    let sent = script.send(&users[0], &cid, "hello");
+    let Op::SendMessage { id, .. } = sent.op.op.clone() else {
+        unreachable!("it is a message")
+    };
+    let remove = Op::RemoveMembers {
+        cid: cid.clone(),
+        users: vec![users[1].clone()],
+    };
+    let remove = script.request(&users[0], remove);
+    pair.apply(&[create, sent, remove]).await;
+    for (user, code) in [(&users[1], Code::NotMember), (&users[2], Code::ChannelNotFound)] {
+        for question in [of_members(&cid, json!({})), of_messages(Some(&cid), json!({}))] {
+            assert_eq!(
+                same(&pair, user, &question).await.unwrap_err(),
+                code,
+                "{question:?}"
+            );
+        }
+        let reactions = of_reactions(id, json!({}));
+        let refused = same(&pair, user, &reactions).await.unwrap_err();
+        assert_eq!(
+            refused,
+            Code::MessageNotFound,
+            "it is not told from one that does not exist"
+        );
+        let everywhere = same(&pair, user, &of_messages(None, json!({}))).await.unwrap();
+        assert!(
+            everywhere.rows.is_empty(),
+            "nothing of a channel that {user} is not in"
+        );
+        let channels = Question::Channels(FindChannels::default());
+        assert!(same(&pair, user, &channels).await.unwrap().rows.is_empty());
+    }
+    for (question, code, place) in wrong() {
+        let refused = pair.tested.ask(&users[0], &question).await.unwrap_err();
+        assert_eq!(refused.code(), code, "{question:?}");
+        assert!(matches!(refused, StorageError::Refused { .. }), "{refused:?}");
+        assert!(
+            refused.to_string().starts_with(place),
+            "{refused} is not of {place}"
+        );
+    }
+    pair.tested.close().await;
+}
+
+/// Questions that break a rule, with the place that is wrong.
+fn wrong() -> Vec<(Question, Code, &'static str)> {
+    let users = |filter: Value, sort: Value, window: Window| {
+        Question::Users(Find {
+            filter: PlainJson(filter),
+            sort: PlainJson(sort),
+            window,
+        })
+    };
+    let window = |limit, offset, after: Option<&str>, before: Option<&str>| Window {
+        limit,
+        offset,
+        after: after.map(str::to_owned),
+        before: before.map(str::to_owned),
+    };
+    let deep = (0..10).fold(
+        json!({"id": "ada"}),
+        |inner, _| json!({"$and": [inner, {"id": "bob"}]}),
+    );
+    let long: Vec<Value> = (0..100).map(|number| json!({"id": number.to_string()})).collect();
+    let none = Window::default();
+    let place_of_another = "a00000000000000005b22616461225d";
+    vec![
+        (
+            users(
+                json!({"$or": [{"name": {"$near": "x"}}]}),
+                Value::Null,
+                none.clone(),
+            ),
+            Code::Invalid,
+            "/filter/$or/0/name/$near: ",
+        ),
+        (
+            users(json!({"name": {"$gt": 7}}), Value::Null, none.clone()),
+            Code::Invalid,
+            "/filter/name/$gt: ",
+        ),
+        (
+            users(json!({"colour": "red"}), Value::Null, none.clone()),
+            Code::Invalid,
+            "/filter/colour",
+        ),
+        (
+            users(json!("all"), Value::Null, none.clone()),
+            Code::Invalid,
+            "/filter: ",
+        ),
+        (
+            users(deep, Value::Null, none.clone()),
+            Code::TooLarge,
+            "/filter/$and",
+        ),
+        (
+            users(json!({"$or": long}), Value::Null, none.clone()),
+            Code::TooLarge,
+            "/filter/$or",
+        ),
+        (
+            users(
+                json!({}),
+                json!([{"field": "image", "direction": 1}]),
+                none.clone(),
+            ),
+            Code::Invalid,
+            "/sort/0/field: ",
+        ),
+        (users(json!({}), json!({}), none), Code::Invalid, "/sort: "),
+        (
+            users(json!({}), Value::Null, window(Some(101), None, None, None)),
+            Code::TooLarge,
+            "/window/limit: ",
+        ),
+        (
+            users(json!({}), Value::Null, window(Some(0), None, None, None)),
+            Code::Invalid,
+            "/window/limit: ",
+        ),
+        (
+            users(json!({}), Value::Null, window(None, Some(1_001), None, None)),
+            Code::TooLarge,
+            "/window/offset: ",
+        ),
+        (
+            users(json!({}), Value::Null, window(None, Some(1), Some("a"), None)),
+            Code::Invalid,
+            "/window: ",
+        ),
+        (
+            users(json!({}), Value::Null, window(None, None, Some("never"), None)),
+            Code::Invalid,
+            "/window/after: ",
+        ),
+        (
+            users(
+                json!({}),
+                Value::Null,
+                window(None, None, None, Some(place_of_another)),
+            ),
+            Code::Invalid,
+            "/window/before: ",
+        ),
+        (
+            Question::Channels(FindChannels {
+                window: window(Some(31), None, None, None),
+                ..FindChannels::default()
+            }),
+            Code::TooLarge,
+            "/window/limit: ",
+        ),
+        (
+            Question::Channels(FindChannels {
+                state: true,
+                message_limit: Some(101),
+                ..FindChannels::default()
+            }),
+            Code::TooLarge,
+            "/message_limit: ",
+        ),
+    ]
+}
+
+fn of_members(cid: &ChannelId, filter: Value) -> Question {
+    Question::Members(FindMembers {
+        cid: cid.clone(),
+        filter: PlainJson(filter),
+        sort: PlainJson::default(),
+        window: Window::default(),
+    })
+}
+
+fn of_messages(cid: Option<&ChannelId>, filter: Value) -> Question {
+    Question::Messages(FindMessages {
+        cid: cid.cloned(),
+        filter: PlainJson(filter),
+        ..FindMessages::default()
+    })
+}
+
+fn of_reactions(message: MessageId, filter: Value) -> Question {
+    Question::Reactions(FindReactions {
+        message,
+        filter: PlainJson(filter),
+        sort: PlainJson::default(),
+        window: Window::default(),
+    })
+}
+
+/// Compares the answers, and returns them or their code.
+async fn same(pair: &Pair, user: &UserId, question: &Question) -> Result<Answer, Code> {
+    let tested = pair.tested.ask(user, question).await;
+    let memory = pair.memory.ask(user, question).await;
+    let seed = pair.seed;
+    match (tested, memory) {
+        (Ok(tested), Ok(memory)) => {
+            assert_eq!(tested, memory, "{user} asks {question:?}, seed {seed}");
+            Ok(tested)
+        }
+        (Err(tested), Err(memory)) => {
+            assert_eq!(
+                tested.code(),
+                memory.code(),
+                "{user} asks {question:?}, seed {seed}"
+            );
+            Err(tested.code())
+        }
+        (tested, memory) => panic!("{user} asks {question:?}, seed {seed}: {tested:?}, not {memory:?}"),
+    }
+}
+
+/// Compares an answer, and the pages that lead on from it and back.
+async fn compare_pages(pair: &Pair, user: &UserId, mut question: Question) {
+    let Ok(first) = same(pair, user, &question).await else {
+        return;
+    };
+    if window(&mut question).offset.is_some() {
+        return;
+    }
+    let kind = endpoint(&question);
+    let mut seen = vec![of_kind(kind, &first)];
+    let mut next = first.next;
+    while let Some(after) = next.take() {
+        assert!(seen.len() < 1_000, "pages end: {question:?}");
+        let limit = window(&mut question).limit;
+        *window(&mut question) = Window {
+            limit,
+            after: Some(after),
+            ..Window::default()
+        };
+        let page = same(pair, user, &question)
+            .await
+            .expect("the next page is answered");
+        let previous = page.previous.clone();
+        seen.push(of_kind(kind, &page));
+        next = page.next;
+        if let Some(before) = previous {
+            *window(&mut question) = Window {
+                limit,
+                before: Some(before),
+                ..Window::default()
+            };
+            let back = same(pair, user, &question)
+                .await
+                .expect("the page before is answered");
+            let earlier = &seen[seen.len() - 2];
+            assert_eq!(
+                &of_kind(kind, &back),
+                earlier,
+                "back is where it came from: {question:?}"
+            );
+        }
+    }
+}
+
+/// Returns the rows of an answer that it was asked for.
+fn of_kind(endpoint: &'static Endpoint, answer: &Answer) -> Vec<Row> {
+    let wanted = |row: &&Row| match (endpoint.name, row) {
+        ("channels", Row::Channel(_))
+        | ("members", Row::Member(_))
+        | ("users", Row::User(_))
+        | ("messages", Row::Message(_))
+        | ("reactions", Row::Reaction(_))
+        | ("drafts", Row::Draft(_)) => true,
+        ("threads", Row::Message(message)) => message.parent.is_none(),
+        _ => false,
+    };
+    answer.rows.iter().filter(wanted).cloned().collect()
+}
+
+fn endpoint(question: &Question) -> &'static Endpoint {
+    match question {
+        Question::Channels(_) => &Endpoint::CHANNELS,
+        Question::Users(_) => &Endpoint::USERS,
+        Question::Members(_) => &Endpoint::MEMBERS,
+        Question::Messages(_) | Question::Search(_) => &Endpoint::MESSAGES,
+        Question::Reactions(_) => &Endpoint::REACTIONS,
+        Question::Threads(_) => &Endpoint::THREADS,
+        Question::Drafts(_) => &Endpoint::DRAFTS,
+    }
+}
+
+fn window(question: &mut Question) -> &mut Window {
+    match question {
+        Question::Channels(find) => &mut find.window,
+        Question::Users(find) | Question::Threads(find) | Question::Drafts(find) => &mut find.window,
+        Question::Members(find) => &mut find.window,
+        Question::Messages(find) => &mut find.window,
+        Question::Reactions(find) => &mut find.window,
+        Question::Search(_) => panic!("a search has another window"),
+    }
+}
+
+fn question(script: &mut Script) -> Question {
+    let ends = script.pick(Endpoint::ALL);
+    let filter = match script.below(4) {
+        0 => PlainJson::default(),
+        1 => PlainJson(term(script, ends)),
+        _ => {
+            let group = script.pick(&["$and", "$or", "$nor"]);
+            let terms: Vec<Value> = (0..1 + script.below(3)).map(|_| term(script, ends)).collect();
+            PlainJson(json!({ group: terms }))
+        }
+    };
+    let sort = sort(script, ends);
+    let window = Window {
+        limit: Some(1 + u32::try_from(script.below(7)).unwrap_or(0)),
+        offset: (script.below(4) == 0).then(|| u32::try_from(script.below(5)).unwrap_or(0)),
+        ..Window::default()
+    };
+    let find = Find { filter, sort, window };
+    let Find { filter, sort, window } = find.clone();
+    match ends.name {
+        "channels" => Question::Channels(FindChannels {
+            filter,
+            sort,
+            window,
+            state: script.below(2) == 0,
+            message_limit: (script.below(2) == 0).then_some(3),
+            member_limit: (script.below(2) == 0).then_some(2),
+        }),
+        "members" => Question::Members(FindMembers {
+            cid: script.pick(&Script::channels()),
+            filter,
+            sort,
+            window,
+        }),
+        "messages" => Question::Messages(FindMessages {
+            cid: (script.below(3) > 0).then(|| script.pick(&Script::channels())),
+            filter,
+            sort,
+            window,
+        }),
+        "reactions" => Question::Reactions(FindReactions {
+            message: script.known_message(),
+            filter,
+            sort,
+            window,
+        }),
+        "users" => Question::Users(find),
+        "threads" => Question::Threads(find),
+        _ => Question::Drafts(find),
+    }
+}
+
+fn term(script: &mut Script, endpoint: &'static Endpoint) -> Value {
+    let custom = endpoint.custom.then_some(&FieldRule::CUSTOM);
+    let rules: Vec<&FieldRule> = endpoint.fields.iter().chain(custom).collect();
+    let rule = script.pick(&rules);
+    let field = name(script, rule);
+    let operator = script.pick(rule.operators);
+    let mut value = || match rule.kind {
+        Kind::Text | Kind::TextList => json!(script.pick(&[
+            "ada",
+            "bob",
+            "messaging:one",
+            "team:three",
+            "messaging",
+            "team",
+            "owner",
+            "member",
+            "Name",
+            "renamed 1",
+            "👍",
+            "like",
+            "regular",
+            "system",
+            "image",
+            "name of messaging:two",
+        ])),
+        Kind::Uuid => json!(script.known_message()),
+        Kind::Number => json!(script.below(40)),
+        Kind::Time => json!(1_000 + script.below(14)),
+        Kind::Bool => json!(script.below(2) == 0),
+        Kind::Any => script.pick(&[json!("dice"), json!(3), json!(true)]),
+    };
+    let operand = match operator {
+        Operator::Exists => json!(script.below(2) == 0),
+        Operator::In | Operator::Nin => json!([value(), value()]),
+        Operator::Autocomplete | Operator::Q => {
+            json!(script.pick(&["na", "name", "ren", "1", "other", "text", "rich"]))
+        }
+        Operator::Gt | Operator::Gte | Operator::Lt | Operator::Lte if rule.kind == Kind::Any => json!(2),
+        _ => value(),
+    };
+    json!({ field: { operator.as_str(): operand } })
+}
+
+fn sort(script: &mut Script, endpoint: &'static Endpoint) -> PlainJson {
+    let custom = endpoint.custom.then_some(&FieldRule::CUSTOM);
+    let rules = endpoint.fields.iter().chain(custom).filter(|rule| rule.sortable);
+    let mut rules: Vec<&FieldRule> = rules.collect();
+    let mut keys = Vec::new();
+    match script.below(4) {
+        0 => return PlainJson::default(),
+        // The order that an index has.
+        1 if endpoint.name == "messages" => {
+            let direction = if script.below(2) == 0 { 1 } else { -1 };
+            return PlainJson(json!([{"field": "seq", "direction": direction}]));
+        }
+        _ => {}
+    }
+    for _ in 0..script.below(3) {
+        let at = usize::try_from(script.below(rules.len() as u64)).unwrap_or(0);
+        let rule = rules.swap_remove(at);
+        let field = name(script, rule);
+        let direction = if script.below(2) == 0 { 1 } else { -1 };
+        keys.push(json!({"field": field, "direction": direction}));
+    }
+    PlainJson(Value::from(keys))
+}
+
+fn name(script: &mut Script, rule: &FieldRule) -> String {
+    match rule.kind {
+        Kind::Any => format!("custom.{}", script.pick(&["made", "kind", "never"])),
+        _ => rule.name.to_owned(),
+    }
+}
