@@ -3,14 +3,16 @@
 
 use crate::support::{CID, general, go_live, made, online, open, reaches, settled, texts, within};
 use futures_util::StreamExt;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use whimbrel_client::{
-    Capability, ChannelFacts, ChannelState, Client, Content, GlobalFacts, Initialization, NewMessage,
-    Session, SessionState, Sort, Source, SyncState, field,
+    Capability, ChannelFacts, ChannelState, Client, Content, GlobalFacts, Initialization, NewDraft,
+    NewMessage, Session, SessionState, Sort, Source, SyncState, ThreadFacts, ThreadState, field,
 };
 use whimbrel_model::{ChannelSummary, MessageId, limits};
 use whimbrel_store::MemoryStore;
 use whimbrel_testkit::{server::TestServer, store::FailingStore};
+
+const DEADLINE: Duration = Duration::from_secs(20);
 
 async fn channel_shows(
     state: &ChannelState,
@@ -85,8 +87,8 @@ async fn before_any_connection_an_object_is_valid_says_so_and_shows_what_is_done
     let facts = state.facts();
     assert_eq!(facts.content, Content::Loaded);
     assert_eq!(facts.channel.unwrap().name, "General");
-    assert!(facts.created_locally && facts.capabilities.contains(&Capability::AddMembers));
-    assert!(facts.last_sent_at.is_some());
+    assert!(facts.sending.created_locally && facts.capabilities.contains(&Capability::AddMembers));
+    assert!(facts.sending.last_sent_at.is_some());
     assert_eq!(names(&state), ["ada", "bob"]);
     assert_eq!(texts(&state.messages()), ["hello"]);
     assert_eq!(list.channels().unwrap().len(), 1);
@@ -95,7 +97,7 @@ async fn before_any_connection_an_object_is_valid_says_so_and_shows_what_is_done
     go_live(&ada).await;
     within("the message", sent.settled()).await.unwrap();
     let facts = channel_shows(&state, "the server's channel", |facts| {
-        !facts.created_locally && facts.pending == 0 && !facts.currency.recovery_needed
+        !facts.sending.created_locally && facts.sending.pending == 0 && !facts.currency.recovery_needed
     })
     .await;
     assert_eq!(facts.counts.messages, Some(1));
@@ -175,9 +177,7 @@ async fn after_a_restart_without_a_connection_an_object_shows_the_same() {
     let disk = MemoryStore::new();
     let bob = open(&server, "bob", &disk).await;
     go_live(&bob).await;
-    bob.wait_until_caught_up(std::time::Duration::from_secs(20))
-        .await
-        .unwrap();
+    bob.wait_until_caught_up(DEADLINE).await.unwrap();
     let state = bob.watch_channel_as_state(CID, 50).await.unwrap();
     let thread = bob.replies_as_state(CID, first.id, 50).await.unwrap();
     bob.disconnect().await.unwrap();
@@ -328,9 +328,7 @@ async fn a_session_leads_from_nobody_to_each_user_and_keeps_them_apart() {
     })
     .await;
     bob.connect().await.unwrap();
-    bob.wait_until_caught_up(std::time::Duration::from_secs(20))
-        .await
-        .unwrap();
+    bob.wait_until_caught_up(DEADLINE).await.unwrap();
     let facts = theirs.facts();
     assert_eq!(
         (facts.channel, facts.membership),
@@ -390,7 +388,7 @@ async fn after_a_database_that_failed_an_object_shows_what_is_on_disk() {
         facts.counts.messages == Some(1)
     })
     .await;
-    assert_eq!((facts.pending, facts.created_locally), (0, false));
+    assert_eq!((facts.sending.pending, facts.sending.created_locally), (0, false));
     assert_eq!(texts(&state.messages()), ["kept"]);
     assert_eq!(names(&state), ["ada", "bob"]);
 }
@@ -404,4 +402,140 @@ async fn a_thread_of_a_message_that_is_not_here_is_not_a_thread_without_replies(
     let facts = thread.facts();
     assert_eq!((facts.parent, facts.content), (None, Content::OfflineNoResults));
     assert_eq!((facts.oldest, facts.newest), (None, None));
+}
+
+/// Waits until a thread's object shows what is wanted.
+async fn thread_shows(state: &ThreadState, what: &str, wanted: impl Fn(&ThreadFacts) -> bool) -> ThreadFacts {
+    let mut watch = state.watch();
+    within(what, async {
+        let mut facts = watch.get();
+        while !wanted(&facts) {
+            facts = watch.next().await.expect("the object is alive");
+        }
+        facts
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_thread_says_what_is_unread_in_it_and_how_far_everyone_has_read() {
+    let server = TestServer::new();
+    let (ada, bob) = (online(&server, "ada").await, online(&server, "bob").await);
+    let channel = made(&ada).await;
+    let parent = channel.send("begin").await.unwrap().id;
+    settled(&ada).await;
+    let thread = ada.replies_as_state(CID, parent, 20).await.unwrap();
+    assert!(thread.facts().unread.followed, "it is the own message");
+    bob.wait_until_caught_up(DEADLINE).await.unwrap();
+    general(&bob).reply(parent, "one").await.unwrap();
+    general(&bob).reply(parent, "two").await.unwrap();
+    let facts = thread_shows(&thread, "two replies", |facts| facts.unread.replies == 2).await;
+    assert_eq!((facts.replies, facts.oldest, facts.newest), (2, Some(2), Some(3)));
+    assert_eq!(facts.parent.unwrap().message.thread.unwrap().replies, 2);
+    account_shows(&ada, "the thread", |facts| facts.unread.threads == 1).await;
+    channel.mark_thread_read(parent).await.unwrap();
+    assert_eq!(thread.facts().unread.replies, 0, "at once");
+    assert_eq!(thread.facts().unread.read.seq, 3);
+    account_shows(&ada, "none", |facts| facts.unread.threads == 0).await;
+    settled(&ada).await;
+    let theirs = bob.replies_as_state(CID, parent, 20).await.unwrap();
+    let (mut reads, mut diffs) = theirs.subscribe_reads();
+    within("ada's reading", async {
+        while !reads
+            .iter()
+            .any(|read| read.user.as_str() == "ada" && read.seq == 3)
+        {
+            for diff in diffs.next().await.expect("the object is alive") {
+                diff.apply(&mut reads);
+            }
+        }
+    })
+    .await;
+    assert!(theirs.facts().unread.followed, "bob wrote in it");
+    let third = channel.reply(parent, "three").await.unwrap();
+    thread_shows(&thread, "the own reply", |facts| facts.replies == 3).await;
+    within("the reply", third.settled()).await.unwrap();
+    assert_eq!(thread.facts().replies, 3, "it counts once");
+}
+
+#[tokio::test]
+async fn drafts_and_what_they_quote_pins_and_how_the_channel_is_kept_are_in_the_object() {
+    let server = TestServer::new();
+    let ada = open(&server, "ada", &MemoryStore::new()).await;
+    let channel = general(&ada);
+    channel.create("General", ["bob"]).await.unwrap();
+    let first = channel.send("first").await.unwrap();
+    go_live(&ada).await;
+    settled(&ada).await;
+    ada.disconnect().await.unwrap();
+    let state = ada.watch_channel_as_state(CID, 50).await.unwrap();
+    let account = ada.state().await.unwrap();
+    assert_eq!((state.facts().draft, state.facts().replied), (None, None));
+
+    channel
+        .save_draft(NewDraft::text("see you").quoting(first.id))
+        .await
+        .unwrap();
+    let facts = channel_shows(&state, "the quoted message", |facts| facts.replied.is_some()).await;
+    assert_eq!(facts.draft.unwrap().content.body.text, "see you");
+    assert_eq!(facts.replied.unwrap().message.body.text, "first");
+    assert_eq!(account.drafts().items().len(), 1);
+
+    channel.pin_message(first.id, None).await.unwrap();
+    let (mut pins, mut diffs) = state.pins().subscribe();
+    within("the pin", async {
+        while pins.is_empty() {
+            for diff in diffs.next().await.expect("the object is alive") {
+                diff.apply(&mut pins);
+            }
+        }
+    })
+    .await;
+    channel.mute(None).await.unwrap();
+    channel.hide().await.unwrap();
+    let facts = channel_shows(&state, "that it is hidden", |facts| facts.hidden).await;
+    assert!(facts.membership.unwrap().muted.is_some());
+    assert!(account.facts().channel_mutes.contains_key(channel.cid()));
+    channel.send("new").await.unwrap();
+    channel_shows(&state, "that it shows again", |facts| !facts.hidden).await;
+
+    go_live(&ada).await;
+    settled(&ada).await;
+    let other = online(&server, "ada").await;
+    other.wait_until_caught_up(DEADLINE).await.unwrap();
+    let there = other.watch_channel_as_state(CID, 50).await.unwrap();
+    let facts = there.facts();
+    assert_eq!(facts.draft.unwrap().content.body.text, "see you");
+    assert_eq!(facts.replied.unwrap().message.body.text, "first");
+    assert_eq!(there.pins().items().len(), 1);
+    assert!(facts.membership.unwrap().muted.is_some());
+}
+
+#[tokio::test]
+async fn an_object_around_a_message_is_a_window_of_its_own_that_leads_to_the_newest() {
+    let server = TestServer::new();
+    let ada = open(&server, "ada", &MemoryStore::new()).await;
+    let channel = general(&ada);
+    channel.create("General", ["bob"]).await.unwrap();
+    let mut ids = Vec::new();
+    for number in 0..300 {
+        ids.push(channel.send(format!("message {number}")).await.unwrap().id);
+    }
+    go_live(&ada).await;
+    settled(&ada).await;
+    let newest = ada.watch_channel_as_state(CID, 20).await.unwrap();
+    let past = ada.watch_channel_around_as_state(CID, ids[100]).await.unwrap();
+    assert!(past.messages().iter().any(|item| item.id() == ids[100]));
+    let paging = past.facts().paging;
+    assert!(!paging.end_of_newer && !paging.end_of_older);
+    assert!(newest.facts().paging.end_of_newer, "it stays where it is");
+    assert_eq!(past.facts().counts, newest.facts().counts);
+    let before = past.messages().len();
+    past.load_newer(10).await.unwrap();
+    assert_eq!(past.messages().len(), before + 10);
+    past.jump_to_newest().await.unwrap();
+    assert!(past.facts().paging.end_of_newer);
+    assert_eq!(past.messages().last().unwrap().id(), ids[299]);
+    past.jump_to(ids[5]).await.unwrap();
+    assert!(past.facts().paging.end_of_older && !past.facts().paging.end_of_newer);
 }
