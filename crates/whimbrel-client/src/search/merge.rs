@@ -147,19 +147,29 @@ fn time(message: &Message) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use whimbrel_model::{ChannelId, MessageBody, UserId};
+    use whimbrel_model::{ChannelId, MessageBody, MessageKind, UserId};
 
     fn message(n: i64, ver: u64) -> Message {
         let id = format!("01900000-0000-7000-8000-{n:012}");
-        let row = serde_json::json!({
-            "id": id, "cid": "messaging:reef", "author": "ada", "seq": n, "ver": ver, "composed_at": 1, "accepted_at": n,
-        });
-        let row: Message = serde_json::from_value(row).unwrap();
-        assert_eq!(row.cid, ChannelId::new("messaging:reef").unwrap());
-        assert_eq!(row.author, UserId::new("ada").unwrap());
         Message {
+            id: id.parse().unwrap(),
+            cid: ChannelId::new("messaging:reef").unwrap(),
+            author: UserId::new("ada").unwrap(),
+            seq: 1,
+            ver,
             body: MessageBody::text(format!("version {ver}")),
-            ..row
+            parent: None,
+            show_in_channel: false,
+            quoted: None,
+            composed_at: Timestamp(1),
+            accepted_at: Some(Timestamp(n)),
+            edited_at: None,
+            revision: 0,
+            deleted_at: None,
+            kind: MessageKind::Regular,
+            silent: false,
+            pinned: None,
+            thread: None,
         }
     }
 

@@ -7,6 +7,7 @@ mod dropped;
 mod http;
 mod lifecycle;
 mod process;
+mod search;
 mod socket;
 mod storage;
 mod support;

@@ -161,7 +161,13 @@ async fn a_group_larger_than_any_statement_is_written_whole() {
 }
 
 /// A directory with one database.
-struct InDirectory(tempfile::TempDir);
+pub(crate) struct InDirectory(tempfile::TempDir);
+
+impl InDirectory {
+    pub(crate) fn path(&self) -> std::path::PathBuf {
+        self.0.path().join("server.db")
+    }
+}
 
 #[async_trait::async_trait]
 impl whimbrel_testkit::conformance::storage::Opener for InDirectory {
@@ -170,11 +176,7 @@ impl whimbrel_testkit::conformance::storage::Opener for InDirectory {
     }
 
     async fn open(&self) -> Arc<dyn Storage> {
-        Arc::new(
-            SqliteStorage::open(self.0.path().join("server.db"))
-                .await
-                .unwrap(),
-        )
+        Arc::new(SqliteStorage::open(self.path()).await.unwrap())
     }
 }
 

@@ -18,7 +18,7 @@ use whimbrel_query::{SearchQuery, limits};
 use whimbrel_store::{Store, StoreError};
 
 /// Sequences of deltas in one run.
-const CASES: u32 = 48;
+const CASES: u32 = 24;
 
 fn search(text: &str) -> SearchQuery {
     SearchQuery::new(text.parse().expect("a search"), limits::SEARCH_HITS)
