@@ -1,4 +1,5 @@
 mod objects;
+mod open_objects;
 mod pins;
 mod threads;
 mod timelines;
@@ -8,7 +9,7 @@ use crate::{
     Unread, channel_list, outbox::Outbox, unread, users::Users,
 };
 use eyeball::{SharedObservable, Subscriber};
-use objects::Objects;
+use open_objects::Objects;
 use std::{
     collections::{BTreeSet, HashMap},
     fmt,
@@ -213,8 +214,7 @@ impl State {
         for list in inner.channel_lists() {
             list.put(Arc::clone(&row), &inner.outbox);
         }
-        inner.objects.put_row(&row.summary.cid, Some(&row.summary));
-        inner.settle_objects(&self.0.me);
+        inner.put_row(&row.summary.cid, Some(&row.summary), &self.0.me);
     }
 
     /// Takes note that the store has no row of a channel that was to be read again: what waits in the outbox is all that
@@ -224,8 +224,7 @@ impl State {
         for list in inner.channel_lists() {
             list.touch(std::slice::from_ref(cid), &inner.outbox);
         }
-        inner.objects.put_row(cid, None);
-        inner.settle_objects(&self.0.me);
+        inner.put_row(cid, None, &self.0.me);
     }
 
     /// Returns the outbox, by position.
