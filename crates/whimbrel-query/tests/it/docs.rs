@@ -69,6 +69,13 @@ fn the_reference_has_every_operator_and_limit() {
         ("USUAL_STATE_ITEMS", limits::USUAL_STATE_ITEMS as usize),
         ("STATE_ITEMS", limits::STATE_ITEMS as usize),
         ("LOOKED_AT", limits::LOOKED_AT),
+        ("SEARCH_CHARS", limits::SEARCH_CHARS),
+        ("SEARCH_WORDS", limits::SEARCH_WORDS),
+        ("WORD_CHARS", limits::WORD_CHARS),
+        ("BEGUN_CHARS", limits::BEGUN_CHARS),
+        ("SEARCH_HITS", limits::SEARCH_HITS),
+        ("USUAL_SEARCH_HITS", limits::USUAL_SEARCH_HITS),
+        ("SEARCH_CHANNELS", limits::SEARCH_CHANNELS),
     ] {
         assert!(
             REFERENCE.contains(&format!("\n| `{name}` | {limit} |")),
