@@ -1,4 +1,4 @@
-//! A store of which one channel is in memory is a store like any other.
+//! A store of which some channels are in memory is a store like any other.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -7,21 +7,27 @@ use std::{
 };
 use whimbrel_store::{InMemory, MemoryStore, SplitStore, Store};
 
-type Both = (MemoryStore, MemoryStore);
-
 /// The "database" and the memory of each directory: of one process, so that what is in memory is there after reopening.
-static STORES: LazyLock<Mutex<HashMap<PathBuf, Both>>> = LazyLock::new(Mutex::default);
+static STORES: LazyLock<Mutex<HashMap<PathBuf, (MemoryStore, MemoryStore)>>> = LazyLock::new(Mutex::default);
 
-whimbrel_testkit::store_conformance!(|dir: PathBuf| async move {
+/// Opens the store of a directory, with one channel in memory.
+fn open(dir: PathBuf, channel: &str) -> Arc<dyn Store> {
     let mut stores = STORES.lock().unwrap();
     let (disk, memory) = stores.entry(dir).or_default();
     let in_memory = InMemory {
-        channels: BTreeSet::from(["messaging:b".parse().unwrap()]),
+        channels: BTreeSet::from([channel.parse().unwrap()]),
         ..InMemory::default()
     };
-    Arc::new(SplitStore::new(
-        Arc::new(disk.reopen()),
-        memory.reopen(),
-        in_memory,
-    )) as Arc<dyn Store>
-});
+    let disk = Arc::new(disk.reopen());
+    Arc::new(SplitStore::new(disk, memory.reopen(), in_memory))
+}
+
+mod the_first_channel {
+    use super::{PathBuf, open};
+    whimbrel_testkit::store_conformance!(|dir: PathBuf| async move { open(dir, "messaging:a") });
+}
+
+mod the_second_channel {
+    use super::{PathBuf, open};
+    whimbrel_testkit::store_conformance!(|dir: PathBuf| async move { open(dir, "messaging:b") });
+}
