@@ -4,8 +4,8 @@ use super::{cid, id, rows};
 use serde_json::json;
 use whimbrel_model::{MessageId, PlainJson, Row};
 use whimbrel_protocol::{
-    Answer, Ask, ClientFrame, Find, FindChannels, FindMembers, FindMessages, FindReactions, Question,
-    ServerFrame, Window,
+    Answer, Ask, ClientFrame, Find, FindChannels, FindMembers, FindMessages, FindReactions, Question, Search,
+    ServerFrame, Unsearched, Window,
 };
 
 /// Every question, by name.
@@ -55,6 +55,14 @@ pub(crate) fn questions() -> Vec<(&'static str, Question)> {
         filter: filter(json!({"has_unread": true})),
         ..Find::default()
     };
+    let search = Search {
+        text: "\"the reef\" nan".to_owned(),
+        channels: filter(json!({"custom.team": "red"})),
+        filter: filter(json!({"accepted_at": {"$gte": 1_764_000_000_000_i64}})),
+        author: Some(whimbrel_model::UserId::new("ada").expect("a user id")),
+        limit: Some(50),
+        after: Some("17".to_owned()),
+    };
     vec![
         ("channels", Question::Channels(FindChannels::default())),
         ("channels-full", Question::Channels(channels)),
@@ -64,6 +72,7 @@ pub(crate) fn questions() -> Vec<(&'static str, Question)> {
         ("reactions", Question::Reactions(reactions)),
         ("threads", Question::Threads(threads)),
         ("drafts", Question::Drafts(Find::default())),
+        ("search", Question::Search(search)),
     ]
 }
 
