@@ -8,7 +8,7 @@ pub struct FollowedThread {
     pub parent: Message,
     /// The newest reply on this device, tombstones included.
     pub last_reply: Option<Message>,
-    /// Whether the user follows it: has a read position in it, or wrote the message that began it.
+    /// Whether the user follows it: is in the channel, and has a read position in the thread or wrote the message that began it.
     pub followed: bool,
     /// The own read position in it, as the server has it.
     pub read: Option<Read>,

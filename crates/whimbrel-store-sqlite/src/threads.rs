@@ -14,7 +14,7 @@ use whimbrel_store::StoreError;
 
 /// A thread of each message `m`, with its newest reply `l`. `w` is a read position that waits.
 const THREAD: &str = "SELECT r.epoch, r.seq, r.furthest, r.ver, s.user, w.read_epoch, w.read_seq, \
-     r.cid IS NOT NULL OR m.author = s.user, \
+     coalesce(g.listed, 0) = 1 AND (r.cid IS NOT NULL OR m.author IS s.user), \
      (SELECT count(*) FROM messages u WHERE u.parent = m.id AND u.ver > 0 \
       AND u.seq > coalesce(w.read_seq, r.seq, 0) AND u.author <> s.user AND u.notice > 0), \
      (SELECT count(*) FROM messages u WHERE u.parent = m.id AND u.ver > 0 AND u.deleted = 0), g.runs";

@@ -89,6 +89,7 @@ async fn a_failed_delta_leaves_nothing_and_the_store_goes_on() {
     )
     .await;
     let read = Read {
+        thread: None,
         cid: cid(),
         user: account().user,
         epoch: 1,

@@ -1,6 +1,7 @@
 //! Databases of older schemas.
 
-use crate::sample::{account, count, database, dir, item, run_sql};
+use crate::sample::{account, cid, count, database, dir, item, run_sql};
+use whimbrel_model::{Change, MessageId, Read, ReadPosition, UserId};
 use whimbrel_query::{Endpoint, Filter, Query, Sort, field};
 use whimbrel_store::Store;
 use whimbrel_store_sqlite::SqliteStore;
@@ -9,6 +10,17 @@ use whimbrel_store_sqlite::SqliteStore;
 const FIRST: &str = concat!(
     include_str!("../../src/schema/0001.sql"),
     include_str!("schema1.sql")
+);
+
+/// The fifth, the last in which channels had one read position each and mentions were not counted.
+const FIFTH: &str = concat!(
+    include_str!("../../src/schema/0001.sql"),
+    include_str!("schema1.sql"),
+    include_str!("../../src/schema/0002.sql"),
+    include_str!("../../src/schema/0003.sql"),
+    include_str!("../../src/schema/0004.sql"),
+    include_str!("../../src/schema/0005.sql"),
+    include_str!("schema5.sql")
 );
 
 #[tokio::test]
@@ -76,4 +88,53 @@ async fn a_step_that_fails_leaves_the_old_schema_and_its_outbox() {
         .expect("no version of ours made such a schema, so it is damaged");
     assert_eq!((recovery.kept, recovery.lost), (300, Some(0)));
     assert!(recovery.moved_to.unwrap().exists());
+}
+
+#[tokio::test]
+async fn read_positions_and_what_is_unread_are_kept_and_mentions_are_counted() {
+    let dir = dir();
+    let path = database(&dir);
+    run_sql(&path, FIFTH).await;
+    let general = cid();
+    let read = |user: &str, epoch, seq, furthest, ver| Read {
+        epoch,
+        seq,
+        furthest,
+        ver,
+        ..Read::new(general.clone(), UserId::new(user).unwrap(), None)
+    };
+    for _ in 0..2 {
+        let store = SqliteStore::open(&path).await.unwrap();
+        assert_eq!(store.recovery(), None);
+        let reads = store.reads(&general, None).await.unwrap();
+        assert_eq!(reads, [read("ada", 1, 1, 2, 5), read("bob", 0, 6, 0, 8)]);
+        let row = store.channel(&general).await.unwrap().unwrap();
+        // Past the position that waits there is only what names somebody else: what is deleted, own or in a thread is not.
+        assert_eq!(row.waiting_read, Some(ReadPosition { epoch: 1, seq: 2 }));
+        assert_eq!((row.unread, row.mentions), (1, 0));
+        let membership = row.membership.unwrap();
+        assert_eq!((membership.pinned_at, membership.muted), (None, None));
+        let listed = store.channels(&Query::channel_list(), None, 9).await.unwrap();
+        assert_eq!(listed.len(), 1);
+        assert_eq!(store.threads(None, 9).await.unwrap(), []);
+        assert_eq!(store.drafts().await.unwrap(), []);
+        store.close().await;
+    }
+    let store = SqliteStore::open(&path).await.unwrap();
+    let waiting = store.load().await.unwrap().outbox.pop().unwrap();
+    assert_eq!(
+        waiting.op.read_position(),
+        Some(ReadPosition { epoch: 1, seq: 2 })
+    );
+    store
+        .apply(&Change::OutboxRemoved(waiting.id).into())
+        .await
+        .unwrap();
+    let row = store.channel(&general).await.unwrap().unwrap();
+    assert_eq!((row.unread, row.mentions), (2, 1));
+    // The reply's thread is there as soon as the server has told of it.
+    let first: MessageId = "01900000-0000-7000-8000-000000000009".parse().unwrap();
+    let thread = store.thread(first).await.unwrap().unwrap();
+    assert_eq!(thread.last_reply.map(|reply| reply.seq), Some(5));
+    assert_eq!((thread.followed, thread.unread), (false, 1));
 }

@@ -5,8 +5,8 @@ use tempfile::TempDir;
 use uuid::Uuid;
 use whimbrel_model::{
     Account, Change, ChannelId, Code, Delta, DeviceId, HistoryFrom, Message, MessageBody, MessageId,
-    MessagePage, MessageQuery, MessageScope, Op, OpId, OutboxItem, OutboxStatus, Rejection, Row, Timestamp,
-    UserId,
+    MessageKind, MessagePage, MessageQuery, MessageScope, Op, OpId, OutboxItem, OutboxStatus, Rejection, Row,
+    Timestamp, UserId,
 };
 use whimbrel_store::Store;
 
@@ -50,6 +50,8 @@ pub(crate) fn item(n: u64) -> OutboxItem {
             parent: None,
             show_in_channel: false,
             quoted: None,
+            kind: MessageKind::Regular,
+            silent: false,
         },
         user: account().user,
         composed_at: Timestamp(7),
@@ -79,6 +81,10 @@ pub(crate) fn message(seq: u64) -> Message {
         edited_at: None,
         revision: 0,
         deleted_at: None,
+        kind: MessageKind::Regular,
+        silent: false,
+        pinned: None,
+        thread: None,
     }
 }
 

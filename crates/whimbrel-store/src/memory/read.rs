@@ -80,7 +80,7 @@ impl Data {
             (summary.unread, summary.mentions) = self.unread(data, me, position);
         }
         let ranges = self.ranges.get(cid).cloned().unwrap_or_default();
-        summary.unread_unknown = ranges.missing(position + 1, head_seq);
+        summary.unread_unknown = ranges.missing(position.saturating_add(1), head_seq);
         Some(summary)
     }
 

@@ -11,7 +11,6 @@ impl Data {
     pub(super) fn threads(&self, after: Option<ThreadPlace>, limit: usize) -> Vec<FollowedThread> {
         let begun = self.messages.values().filter(|message| message.thread.is_some());
         let mut threads: Vec<_> = begun
-            .filter(|message| self.is_joined(message))
             .filter_map(|message| self.thread(message.id))
             .filter(|thread| thread.followed && after.is_none_or(|after| thread.place() < after))
             .collect();
@@ -30,7 +29,7 @@ impl Data {
         let mut thread = FollowedThread {
             parent: parent.clone(),
             last_reply: self.replies(data, id).last().cloned(),
-            followed: read.is_some() || me == Some(&parent.author),
+            followed: self.is_joined(parent) && (read.is_some() || me == Some(&parent.author)),
             read: read.cloned(),
             waiting_read: waiting.filter(|waiting| *waiting > read.map(Read::position).unwrap_or_default()),
             unread: 0,
@@ -48,7 +47,7 @@ impl Data {
         let ranges = self.ranges.get(&parent.cid).cloned().unwrap_or_default();
         thread.unread_unknown = parent.thread.map_or(0, |summary| {
             let lacking = u64::from(summary.replies).saturating_sub(here);
-            lacking.min(ranges.missing(position + 1, summary.last_seq))
+            lacking.min(ranges.missing(position.saturating_add(1), summary.last_seq))
         });
         Some(thread)
     }

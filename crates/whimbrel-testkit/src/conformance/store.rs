@@ -38,6 +38,7 @@ mod random;
 mod rows;
 mod sample;
 mod search;
+mod threads;
 mod timeline;
 mod unread;
 
@@ -51,6 +52,7 @@ pub use query::{
 pub use random::*;
 pub use rows::*;
 pub use search::*;
+pub use threads::*;
 pub use timeline::*;
 pub use unread::*;
 
@@ -88,6 +90,7 @@ macro_rules! store_conformance {
             users_are_read_by_id_and_once,
             a_window_is_the_newest_before_a_sequence,
             a_window_knows_whether_there_is_more,
+            a_window_is_around_any_place,
             the_timeline_leaves_thread_only_replies_out,
             a_thread_has_its_replies_and_not_its_parent,
             replies_are_counted_without_deleted_ones,
@@ -115,6 +118,18 @@ macro_rules! store_conformance {
             a_read_position_can_wait_where_the_server_has_none,
             messages_that_are_missing_past_the_read_position_are_told,
             a_read_position_that_went_back_keeps_the_furthest,
+            unread_mentions_are_counted,
+            silent_messages_are_never_unread,
+            threads_that_are_followed_are_listed_by_newest_reply,
+            the_list_of_threads_is_paged,
+            threads_of_left_channels_and_lost_histories_are_not_listed,
+            unread_replies_are_counted_past_the_position_in_the_thread,
+            replies_that_are_missing_are_told,
+            a_thread_is_read_without_an_account,
+            read_positions_in_threads_are_apart,
+            pinned_messages_are_read_by_when_they_were_pinned,
+            drafts_are_read_newest_first,
+            an_empty_draft_is_none,
             messages_are_found_by_their_words,
             searches_follow_edits_and_deletions,
             messages_of_a_lost_history_are_not_found,

@@ -35,7 +35,7 @@ pub async fn a_new_store_is_empty(mut t: StoreFixture) {
     );
     assert_eq!(store.channel(&cid("a")).await.unwrap(), None);
     assert_eq!(store.members(&cid("a")).await.unwrap(), []);
-    assert_eq!(store.reads(&cid("a")).await.unwrap(), []);
+    assert_eq!(store.reads(&cid("a"), None).await.unwrap(), []);
     assert_eq!(
         store.messages(&query("a", None, 10)).await.unwrap(),
         Default::default()
@@ -264,7 +264,7 @@ pub async fn a_delta_is_applied_as_a_whole_or_not_at_all(mut t: StoreFixture) {
     })
     .await;
     assert_eq!(t.store().message(mid(1)).await.unwrap().is_some(), done);
-    assert_eq!(t.store().reads(&cid("a")).await.unwrap().len() == 1, done);
+    assert_eq!(t.store().reads(&cid("a"), None).await.unwrap().len() == 1, done);
     t.apply([Change::Outbox(outbox_item(2))]).await;
 }
 
@@ -283,7 +283,7 @@ pub async fn a_closed_store_says_so(t: StoreFixture) {
         store.channels(&Query::channel_list(), None, 1).await.err(),
         store.channel(&cid("a")).await.err(),
         store.members(&cid("a")).await.err(),
-        store.reads(&cid("a")).await.err(),
+        store.reads(&cid("a"), None).await.err(),
         store.messages(&thread).await.err(),
         store.message(mid(1)).await.err(),
         store.users(&[user(ME)]).await.err(),

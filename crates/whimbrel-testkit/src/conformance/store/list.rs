@@ -113,6 +113,7 @@ pub async fn a_left_channel_is_not_listed_and_can_be_read(mut t: StoreFixture) {
 pub async fn a_channel_with_only_a_membership_is_listed(t: StoreFixture) {
     t.apply(start(&["a"])).await;
     let expected = ChannelSummary {
+        mentions: 0,
         cid: cid("a"),
         channel: None,
         membership: Some(membership("a", 1, MemberState::Active)),

@@ -1,10 +1,12 @@
 //! The naive model: all rows in one map, every answer computed from all of them.
 
+mod threads;
+
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
-    Change, ChannelId, ChannelSummary, Delta, HistoryFrom, Loaded, Member, MemberState, Membership, Message,
-    MessageId, MessagePage, MessageQuery, MessageScope, Op, OutboxItem, OutboxStatus, Reaction, Read,
-    ReadPosition, Row, RowKey, StreamId, User, UserId,
+    Change, ChannelId, ChannelSummary, Delta, Draft, HistoryFrom, Loaded, Member, MemberState, Membership,
+    Message, MessageId, MessagePage, MessageQuery, MessageScope, Op, OutboxItem, OutboxStatus, Reaction,
+    Read, ReadPosition, Row, RowKey, StreamId, User, UserId,
 };
 use whimbrel_query::{ChannelItem, Query, SearchQuery};
 
@@ -33,6 +35,7 @@ impl Model {
         all_reads: Read;
         all_memberships: Membership;
         all_users: User;
+        all_drafts: Draft;
     }
 
     pub(super) fn apply(&mut self, delta: &Delta) {
@@ -125,7 +128,7 @@ impl Model {
         }
         let read = self
             .all_reads()
-            .find(|row| Some(&row.user) == me && row.cid == *cid && row.ver > 0)
+            .find(|row| Some(&row.user) == me && row.cid == *cid && row.thread.is_none() && row.ver > 0)
             .cloned();
         let log = || self.all_messages().filter(|row| row.cid == *cid && row.ver > 0);
         let last_message = log()
@@ -145,6 +148,10 @@ impl Model {
         let unread = |row: &&Message| row.seq > position && me.is_some_and(|me| row.counts_as_unread_for(me));
         let lacks = |seq: &u64| !ranges.is_fresh(*seq, *seq);
         Some(ChannelSummary {
+            mentions: log()
+                .filter(unread)
+                .filter(|row| me.is_some_and(|me| row.body.mentions(me)))
+                .count() as u64,
             cid: cid.clone(),
             waiting_read: waiting.map(|(epoch, seq)| ReadPosition { epoch, seq }),
             unread_unknown: (position + 1..=head_seq).filter(lacks).count() as u64,
@@ -166,7 +173,12 @@ impl Model {
     fn waiting_read(&self, here: &ChannelId) -> Option<(u32, u64)> {
         let waits = |item: &&OutboxItem| item.status == OutboxStatus::Queued;
         let position = |item: &OutboxItem| match &item.op {
-            Op::MarkRead { cid, epoch, seq } if cid == here => Some((*epoch, *seq)),
+            Op::MarkRead {
+                cid,
+                thread: None,
+                epoch,
+                seq,
+            } if cid == here => Some((*epoch, *seq)),
             _ => None,
         };
         self.loaded.outbox.iter().filter(waits).filter_map(position).max()
@@ -179,8 +191,12 @@ impl Model {
             .collect()
     }
 
-    pub(super) fn reads(&self, cid: &ChannelId) -> Vec<Read> {
-        self.all_reads().filter(|row| row.cid == *cid).cloned().collect()
+    pub(super) fn reads(&self, cid: &ChannelId, thread: Option<MessageId>) -> Vec<Read> {
+        let here = self
+            .all_reads()
+            .filter(|row| row.cid == *cid && row.thread == thread);
+        let by_user: BTreeMap<_, _> = here.map(|row| (&row.user, row.clone())).collect();
+        by_user.into_values().collect()
     }
 
     pub(super) fn messages(&self, query: &MessageQuery) -> MessagePage {
@@ -271,5 +287,6 @@ fn forget_version(row: &mut Row) {
         Row::Read(row) => row.ver = 0,
         Row::Membership(row) => row.ver = 0,
         Row::User(row) => row.ver = 0,
+        Row::Draft(row) => row.ver = 0,
     }
 }

@@ -5,8 +5,9 @@ use super::{
     model::Model,
     query::{a_few_queries, pages},
     sample::{
-        ME, account, at, c_stream, channel, cid, cursor, head, marks_read, member, membership, message, mid,
-        outbox_item, profile, put, query, ranges, reaction, read, rejected, tombstone, u_stream, user,
+        ME, account, at, c_stream, channel, cid, cursor, draft, head, marks_read, marks_thread_read, member,
+        membership, message, mid, outbox_item, profile, put, query, ranges, reaction, read, rejected,
+        thread_read, tombstone, u_stream, user,
     },
 };
 use proptest::{
@@ -16,7 +17,8 @@ use proptest::{
 };
 use std::{future::Future, path::PathBuf, sync::Arc};
 use whimbrel_model::{
-    Change, Delta, HistoryFrom, MemberState, Message, MessageBody, MessageQuery, MessageScope, SnapshotWindow,
+    Change, Delta, Draft, FollowedThread, HistoryFrom, MemberState, Membership, Message, MessageBody,
+    MessageKind, MessageQuery, MessageScope, Mute, Pin, SnapshotWindow, ThreadSummary, Timestamp,
 };
 use whimbrel_store::Store;
 
@@ -75,8 +77,9 @@ async fn compare(store: &dyn Store, model: &Model) {
     }
     for cid in CHANNELS.map(cid) {
         assert_eq!(store.channel(&cid).await.unwrap(), model.channel(&cid));
+        assert_eq!(store.pinned(&cid).await.unwrap(), model.pinned(&cid));
         assert_eq!(store.members(&cid).await.unwrap(), model.members(&cid));
-        assert_eq!(store.reads(&cid).await.unwrap(), model.reads(&cid));
+        assert_eq!(store.reads(&cid, None).await.unwrap(), model.reads(&cid, None));
     }
     for channel in CHANNELS {
         for (from, limit) in [
@@ -106,12 +109,32 @@ async fn compare(store: &dyn Store, model: &Model) {
     for n in 1..=8 {
         assert_eq!(store.message(mid(n)).await.unwrap(), model.message(mid(n)));
     }
+    for n in 1..=3 {
+        assert_eq!(store.thread(mid(n)).await.unwrap(), model.thread(mid(n)));
+        let reads = model.reads(&cid("a"), Some(mid(n)));
+        assert_eq!(store.reads(&cid("a"), Some(mid(n))).await.unwrap(), reads);
+    }
+    assert_eq!(threads_in_pages(store, 1).await, model.threads());
+    assert_eq!(store.drafts().await.unwrap(), model.drafts());
     let users = USERS.map(user);
     assert_eq!(store.users(&users).await.unwrap(), model.users(&users));
 }
 
+/// Reads all followed threads, page by page.
+async fn threads_in_pages(store: &dyn Store, limit: usize) -> Vec<FollowedThread> {
+    let mut all = Vec::<FollowedThread>::new();
+    loop {
+        let after = all.last().map(FollowedThread::place);
+        let page = store.threads(after, limit).await.unwrap();
+        if page.is_empty() {
+            return all;
+        }
+        all.extend(page);
+    }
+}
+
 fn changes() -> impl Strategy<Value = Change> {
-    prop_oneof![12 => rows(), 5 => device_changes()]
+    prop_oneof![12 => rows(), 4 => kept_rows(), 5 => device_changes()]
 }
 
 fn rows() -> impl Strategy<Value = Change> {
@@ -139,13 +162,94 @@ fn rows() -> impl Strategy<Value = Change> {
     ]
 }
 
+/// Threads, how a channel is kept, and drafts.
+fn kept_rows() -> impl Strategy<Value = Change> {
+    let ver = || 1_u64..9;
+    let state = prop_oneof![3 => Just(MemberState::Active), 1 => Just(MemberState::Gone)];
+    let some = || proptest::option::of(1_i64..9);
+    prop_oneof![
+        (
+            1_u64..=3,
+            proptest::sample::select(&USERS[..]),
+            0_u64..9,
+            0_u32..3,
+            ver()
+        )
+            .prop_map(|(thread, who, seq, epoch, ver)| {
+                put(whimbrel_model::Read {
+                    epoch,
+                    ..thread_read(thread, who, seq, ver)
+                })
+            }),
+        (
+            0_usize..2,
+            ver(),
+            state,
+            some(),
+            some(),
+            proptest::option::of(0_u64..9),
+            some()
+        )
+            .prop_map(|(here, ver, state, pinned_at, archived_at, hidden_seq, until)| {
+                put(Membership {
+                    pinned_at: pinned_at.map(Timestamp),
+                    archived_at: archived_at.map(Timestamp),
+                    hidden_seq,
+                    muted: until.map(|until| Mute {
+                        until: (until > 2).then_some(Timestamp(until)),
+                    }),
+                    ..membership(CHANNELS[here], ver, state)
+                })
+            }),
+        (
+            0_usize..2,
+            proptest::option::of(1_u64..3),
+            1_u64..3,
+            ver(),
+            any::<bool>()
+        )
+            .prop_map(|(here, parent, device, ver, empty)| {
+                let row = draft(CHANNELS[here], parent, device, ver);
+                // A version of the user's stream is that of one row.
+                let ver = ver * 32 + here as u64 * 16 + parent.unwrap_or(0) * 4 + device;
+                let content = row.content.filter(|_| !empty);
+                put(Draft { content, ver, ..row })
+            }),
+    ]
+}
+
 /// One of eight messages. Channel, place and thread of each are fixed, as on a server: the even ones are in `b`, the
 /// odd ones above the first are replies to it, every other one of them shown in the channel.
 fn message_of(n: u64, author: &str, ver: u64, text: String) -> Message {
     let place = CHANNELS[usize::from(n.is_multiple_of(2))];
     Message {
         author: user(author),
-        body: MessageBody::text(text),
+        body: MessageBody {
+            mentions: if ver % 4 == 1 {
+                vec![user("cyd"), user(ME)]
+            } else {
+                Vec::new()
+            },
+            mention_channel: ver == 6,
+            mention_here: ver == 7,
+            ..MessageBody::text(text)
+        },
+        silent: ver == 3 || ver == 6 && n > 4,
+        kind: if ver == 2 {
+            MessageKind::System
+        } else {
+            MessageKind::Regular
+        },
+        pinned: (ver == 4).then(|| Pin {
+            by: user("bob"),
+            at: at(ver),
+            until: Some(at(9)),
+        }),
+        thread: (n < 4 && ver > 2).then(|| ThreadSummary {
+            replies: u32::from(ver > 3) + u32::from(ver > 5),
+            last_seq: ver + n,
+            last_at: at(20 - ver),
+        }),
         parent: (n > 1 && n % 2 == 1).then(|| mid(1)),
         show_in_channel: n % 4 == 1 && n > 1,
         accepted_at: (n != 8).then(|| at(100 - 10 * n)),
@@ -180,7 +284,7 @@ fn device_changes() -> impl Strategy<Value = Change> {
         (channels, 1_u64..9, 0_u64..9)
             .prop_map(|(id, lo, len)| { Change::Ranges(cid(id), ranges(&[(lo, lo + len), (30, 30)])) }),
         "[a-z]{0,3}".prop_map(Change::HeadsToken),
-        (0_i64..9).prop_map(|at| Change::SyncedAt(whimbrel_model::Timestamp(at))),
+        (0_i64..9).prop_map(|at| Change::SyncedAt(Timestamp(at))),
         (1_u64..5, any::<bool>()).prop_map(|(pos, attempted)| {
             Change::Outbox(whimbrel_model::OutboxItem {
                 attempted,
@@ -196,6 +300,15 @@ fn device_changes() -> impl Strategy<Value = Change> {
                 Change::Outbox(item)
             }
         ),
-        (1_u64..8).prop_map(|pos| Change::OutboxRemoved(outbox_item(pos).id)),
+        (8_u64..10, 1_u64..=3, 0_u32..3, 0_u64..9, any::<bool>()).prop_map(
+            |(pos, thread, epoch, seq, refused)| {
+                let mut item = marks_thread_read(pos, thread, epoch, seq);
+                if refused {
+                    item.status = rejected();
+                }
+                Change::Outbox(item)
+            }
+        ),
+        (1_u64..10).prop_map(|pos| Change::OutboxRemoved(outbox_item(pos).id)),
     ]
 }

@@ -4,11 +4,13 @@ use super::{
     StoreFixture,
     query::all,
     sample::{
-        ME, at, c_stream, channel, cid, head, member, membership, message, mid, profile, put, query,
-        reaction, read, rich_body, start, tombstone, u_stream, user,
+        ME, at, c_stream, channel, cid, draft, head, member, membership, message, mid, profile, put, query,
+        reaction, read, rich_body, start, thread_of, thread_read, tombstone, u_stream, user,
     },
 };
-use whimbrel_model::{Change, MemberState, Message, MessageBody, Row, StreamId};
+use whimbrel_model::{
+    Change, MemberState, Membership, Message, MessageBody, MessageKind, Mute, Pin, Row, StreamId,
+};
 use whimbrel_query::Query;
 use whimbrel_store::Store;
 
@@ -25,8 +27,10 @@ fn one_of_each(ver: u64) -> Vec<Row> {
         put(message("a", 1, ver)),
         put(reaction(1, "bob", "👍", ver, ver.is_multiple_of(2))),
         put(read("a", ME, ver, ver)),
-        put(membership("a", ver, state)),
+        put(thread_read(1, ME, ver, ver)),
+        put(kept(membership("a", ver, state))),
         put(profile(ME, ver)),
+        put(draft("a", Some(1), 0, ver)),
     ];
     rows.into_iter()
         .filter_map(|change| match change {
@@ -34,6 +38,19 @@ fn one_of_each(ver: u64) -> Vec<Row> {
             _ => None,
         })
         .collect()
+}
+
+/// Everything that can be said of how a channel is kept; it names the version.
+fn kept(row: Membership) -> Membership {
+    Membership {
+        pinned_at: Some(at(row.ver)),
+        archived_at: Some(at(row.ver + 1)),
+        hidden_seq: Some(row.ver + 2),
+        muted: Some(Mute {
+            until: (row.ver != 6).then(|| at(row.ver + 3)),
+        }),
+        ..row
+    }
 }
 
 /// Reads all of [`one_of_each`] back. A removed reaction is not read at all.
@@ -57,13 +74,17 @@ async fn stored(store: &dyn Store) -> Vec<Row> {
     );
     rows.extend(store.message(mid(1)).await.unwrap().map(Row::Message));
     rows.extend(page.reactions.into_iter().map(Row::Reaction));
-    rows.extend(store.reads(&cid("a")).await.unwrap().into_iter().map(Row::Read));
+    for thread in [None, Some(mid(1))] {
+        let reads = store.reads(&cid("a"), thread).await.unwrap();
+        rows.extend(reads.into_iter().map(Row::Read));
+    }
     rows.extend(
         summary
             .and_then(|summary| summary.membership)
             .map(Row::Membership),
     );
     rows.extend(store.users(&[user(ME)]).await.unwrap().into_iter().map(Row::User));
+    rows.extend(store.drafts().await.unwrap().into_iter().map(Row::Draft));
     rows
 }
 
@@ -131,7 +152,14 @@ pub async fn rows_come_back_as_they_were_put(mut t: StoreFixture) {
         quoted: Some(mid(78)),
         edited_at: Some(at(9)),
         revision: u32::MAX,
-        ..message("a", 1, 4)
+        kind: MessageKind::System,
+        silent: true,
+        pinned: Some(Pin {
+            by: user("b.ob-2@home"),
+            at: at(3),
+            until: Some(at(99)),
+        }),
+        ..thread_of(message("a", 1, 4), 7, 9)
     };
     let bare = Message {
         accepted_at: None,
@@ -210,13 +238,24 @@ pub async fn a_rebased_user_stream_takes_any_row_of_the_new_history(mut t: Store
     t.apply([Change::Rebase(u_stream(ME))]).await;
     assert!(t.store().load().await.unwrap().heads.is_empty());
     assert_eq!(
+        t.store().drafts().await.unwrap(),
+        [],
+        "drafts of the old history are not shown"
+    );
+    assert_eq!(
         all(t.store(), &Query::channel_list()).await.len(),
         1,
         "a rebase takes no channel from the list"
     );
-    t.apply([put(membership("a", 2, MemberState::Gone)), put(profile(ME, 3))])
-        .await;
+    let new = draft("a", Some(1), 0, 4);
+    t.apply([
+        put(membership("a", 2, MemberState::Gone)),
+        put(profile(ME, 3)),
+        put(new.clone()),
+    ])
+    .await;
     t.reopen().await;
+    assert_eq!(t.store().drafts().await.unwrap(), [new]);
     let summary = t.store().channel(&cid("a")).await.unwrap().unwrap();
     assert_eq!(summary.membership, Some(membership("a", 2, MemberState::Gone)));
     assert_eq!(summary.channel, Some(channel("a", 9)));

@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 use whimbrel_model::{
-    Account, Attachment, Change, Channel, ChannelId, Code, Cursor, Custom, DeviceId, Epoch, Head,
-    HistoryFrom, Member, MemberState, Membership, Message, MessageBody, MessageId, MessageQuery,
+    Account, Attachment, Change, Channel, ChannelId, Code, Cursor, Custom, DeviceId, Draft, DraftContent,
+    Epoch, Head, HistoryFrom, Member, MemberState, Membership, Message, MessageBody, MessageId, MessageQuery,
     MessageScope, Op, OpId, OutboxItem, OutboxStatus, RangeSet, Reaction, ReactionType, Read, Rejection,
-    Role, Row, StreamId, Timestamp, User, UserId,
+    Role, Row, StreamId, ThreadSummary, Timestamp, User, UserId,
 };
 
 const V7: u128 = 0x0190_0000_0000_7000_8000_0000_0000_0000;
@@ -74,11 +74,15 @@ macro_rules! into_row {
         }
     )*};
 }
-into_row!(Channel Member Message Reaction Read Membership User);
+into_row!(Channel Member Message Reaction Read Membership User Draft);
 
 /// A message of bob's at `seq`, with `seq` as its id.
 pub(super) fn message(channel: &str, seq: u64, ver: u64) -> Message {
     Message {
+        kind: whimbrel_model::MessageKind::Regular,
+        silent: false,
+        pinned: None,
+        thread: None,
         id: mid(seq),
         cid: cid(channel),
         author: user("bob"),
@@ -121,6 +125,8 @@ pub(super) fn rich_body() -> MessageBody {
         )
         .with("quote\"key", "back\\slash");
     MessageBody {
+        mention_channel: false,
+        mention_here: false,
         text: "Grüße \u{1f469}\u{200d}\u{1f680}\n\t\"quoted\" \\ \u{0} nul, 漢字, \u{202e}rtl".to_owned(),
         mentions: vec![user(ME), user("b.ob-2@home")],
         attachments: vec![Attachment {
@@ -161,6 +167,10 @@ pub(super) fn member(id: &str, who: &str, ver: u64, state: MemberState) -> Membe
 
 pub(super) fn membership(id: &str, ver: u64, state: MemberState) -> Membership {
     Membership {
+        pinned_at: None,
+        archived_at: None,
+        hidden_seq: None,
+        muted: None,
         cid: cid(id),
         user: user(ME),
         role: Role::Member,
@@ -183,12 +193,51 @@ pub(super) fn reaction(message: u64, who: &str, what: &str, ver: u64, removed: b
 
 pub(super) fn read(id: &str, who: &str, seq: u64, ver: u64) -> Read {
     Read {
+        thread: None,
         cid: cid(id),
         user: user(who),
         epoch: 1,
         seq,
         furthest: 0,
         ver,
+    }
+}
+
+/// The read position in a thread.
+pub(super) fn thread_read(thread: u64, who: &str, seq: u64, ver: u64) -> Read {
+    Read {
+        thread: Some(mid(thread)),
+        ..read("a", who, seq, ver)
+    }
+}
+
+/// What the device of that number wrote, in the channel or in the thread of a message.
+pub(super) fn draft(id: &str, parent: Option<u64>, device: u64, ver: u64) -> Draft {
+    Draft {
+        user: user(ME),
+        cid: cid(id),
+        parent: parent.map(mid),
+        device: DeviceId(uuid(0xd0 + device)),
+        content: Some(DraftContent {
+            body: rich_body(),
+            quoted: Some(mid(2)),
+            show_in_channel: true,
+            silent: true,
+        }),
+        updated_at: at(ver),
+        ver,
+    }
+}
+
+/// The message that began a thread with so many replies, the last of which is at a sequence.
+pub(super) fn thread_of(message: Message, replies: u32, last_seq: u64) -> Message {
+    Message {
+        thread: Some(ThreadSummary {
+            replies,
+            last_seq,
+            last_at: at(last_seq + 1),
+        }),
+        ..message
     }
 }
 
@@ -228,6 +277,8 @@ pub(super) fn outbox_item(pos: u64) -> OutboxItem {
         pos,
         id: OpId(uuid(0xf000 - pos)),
         op: Op::SendMessage {
+            kind: whimbrel_model::MessageKind::Regular,
+            silent: false,
             cid: cid("a"),
             id: mid(0x1_0000 + pos),
             body: rich_body(),
@@ -248,7 +299,21 @@ pub(super) fn outbox_item(pos: u64) -> OutboxItem {
 pub(super) fn marks_read(pos: u64, id: &str, epoch: u32, seq: u64) -> OutboxItem {
     OutboxItem {
         op: Op::MarkRead {
+            thread: None,
             cid: cid(id),
+            epoch,
+            seq,
+        },
+        ..outbox_item(pos)
+    }
+}
+
+/// A read position in the thread of a message that waits.
+pub(super) fn marks_thread_read(pos: u64, thread: u64, epoch: u32, seq: u64) -> OutboxItem {
+    OutboxItem {
+        op: Op::MarkRead {
+            thread: Some(mid(thread)),
+            cid: cid("a"),
             epoch,
             seq,
         },

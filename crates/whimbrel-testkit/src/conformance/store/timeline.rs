@@ -4,7 +4,7 @@ use super::{
     StoreFixture,
     sample::{c_stream, cid, message, mid, put, query, ranges, reaction, reply, start, tombstone},
 };
-use whimbrel_model::{Change, Message, MessagePage, MessageQuery, MessageScope};
+use whimbrel_model::{Change, HistoryFrom, Message, MessagePage, MessageQuery, MessageScope, Timestamp};
 
 async fn page(t: &StoreFixture, query: &MessageQuery) -> MessagePage {
     t.store().messages(query).await.expect("the store reads")
@@ -56,6 +56,70 @@ pub async fn a_window_knows_whether_there_is_more(t: StoreFixture) {
     }
     let none = page(&t, &query("a", None, 0)).await;
     assert!(none.messages.is_empty() && none.has_older);
+}
+
+/// Half before the place, the rest there or after it; and on both sides it is known whether there is more.
+pub async fn a_window_is_around_any_place(mut t: StoreFixture) {
+    t.apply(
+        (1..=9)
+            .filter(|seq| *seq != 5)
+            .map(|seq| put(message("a", seq, 10 * seq))),
+    )
+    .await;
+    t.apply([put(reply(4, 10)), put(message("b", 11, 3))]).await;
+    let times = [1, 4, 9].map(|seq| message("a", seq, 10 * seq).accepted_at.unwrap());
+    for _ in 0..2 {
+        for (from, limit, expected, older, newer) in [
+            (HistoryFrom::After(0), 3, vec![1, 2, 3], false, true),
+            (HistoryFrom::After(4), 2, vec![6, 7], true, true),
+            (HistoryFrom::After(7), 2, vec![8, 9], true, false),
+            (HistoryFrom::After(9), 2, vec![], true, false),
+            (HistoryFrom::After(u64::MAX), 2, vec![], true, false),
+            (HistoryFrom::Before(3), 9, vec![1, 2], false, true),
+            (HistoryFrom::Around(4), 4, vec![2, 3, 4, 6], true, true),
+            (HistoryFrom::Around(5), 3, vec![4, 6, 7], true, true),
+            (HistoryFrom::Around(1), 4, vec![1, 2], false, true),
+            (HistoryFrom::Around(9), 4, vec![7, 8, 9], true, false),
+            (HistoryFrom::Around(99), 4, vec![8, 9], true, false),
+            (HistoryFrom::AroundMessage(mid(4)), 2, vec![3, 4], true, true),
+            (HistoryFrom::AroundMessage(mid(10)), 2, vec![9], true, false),
+            (HistoryFrom::AroundTime(times[0]), 2, vec![1], false, true),
+            (HistoryFrom::AroundTime(times[1]), 2, vec![3, 4], true, true),
+            (
+                HistoryFrom::AroundTime(Timestamp(times[2].0 + 1)),
+                2,
+                vec![9],
+                true,
+                false,
+            ),
+        ] {
+            let asked = MessageQuery {
+                from,
+                ..query("a", None, limit)
+            };
+            let page = page(&t, &asked).await;
+            assert_eq!(seqs(&page), expected, "{limit} at {from:?}");
+            assert_eq!(
+                (page.has_older, page.has_newer),
+                (older, newer),
+                "{limit} at {from:?}"
+            );
+        }
+        // Not in this channel, or not on the device.
+        for id in [mid(11), mid(99)] {
+            let asked = MessageQuery {
+                from: HistoryFrom::AroundMessage(id),
+                ..query("a", None, 5)
+            };
+            assert_eq!(page(&t, &asked).await, MessagePage::default());
+        }
+        let asked = MessageQuery {
+            from: HistoryFrom::AroundMessage(mid(4)),
+            ..thread(4, None, 4)
+        };
+        assert_eq!(seqs(&page(&t, &asked).await), [10]);
+        t.reopen().await;
+    }
 }
 
 /// A reply that is shown in the channel stands in both.

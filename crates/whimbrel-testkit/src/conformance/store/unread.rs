@@ -3,11 +3,13 @@
 use super::{
     StoreFixture,
     sample::{
-        ME, account, c_stream, cid, head, marks_read, membership, message, outbox_item, put, ranges, read,
-        rejected, reply,
+        ME, account, c_stream, cid, head, marks_read, membership, message, mid, outbox_item, put, ranges,
+        read, rejected, reply, thread_of, thread_read, tombstone, user,
     },
 };
-use whimbrel_model::{Change, ChannelSummary, MemberState, OutboxItem, Read, ReadPosition};
+use whimbrel_model::{
+    Change, ChannelSummary, MemberState, Message, MessageBody, OutboxItem, Read, ReadPosition,
+};
 
 /// Nine messages of someone else in the channel `a`, read up to the fourth.
 async fn nine(t: &StoreFixture) {
@@ -138,7 +140,7 @@ pub async fn a_read_position_that_went_back_keeps_the_furthest(mut t: StoreFixtu
     };
     t.apply([put(back.clone())]).await;
     for _ in 0..2 {
-        let reads = t.store().reads(&cid("a")).await.expect("the store reads");
+        let reads = t.store().reads(&cid("a"), None).await.expect("the store reads");
         assert_eq!(reads, [read("a", ME, 4, 10), back.clone()]);
         assert_eq!(reads[1].receipt(), 8);
         t.reopen().await;
@@ -148,5 +150,82 @@ pub async fn a_read_position_that_went_back_keeps_the_furthest(mut t: StoreFixtu
         ..read("a", "bob", 9, 21)
     };
     t.apply([put(on.clone())]).await;
-    assert_eq!(t.store().reads(&cid("a")).await.expect("the store reads")[1], on);
+    assert_eq!(
+        t.store().reads(&cid("a"), None).await.expect("the store reads")[1],
+        on
+    );
+}
+
+/// Those past the read position, one that waits included: by name and with everyone, of who wrote them not.
+pub async fn unread_mentions_are_counted(mut t: StoreFixture) {
+    nine(&t).await;
+    assert_eq!(summary(&t).await.mentions, 0);
+    let body = |who: &[&str], (everyone, here)| MessageBody {
+        mentions: who.iter().map(|who| user(who)).collect(),
+        mention_channel: everyone,
+        mention_here: here,
+        ..MessageBody::text("look")
+    };
+    let bodies = [
+        (3, body(&[ME], (false, false))),
+        (5, body(&["cyd", ME], (false, false))),
+        (6, body(&["cyd"], (false, false))),
+        (7, body(&[], (true, false))),
+        (8, body(&["cyd"], (false, true))),
+    ];
+    let edited = bodies.into_iter().map(|(seq, body)| {
+        put(Message {
+            body,
+            ..message("a", seq, 20)
+        })
+    });
+    t.apply(edited).await;
+    for _ in 0..2 {
+        let row = summary(&t).await;
+        assert_eq!((row.unread, row.mentions), (5, 3), "of 5, 7 and 8");
+        t.reopen().await;
+    }
+    t.apply([Change::Outbox(marks_read(7, "a", 1, 7))]).await;
+    assert_eq!(summary(&t).await.mentions, 1);
+    t.apply([
+        Change::OutboxRemoved(outbox_item(7).id),
+        put(tombstone(message("a", 5, 20), 30)),
+    ])
+    .await;
+    assert_eq!(summary(&t).await.mentions, 2, "a deleted one is none");
+    let own = Message {
+        author: user(ME),
+        body: body(&[ME], (true, true)),
+        ..message("a", 7, 40)
+    };
+    t.apply([put(own)]).await;
+    assert_eq!(summary(&t).await.mentions, 1, "an own one is none");
+}
+
+/// In the channel, in a thread, and whoever is mentioned.
+pub async fn silent_messages_are_never_unread(mut t: StoreFixture) {
+    nine(&t).await;
+    let silent = |message: Message| Message {
+        silent: true,
+        body: MessageBody {
+            mention_channel: true,
+            ..MessageBody::text("by the way")
+        },
+        ..message
+    };
+    t.apply([
+        put(silent(message("a", 8, 20))),
+        put(thread_of(message("a", 1, 21), 2, 11)),
+        put(silent(reply(1, 10))),
+        put(reply(1, 11)),
+        put(thread_read(1, ME, 0, 22)),
+    ])
+    .await;
+    for _ in 0..2 {
+        let row = summary(&t).await;
+        assert_eq!((row.unread, row.mentions), (4, 0));
+        let thread = t.store().thread(mid(1)).await.unwrap().unwrap();
+        assert_eq!(thread.unread, 1);
+        t.reopen().await;
+    }
 }
