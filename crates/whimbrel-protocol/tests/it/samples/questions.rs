@@ -88,7 +88,11 @@ pub(super) fn answers() -> Vec<(&'static str, ServerFrame)> {
         next: Some("a01".to_owned()),
         previous: Some("a02".to_owned()),
         hits: Some(7),
-        ..Answer::default()
+        unsearched: Some(Unsearched {
+            channels: 2,
+            next_channels: vec![cid()],
+            messages: 9,
+        }),
     };
     let nothing = Answer {
         id: 4,
