@@ -53,7 +53,7 @@ pub use notice::Notice;
 pub use queued::{Queued, Sent};
 pub use server_query::{FoundChannel, FoundMember, FoundThread, ServerPage, ServerQuery};
 pub use search::{Found, NotSearched, SearchHit, SearchMessages, SearchPlace, SearchResults};
-pub use state_objects::{ChannelState, Following, GlobalState, QueryChannelsAsState, QueryChannelsState, Session, SessionState, ThreadState};
+pub use state_objects::{ChannelState, Following, GlobalState, QueryChannelsAsState, QueryChannelsState, Seat, SeatState, ThreadState};
 pub use thread_list::ThreadList;
 pub use timeline::Timeline;
 pub use token::{Token, TokenError, TokenProvider};
@@ -62,8 +62,8 @@ pub use whimbrel_model as model;
 pub use whimbrel_query as query;
 pub use whimbrel_query::{Filter, PageCursor, Query, QueryError, Sort, field};
 pub use whimbrel_state::{
-    Admission, Capability, ChannelCounts, ChannelFacts, ChannelItem, ChannelsFacts, Content, Currency, Diffs, DraftPlace, DraftView, Drafts, Freshness, GlobalFacts, Initialization, Items, LoadState, MemberItem, NewerEdge, OlderEdge, OutboxSummary, Paging, Part, Pins, Source, SyncState,
-    ThreadFacts, ThreadItem, TimelineItem, Unread, UnreadTotals, VectorDiff,
+    Admission, Capability, ChannelCounts, ChannelFacts, ChannelItem, ChannelsFacts, Content, Currency, Diffs, DraftPlace, DraftView, Drafts, Freshness, GlobalFacts, Initialization, Items, LoadState, MemberItem, NewerEdge, OlderEdge, OutboxSummary, Paging, Part, Pins, Sending, Source, SyncState,
+    ThreadFacts, ThreadItem, ThreadUnread, TimelineItem, Unread, UnreadTotals, VectorDiff,
 };
 pub use whimbrel_store::{Recovery, Store, StoreError};
 pub use whimbrel_sync::{AskError, EngineConfig, FullJitter, RetryPolicy};

@@ -6,7 +6,7 @@ mod channels_state;
 mod global_state;
 mod loading;
 mod open;
-mod session;
+mod seat;
 mod thread_state;
 
 use crate::{Client, Error, command::Command};
@@ -14,7 +14,7 @@ pub use channel_state::ChannelState;
 pub use channels_state::{QueryChannelsAsState, QueryChannelsState};
 pub use global_state::GlobalState;
 pub(crate) use open::OpenObject;
-pub use session::{Following, Session, SessionState};
+pub use seat::{Following, Seat, SeatState};
 pub use thread_state::ThreadState;
 use whimbrel_model::{ChannelId, HistoryFrom, MessageId, MessageScope};
 use whimbrel_query::Filter;

@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use std::{sync::Arc, time::Duration};
 use whimbrel_client::{
     Capability, ChannelFacts, ChannelState, Client, Content, GlobalFacts, Initialization, NewDraft,
-    NewMessage, Session, SessionState, Sort, Source, SyncState, ThreadFacts, ThreadState, field,
+    NewMessage, Seat, SeatState, Sort, Source, SyncState, ThreadFacts, ThreadState, field,
 };
 use whimbrel_model::{ChannelSummary, MessageId, limits};
 use whimbrel_store::MemoryStore;
@@ -282,12 +282,12 @@ async fn a_list_begins_with_as_many_as_wanted_loads_more_and_takes_an_apps_own_r
 }
 
 #[tokio::test]
-async fn a_session_leads_from_nobody_to_each_user_and_keeps_them_apart() {
+async fn a_seat_leads_from_nobody_to_each_user_and_keeps_them_apart() {
     let server = TestServer::new();
-    let session = Session::default();
-    assert!(matches!(session.state(), SessionState::NoUser));
-    assert!(session.client().is_none());
-    let mut channels = session.watch_channel_as_state(CID, 50).unwrap();
+    let seat = Seat::default();
+    assert!(matches!(seat.state(), SeatState::NoUser));
+    assert!(seat.client().is_none());
+    let mut channels = seat.watch_channel_as_state(CID, 50).unwrap();
     assert!(
         within("nobody", channels.next())
             .await
@@ -295,21 +295,21 @@ async fn a_session_leads_from_nobody_to_each_user_and_keeps_them_apart() {
             .unwrap()
             .is_none()
     );
-    assert!(session.watch_channel_as_state("no cid", 50).is_err());
+    assert!(seat.watch_channel_as_state("no cid", 50).is_err());
 
-    let ada = session.open(server.client("ada")).await.unwrap();
+    let ada = seat.open(server.client("ada")).await.unwrap();
     let adas = within("ada's", channels.next()).await.unwrap().unwrap().unwrap();
     adas.channel().create("General", ["carol"]).await.unwrap();
     adas.channel().send("ada's words").await.unwrap();
     ada.connect().await.unwrap();
     settled(&ada).await;
-    let SessionState::User(account) = session.state() else {
+    let SeatState::User(account) = seat.state() else {
         panic!("ada is signed in");
     };
     assert_eq!(account.facts().user.as_str(), "ada");
 
-    let bob = session.open(server.client("bob")).await.unwrap();
-    let SessionState::User(bobs) = session.state() else {
+    let bob = seat.open(server.client("bob")).await.unwrap();
+    let SeatState::User(bobs) = seat.state() else {
         panic!("bob is signed in");
     };
     assert_eq!(bobs.facts().user.as_str(), "bob");
@@ -337,8 +337,8 @@ async fn a_session_leads_from_nobody_to_each_user_and_keeps_them_apart() {
     );
     assert!(theirs.messages().is_empty() && theirs.members().is_empty());
 
-    session.close().await;
-    assert!(matches!(session.state(), SessionState::NoUser));
+    seat.close().await;
+    assert!(matches!(seat.state(), SeatState::NoUser));
     assert!(
         within("nobody", channels.next())
             .await
@@ -346,30 +346,28 @@ async fn a_session_leads_from_nobody_to_each_user_and_keeps_them_apart() {
             .unwrap()
             .is_none()
     );
-    drop(session);
+    drop(seat);
     assert!(within("the end", channels.next()).await.is_none());
 }
 
 #[tokio::test]
 async fn who_cannot_sign_in_leaves_nobody_signed_in() {
     let server = TestServer::new();
-    let session = Session::default();
+    let seat = Seat::default();
     let store = MemoryStore::new();
-    session
-        .open(server.client("ada").store(Arc::new(store.reopen())))
+    seat.open(server.client("ada").store(Arc::new(store.reopen())))
         .await
         .unwrap();
-    let error = session
+    let error = seat
         .open(server.client("bob").store(Arc::new(store.reopen())))
         .await
         .unwrap_err();
     assert_eq!(error.code(), "wrong_account", "a database belongs to one account");
-    assert!(matches!(session.state(), SessionState::NoUser));
-    session
-        .open(server.client("ada").store(Arc::new(store.reopen())))
+    assert!(matches!(seat.state(), SeatState::NoUser));
+    seat.open(server.client("ada").store(Arc::new(store.reopen())))
         .await
         .unwrap();
-    assert!(session.client().is_some());
+    assert!(seat.client().is_some());
 }
 
 #[tokio::test]

@@ -6,22 +6,23 @@ use tokio::sync::Mutex;
 use whimbrel_model::{ChannelId, MessageId};
 use whimbrel_query::{Filter, Sort};
 
-/// Who is signed in, in an app where people sign in and out: made once, before anybody is known, and asked at any time.
+/// A place for one account at a time, in an app where people sign in and out: made once, before anybody is known, and asked
+/// at any time.
 ///
 /// At most one account is open at a time. Opening another one closes the one before, and only then does it begin: nothing of
 /// one user is ever in an object of another. What was taken from a user's objects before stays what it was, and their
-/// connection says [`SyncState::Closed`](crate::SyncState::Closed); the streams of a session lead on to the next user's.
-/// Cloning it gives another handle to the same session.
+/// connection says [`SyncState::Closed`](crate::SyncState::Closed); the streams of a seat lead on to the next user's.
+/// Cloning it gives another handle to the same seat.
 ///
 /// ```
 /// # async fn example(builder: whimbrel_client::ClientBuilder) -> Result<(), whimbrel_client::Error> {
-/// use whimbrel_client::{Session, SessionState};
+/// use whimbrel_client::{Seat, SeatState};
 ///
-/// let session = Session::default();
-/// assert!(matches!(session.state(), SessionState::NoUser));
+/// let seat = Seat::default();
+/// assert!(matches!(seat.state(), SeatState::NoUser));
 /// // A screen that is there before anybody signed in, and stays when somebody else does.
-/// let mut general = session.watch_channel_as_state("messaging:general", 50)?;
-/// session.open(builder).await?.connect().await?;
+/// let mut general = seat.watch_channel_as_state("messaging:general", 50)?;
+/// seat.open(builder).await?.connect().await?;
 /// while let Some(channel) = general.next().await {
 ///     match channel? {
 ///         None => println!("sign in"),
@@ -32,18 +33,18 @@ use whimbrel_query::{Filter, Sort};
 /// # }
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Session(Arc<Shared>);
+pub struct Seat(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    current: SharedObservable<SessionState>,
+    current: SharedObservable<SeatState>,
     /// Held while somebody signs in or out.
     switching: Mutex<()>,
 }
 
-/// What a [`Session`] has to show.
+/// What a [`Seat`] has to show.
 #[derive(Clone, Debug, Default)]
-pub enum SessionState {
+pub enum SeatState {
     /// Nobody is signed in.
     #[default]
     NoUser,
@@ -51,15 +52,15 @@ pub enum SessionState {
     User(GlobalState),
 }
 
-impl Session {
+impl Seat {
     /// Returns who is signed in, as it is now. Never waits.
     #[must_use]
-    pub fn state(&self) -> SessionState {
+    pub fn state(&self) -> SeatState {
         self.0.current.get()
     }
 
-    /// Returns a reader of [`Session::state`]: who is signed in now, and each change. A slow reader gets the latest.
-    pub fn watch_state(&self) -> crate::Watch<SessionState> {
+    /// Returns a reader of [`Seat::state`]: who is signed in now, and each change. A slow reader gets the latest.
+    pub fn watch_state(&self) -> crate::Watch<SeatState> {
         self.0.current.subscribe()
     }
 
@@ -67,8 +68,8 @@ impl Session {
     #[must_use]
     pub fn client(&self) -> Option<Client> {
         match self.state() {
-            SessionState::NoUser => None,
-            SessionState::User(state) => Some(state.client().clone()),
+            SeatState::NoUser => None,
+            SeatState::User(state) => Some(state.client().clone()),
         }
     }
 
@@ -83,7 +84,7 @@ impl Session {
         self.sign_out().await;
         let client = builder.open().await?;
         let state = client.state().await?;
-        self.0.current.set(SessionState::User(state));
+        self.0.current.set(SeatState::User(state));
         Ok(client)
     }
 
@@ -95,7 +96,7 @@ impl Session {
 
     async fn sign_out(&self) {
         if let Some(client) = self.client() {
-            self.0.current.set(SessionState::NoUser);
+            self.0.current.set(SeatState::NoUser);
             client.close().await;
         }
     }
@@ -119,7 +120,7 @@ impl Session {
     /// Watches a thread of whoever is signed in: see [`Client::replies_as_state`].
     ///
     /// # Errors
-    /// As [`Session::watch_channel_as_state`].
+    /// As [`Seat::watch_channel_as_state`].
     pub fn replies_as_state(
         &self,
         cid: impl AsRef<str>,
@@ -169,7 +170,7 @@ type Opening<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
 /// An object of whoever is signed in: nothing while nobody is, and a new one at each switch.
 pub struct Following<T> {
-    states: Subscriber<SessionState>,
+    states: Subscriber<SeatState>,
     /// Whether what `states` says was told.
     is_told: bool,
     open: Box<dyn Fn(Client) -> Opening<T> + Send + Sync>,
@@ -177,7 +178,7 @@ pub struct Following<T> {
 
 impl<T> Following<T> {
     /// Returns the object of the user who is signed in now, then waits for each change. `Some(Ok(None))`: nobody is signed
-    /// in. Nothing: the session is gone. A slow reader gets the latest.
+    /// in. Nothing: the seat is gone. A slow reader gets the latest.
     ///
     /// An error concerns this user only; the next call waits for the next switch. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Result<Option<T>, Error>> {
@@ -187,7 +188,7 @@ impl<T> Following<T> {
                 self.is_told = false;
             }
             let state = self.states.next_now();
-            let SessionState::User(user) = state else {
+            let SeatState::User(user) = state else {
                 self.is_told = true;
                 return Some(Ok(None));
             };
@@ -201,8 +202,8 @@ impl<T> Following<T> {
     }
 }
 
-fn is_user(state: &SessionState, client: &Client) -> bool {
-    matches!(state, SessionState::User(user) if user.client().is(client))
+fn is_user(state: &SeatState, client: &Client) -> bool {
+    matches!(state, SeatState::User(user) if user.client().is(client))
 }
 
 impl<T> fmt::Debug for Following<T> {
