@@ -24,12 +24,12 @@ const OVER_BARE: f64 = 8.0;
 /// How much longer it may take with a hundred times as many channels.
 const GROWTH: f64 = 1.3;
 
-const QUERY: &str = "SELECT t.cid, c.row, p.row, r.seq, m.author, m.at, m.rest, h.head_seq, \
+pub(crate) const QUERY: &str = "SELECT t.cid, c.row, p.row, r.seq, m.author, m.at, m.rest, h.head_seq, \
      (SELECT count(*) FROM messages u WHERE u.cid = t.cid AND u.in_channel = 1 AND u.ver > 0 AND u.seq > r.seq \
-      AND u.author <> s.user AND u.deleted = 0), \
+      AND u.author <> s.user AND u.notice > 0), \
      (SELECT count(*) FROM members a WHERE a.cid = t.cid AND a.active = 1) \
      FROM timelines t JOIN session s JOIN channels c ON c.cid = t.cid \
-     JOIN memberships p ON p.user = s.user AND p.cid = t.cid JOIN reads r ON r.cid = t.cid AND r.user = s.user \
+     JOIN memberships p ON p.user = s.user AND p.cid = t.cid JOIN reads r ON r.cid = t.cid AND r.user = s.user AND r.thread = x'' \
      JOIN messages m ON m.id = t.last_id JOIN streams h ON h.stream = 'C:' || t.cid \
      WHERE t.known = 1 AND t.listed = 1 ORDER BY t.last_at DESC, t.cid LIMIT ?";
 

@@ -13,7 +13,7 @@ use sqlx::{Connection as _, SqliteConnection};
 use std::path::Path;
 use std::sync::Arc;
 use whimbrel::{Channel, Client, Defaults as _, Diffs, SqliteStore, Timeline, TimelineItem};
-use whimbrel_model::{Change, Delta, MessageId, Op, RangeSet, Row};
+use whimbrel_model::{Change, Delta, MessageId, MessageKind, Op, RangeSet, Row};
 use whimbrel_store::Store as _;
 
 /// How much longer than the bare commit it may take in the middle.
@@ -180,6 +180,8 @@ impl Bare {
                 parent: None,
                 show_in_channel: false,
                 quoted: None,
+                kind: MessageKind::Regular,
+                silent: false,
             };
             let insert = sqlx::query(
                 "INSERT INTO outbox (id, pos, account, op, composed_at, attempted, failures) VALUES (?, ?, ?, ?, ?, 0, 0)",

@@ -38,7 +38,7 @@ impl Plan {
 }
 
 /// One measured figure.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Figure {
     pub(crate) id: &'static str,
     pub(crate) name: &'static str,

@@ -17,7 +17,9 @@ use tokio::task::JoinSet;
 use whimbrel_hub::{
     AuthError, Authenticate, Hub, HubConfig, Identity, Outbound, Session, Storage as _, SystemClock,
 };
-use whimbrel_model::{ChannelId, Custom, DeviceId, MessageId, Op, OpEnvelope, OpId, StreamId, UserId};
+use whimbrel_model::{
+    ChannelId, Custom, DeviceId, MessageId, MessageKind, Op, OpEnvelope, OpId, StreamId, UserId,
+};
 use whimbrel_protocol::{ClientFrame, Hello, Ops, PROTOCOL, Token};
 use whimbrel_server::SqliteStorage;
 
@@ -220,6 +222,8 @@ impl Sender {
                 parent: None,
                 show_in_channel: false,
                 quoted: None,
+                kind: MessageKind::Regular,
+                silent: false,
             };
             let watch = Stopwatch::start();
             self.answered(op).await?;

@@ -23,6 +23,7 @@ mod herd;
 mod idle;
 mod ingest;
 mod memory;
+mod query;
 mod raw;
 mod rounds;
 mod sample;
@@ -92,6 +93,12 @@ const BENCHES: &[Bench] = &[
         name: "scroll",
         measures: "a page of older messages from disk into the observed timeline, at growing depth",
         run: scroll::run,
+    },
+    Bench {
+        id: "P10",
+        name: "query",
+        measures: "the first 30 channels of a filter and an order, of 100 to 100,000 channels on the device",
+        run: query::run,
     },
     Bench {
         id: "P6",

@@ -2,7 +2,7 @@
 
 use crate::figure::Result;
 use uuid::Uuid;
-use whimbrel_model::{ChannelId, Message, MessageBody, MessageId, Timestamp, UserId};
+use whimbrel_model::{ChannelId, Message, MessageBody, MessageId, MessageKind, Timestamp, UserId};
 
 /// A moment in 2026: when everything here was written.
 const WRITTEN: Timestamp = Timestamp(1_767_225_600_000);
@@ -38,6 +38,8 @@ pub(crate) fn message(cid: &ChannelId, author: &UserId, seq: u64) -> Message {
         author: author.clone(),
         seq,
         ver: seq,
+        kind: MessageKind::Regular,
+        silent: false,
         body: body(seq),
         parent: None,
         show_in_channel: false,
@@ -47,6 +49,8 @@ pub(crate) fn message(cid: &ChannelId, author: &UserId, seq: u64) -> Message {
         edited_at: None,
         revision: 0,
         deleted_at: None,
+        pinned: None,
+        thread: None,
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use whimbrel_hub::{Clock as _, Hub, HubConfig, Storage as _, SystemClock};
-use whimbrel_model::{ChannelId, Custom, MessageId, Op, OpEnvelope, OpId, UserId, limits};
+use whimbrel_model::{ChannelId, Custom, MessageId, MessageKind, Op, OpEnvelope, OpId, UserId, limits};
 use whimbrel_protocol::Outcome;
 use whimbrel_server::{Config, Server, SqliteStorage, Tokens};
 
@@ -140,6 +140,8 @@ impl Posts {
                 parent: None,
                 show_in_channel: false,
                 quoted: None,
+                kind: MessageKind::Regular,
+                silent: false,
             }
         };
         Some(OpEnvelope {

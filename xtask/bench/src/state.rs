@@ -104,7 +104,7 @@ impl Subject {
         MessagePage {
             messages: vec![sample::message(&self.cid, &self.author, seq)],
             ranges: ranges(seq),
-            has_more: true,
+            has_older: true,
             ..MessagePage::default()
         }
     }
