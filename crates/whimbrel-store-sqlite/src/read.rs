@@ -16,7 +16,7 @@ use whimbrel_model::{
 };
 use whimbrel_store::StoreError;
 
-/// A summary of each row (cid, last_id) of `k`, which comes next in the text. `w` is a read position that waits.
+/// A summary of each row (cid) of `k`, which comes next in the text. `w` is a read position that waits.
 pub(crate) const SUMMARY: &str = "SELECT k.cid, c.ver, c.row, p.ver, p.row, r.epoch, r.seq, r.furthest, r.ver, w.read_epoch, w.read_seq, \
      (SELECT count(*) FROM messages u WHERE u.cid = k.cid AND u.in_channel = 1 AND u.ver > 0 \
       AND u.seq > coalesce(w.read_seq, r.seq, 0) AND u.author <> s.user AND u.notice > 0), \
@@ -32,8 +32,8 @@ pub(crate) const SUMMARY_TABLES: &str = " LEFT JOIN channels c ON c.cid = k.cid 
      LEFT JOIN outbox w ON w.id = (SELECT id FROM outbox WHERE read_cid = k.cid AND read_thread IS NULL AND rejection IS NULL \
       AND (read_epoch, read_seq) > (coalesce(r.epoch, 0), coalesce(r.seq, 0)) \
       ORDER BY read_epoch DESC, read_seq DESC LIMIT 1) \
-     LEFT JOIN messages m ON m.id = k.last_id \
      LEFT JOIN timelines g ON g.cid = k.cid \
+     LEFT JOIN messages m ON m.id = g.last_id \
      LEFT JOIN streams h ON h.stream = 'C:' || k.cid ";
 /// The columns of [`SUMMARY`].
 const SUMMARY_COLUMNS: usize = 17;
@@ -41,8 +41,7 @@ const SUMMARY_COLUMNS: usize = 17;
 impl Readers {
     pub(crate) async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {
         let sql = format!(
-            "{SUMMARY}{COLUMNS} FROM (SELECT v.cid, t.last_id FROM (SELECT ? AS cid) v \
-             LEFT JOIN timelines t ON t.cid = v.cid) k{SUMMARY_TABLES}\
+            "{SUMMARY}{COLUMNS} FROM (SELECT ? AS cid) k{SUMMARY_TABLES}\
              WHERE c.cid IS NOT NULL OR p.cid IS NOT NULL"
         );
         let rows = self.select("reading a channel", sql, |query| query.bind(cid.as_str()));

@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0005.sql"),
     include_str!("schema/0006.sql"),
     include_str!("schema/0007.sql"),
+    include_str!("schema/0008.sql"),
 ];
 
 /// The first schema in which channels have their names as they are searched.
@@ -89,11 +90,16 @@ async fn fold_names(connection: &mut SqliteConnection) -> Result<(), sqlx::Error
     let named =
         "SELECT cid, json_extract(row, '$.name') FROM channels WHERE json_extract(row, '$.name') <> ''";
     for row in sqlx::query(named).fetch_all(&mut *connection).await? {
-        sqlx::query("UPDATE channels SET folded = ? WHERE cid = ?")
-            .bind(whimbrel_query::fold(row.try_get(1)?))
-            .bind(row.try_get::<String, _>(0)?)
-            .execute(&mut *connection)
-            .await?;
+        for sql in [
+            "UPDATE channels SET folded = ? WHERE cid = ?",
+            "UPDATE timelines SET folded = ? WHERE cid = ?",
+        ] {
+            sqlx::query(sql)
+                .bind(whimbrel_query::fold(row.try_get(1)?))
+                .bind(row.try_get::<String, _>(0)?)
+                .execute(&mut *connection)
+                .await?;
+        }
     }
     Ok(())
 }

@@ -4,11 +4,13 @@
 //! not commute keeps its order: a rebase and the rows before and after it, and the changes of one object.
 
 mod rows;
+mod timelines;
 
 use crate::{own::Own, script::Script};
 use rows::Batch;
+use timelines::Touched;
 use sqlx::sqlite::SqliteArguments;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use whimbrel_model::{
     Account, Change, ChannelId, Cursor, Delta, Head, OpId, OutboxItem, OutboxStatus, RangeSet, StreamId,
     Timestamp,
@@ -125,11 +127,11 @@ impl<'a> Plan<'a> {
                 args.add(account.device.0.as_bytes().as_slice());
             });
         }
-        let mut touched = BTreeSet::new();
+        let mut touched = Touched::default();
         for batch in &self.batches {
             batch.write(script, &mut touched);
         }
-        rows::write_timelines(script, &touched);
+        touched.write(script);
         self.write_ranges(script);
         self.write_streams(script);
         if let Some(token) = self.heads_token {

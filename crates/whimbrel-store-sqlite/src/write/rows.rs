@@ -1,12 +1,12 @@
 //! Server rows: one statement form per table, all with the same guard.
 
+use super::timelines::Touched;
 use crate::{
     message::{Rest, notice},
     script::Script,
 };
-use std::collections::BTreeSet;
 use whimbrel_model::{
-    Channel, ChannelId, Draft, Member, MemberState, Membership, Message, MessageId, Reaction, Read, Row, StreamId, User,
+    Channel, Draft, Member, MemberState, Membership, Message, MessageId, Reaction, Read, Row, StreamId, User,
 };
 
 /// Rebases, and rows that come after them.
@@ -47,17 +47,22 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Adds its statements, and to `touched` the channels whose timeline row has to be derived again.
-    pub(super) fn write(&self, script: &mut Script, touched: &mut BTreeSet<&'a ChannelId>) {
+    /// Adds its statements, and to `touched` the channels of which something has to be derived again.
+    pub(super) fn write(&self, script: &mut Script, touched: &mut Touched<'a>) {
         for stream in &self.rebased {
             write_rebase(script, stream);
             if let StreamId::Channel(cid) = stream {
-                touched.insert(cid);
+                touched.messages.insert(cid);
+                touched.reads.insert(cid);
             }
         }
-        touched.extend(self.messages.iter().map(|row| &row.cid));
-        touched.extend(self.memberships.iter().map(|row| &row.cid));
-        touched.extend(self.channels.iter().map(|row| &row.cid));
+        touched.messages.extend(self.messages.iter().map(|row| &row.cid));
+        touched
+            .memberships
+            .extend(self.memberships.iter().map(|row| &row.cid));
+        touched.channels.extend(self.channels.iter().map(|row| &row.cid));
+        let reads = self.reads.iter().filter(|row| row.thread.is_none());
+        touched.reads.extend(reads.map(|row| &row.cid));
         self.write_messages(script);
         self.write_reactions(script);
         self.write_members(script);
@@ -218,22 +223,4 @@ fn write_rebase(script: &mut Script, stream: &StreamId) {
             }
         }
     }
-}
-
-/// Derives the rows of `timelines` from what the transaction has written so far.
-pub(super) fn write_timelines(script: &mut Script, touched: &BTreeSet<&ChannelId>) {
-    let touched: Vec<_> = touched.iter().collect();
-    let form = (
-        "INSERT INTO timelines (cid, known, listed, last_id, last_at) \
-         SELECT t.column1, c.cid IS NOT NULL OR p.cid IS NOT NULL, coalesce(p.active, 0), m.id, m.at FROM (VALUES ",
-        1,
-        ") t LEFT JOIN channels c ON c.cid = t.column1 LEFT JOIN memberships p ON p.cid = t.column1 AND p.user = (SELECT user FROM session) \
-         LEFT JOIN messages m ON m.id = (SELECT id FROM messages \
-         WHERE cid = t.column1 AND in_channel = 1 AND ver > 0 ORDER BY seq DESC LIMIT 1) \
-         WHERE true ON CONFLICT DO UPDATE \
-         SET known = excluded.known, listed = excluded.listed, last_id = excluded.last_id, last_at = excluded.last_at \
-         WHERE (known, listed, last_id, last_at) \
-         IS NOT (excluded.known, excluded.listed, excluded.last_id, excluded.last_at)",
-    );
-    script.rows(&touched, form, |args, cid| args.add(cid.as_str()));
 }
