@@ -119,6 +119,7 @@ async fn offline_it_shows_at_once_goes_out_as_one_and_survives_a_restart() {
     assert_eq!(
         waiting,
         [Op::MarkRead {
+            thread: None,
             cid,
             epoch: 3,
             seq: 4

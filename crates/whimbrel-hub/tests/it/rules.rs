@@ -226,7 +226,9 @@ async fn a_profile_changes_in_its_own_stream_only() {
 async fn a_reply_needs_a_parent_of_its_channel_that_is_no_reply() {
     let mut world = World::with_channel("ada", &["bob"]).await;
     let parent = sent(&mut world, "ada").await;
-    let answer = the_message(&world.rows("bob", reply("yes", Some(parent))).await).id;
+    let op = reply("yes", Some(parent));
+    let answer = op.message().unwrap();
+    world.accepted("bob", op).await;
     assert_eq!(
         world.rejected("ada", reply("no", Some(answer))).await,
         Code::Invalid

@@ -31,6 +31,8 @@ fn item(pos: u64) -> OutboxItem {
         pos,
         id: OpId(id),
         op: Op::SendMessage {
+            kind: whimbrel_model::MessageKind::Regular,
+            silent: false,
             cid: ChannelId::new("messaging:general").unwrap(),
             id: MessageId(id),
             body: MessageBody::text("hello"),
