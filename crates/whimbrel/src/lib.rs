@@ -14,13 +14,12 @@ pub use whimbrel_client::model;
 /// The filter and sort language, see [`Client::query_channels`].
 pub use whimbrel_client::query;
 pub use whimbrel_client::{
-    Admission, Capability, Channel, ChannelCounts, ChannelFacts, ChannelItem, ChannelList, ChannelState,
-    ChannelUpdate, ChannelsFacts, Client, ClientBuilder, Content, Currency, Diffs, Environment, Error,
-    Filter, Following, Freshness, GlobalFacts, GlobalState, Initialization, Items, LoadState, MemberItem,
-    NewChannel, NewMessage, OlderEdge, OutboxSummary, Paging, Part, QueryChannelsState, QueryError, Queued,
-    Seat, SeatState, Sending, Sent, SettleError, Sort, Source, SyncState, SystemEnvironment, ThreadFacts,
-    ThreadState, ThreadUnread, Timeline, TimelineItem, Token, TokenError, TokenProvider, Unread,
-    UnreadExplanation, UnreadTotals, VectorDiff, Watch, field,
+    Channel, ChannelItem, ChannelList, ChannelUpdate, Client, ClientBuilder, Diffs, DraftView, Drafts,
+    Environment, Error, Filter, Found, Items, LoadState, NewChannel, NewDraft, NewMessage, NewerEdge,
+    NotSearched, OlderEdge, OutboxSummary, Pins, QueryChannels, QueryError, Queued, SearchHit,
+    SearchMessages, SearchResults, Sent, SettleError, Sort, SyncState, SystemEnvironment, ThreadItem,
+    ThreadList, Timeline, TimelineItem, Token, TokenError, TokenProvider, Unread, UnreadExplanation,
+    UnreadTotals, VectorDiff, Watch, field,
 };
 pub use whimbrel_store_sqlite::SqliteStore;
 pub use whimbrel_transport_ws::WsConnector;

@@ -86,6 +86,14 @@ fn words(op: &Op) -> (&'static str, String) {
         Op::AddReaction { kind, .. } => ("reaction", kind.as_str().to_owned()),
         Op::RemoveReaction { kind, .. } => ("reaction taken back", kind.as_str().to_owned()),
         Op::MarkRead { .. } => ("read position", String::new()),
+        Op::PinMessage { .. } => ("pin", String::new()),
+        Op::UnpinMessage { .. } => ("pin taken back", String::new()),
+        Op::UpdateMembership { .. } => ("how the channel is kept", String::new()),
+        Op::SaveDraft {
+            content: Some(content),
+            ..
+        } => ("draft", content.body.text.clone()),
+        Op::SaveDraft { content: None, .. } => ("draft given up", String::new()),
         Op::UpdateUser { .. } => ("profile", String::new()),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use whimbrel::{
     ChannelItem, Items, NewChannel, OlderEdge, OutboxSummary,
     model::{
-        Code, MessageBody, Op, OpId, OutboxItem, OutboxStatus, ReactionType, Rejection, Role, Timestamp,
+        Code, MessageBody, MessageKind, Op, OpId, OutboxItem, OutboxStatus, ReactionType, Rejection, Role, Timestamp,
         overlay::ReactionGroup,
     },
 };
@@ -109,6 +109,8 @@ fn the_outbox_tells_why_and_offers_both_ways_out() {
             parent: None,
             show_in_channel: false,
             quoted: None,
+            kind: MessageKind::Regular,
+            silent: false,
         },
         user: user("ada"),
         composed_at: Timestamp(0),

@@ -111,6 +111,7 @@ fn the_list_says_how_much_is_unread_and_what_is_not_known() {
         messages,
         channels: 1,
         unknown,
+        ..UnreadTotals::default()
     };
     for (totals, title) in [
         (totals(7, 0), " Channels: 7 unread "),

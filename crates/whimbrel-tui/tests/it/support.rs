@@ -6,7 +6,7 @@ use std::sync::Arc;
 use whimbrel::{
     ChannelItem, Items, OlderEdge, TimelineItem,
     model::{
-        ChannelId, Custom, Message, MessageBody, MessageId, Role, Timestamp, UserId,
+        ChannelId, Custom, Message, MessageBody, MessageId, MessageKind, Role, Timestamp, UserId,
         overlay::{MessageStatus, MessageView},
     },
 };
@@ -142,6 +142,8 @@ pub(crate) fn message(number: u64, author: &str, text: &str) -> TimelineItem {
                 author: user(author),
                 seq: number,
                 ver: number,
+                kind: MessageKind::Regular,
+                silent: false,
                 body: MessageBody::text(text),
                 parent: None,
                 show_in_channel: false,
@@ -151,6 +153,8 @@ pub(crate) fn message(number: u64, author: &str, text: &str) -> TimelineItem {
                 edited_at: None,
                 revision: 0,
                 deleted_at: None,
+                pinned: None,
+                thread: None,
             },
             status: MessageStatus::Sent,
             change_pending: false,
@@ -170,6 +174,11 @@ pub(crate) fn channel(name: &str) -> ChannelItem {
         last_message: None,
         unread: 0,
         unread_unknown: 0,
+        mentions: 0,
+        pinned_at: None,
+        archived: false,
+        hidden: false,
+        muted: None,
         members: 2,
         role: Role::Member,
         pending: 0,
