@@ -34,6 +34,22 @@ async fn everything_that_the_socket_answers_can_be_asked_one_by_one() {
     assert!(next.rows.is_empty() && !next.reset);
     let history: HistoryPage = bob.get("/v1/history?cid=messaging:general&limit=10").await.json();
     assert_eq!((history.lo, history.hi, history.rows.len()), (1, 1, 1));
+    let id = history.rows[0].key();
+    let whimbrel_model::RowKey::Message(id) = id else {
+        panic!("{id:?} is no message");
+    };
+    for (place, lo, hi) in [
+        ("before=1".to_owned(), 1, 0),
+        ("after=0".to_owned(), 1, 1),
+        ("after=1".to_owned(), 2, 1),
+        ("around=1".to_owned(), 1, 1),
+        (format!("around_message={id}"), 1, 1),
+        ("around_time=0".to_owned(), 1, 1),
+    ] {
+        let address = format!("/v1/history?cid=messaging:general&{place}");
+        let page: HistoryPage = bob.get(&address).await.json();
+        assert_eq!((page.lo, page.hi), (lo, hi), "{place}");
+    }
     fixture.stop().await;
 }
 
@@ -100,6 +116,11 @@ async fn nobody_sees_what_belongs_to_others() {
         ("/v1/sync?stream=C:messaging:private", 404, "channel_not_found"),
         ("/v1/sync?stream=C:messaging:nowhere", 404, "channel_not_found"),
         ("/v1/history?cid=messaging:private", 404, "channel_not_found"),
+        (
+            "/v1/history?cid=messaging:private&around_time=0",
+            404,
+            "channel_not_found",
+        ),
     ];
     for (path, status, code) in expected {
         let answer = eve.get(path).await;
@@ -129,6 +150,8 @@ async fn what_cannot_be_understood_is_answered_with_what_is_wrong() {
         ),
         ("GET", "/v1/history?cid=general", "", 400, "invalid"),
         ("GET", "/v1/history?cid=a:b&before=-1", "", 400, "invalid"),
+        ("GET", "/v1/history?cid=a:b&before=1&after=1", "", 400, "invalid"),
+        ("GET", "/v1/history?cid=a:b&around_message=x", "", 400, "invalid"),
         ("GET", "/v1/socket", "", 400, "invalid"),
         ("POST", "/v1/ops", "garbage", 400, "frame_invalid"),
         ("POST", "/v1/ops", "{\"ops\": [{}]}", 400, "frame_invalid"),
