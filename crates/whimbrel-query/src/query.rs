@@ -150,10 +150,14 @@ impl Query {
         }
     }
 
-    /// Returns the fields of the sort with their directions, the id last.
+    /// Returns the fields of the sort with their directions, the id last: what comes after it never decides.
     pub(crate) fn keys(&self) -> impl Iterator<Item = (&str, Direction)> {
-        let keys = self.sort.0.iter().map(|key| (key.field.as_str(), key.direction));
-        keys.chain([(self.endpoint.id, Direction::Ascending)])
+        let id = self.endpoint.id;
+        let named = self.sort.0.iter().position(|key| key.field == id);
+        let decide = named.map_or(self.sort.0.len(), |at| at + 1);
+        let keys = self.sort.0[..decide].iter();
+        let last = named.is_none().then_some((id, Direction::Ascending));
+        keys.map(|key| (key.field.as_str(), key.direction)).chain(last)
     }
 
     /// Returns whether `item` comes before the one that `cursor` was made from.

@@ -80,8 +80,12 @@ impl SqliteReader {
 
 impl Asking {
     async fn begin(pool: &SqlitePool) -> Result<Self, StorageError> {
+        Self::begin_with(pool, STEPS).await
+    }
+
+    async fn begin_with(pool: &SqlitePool, steps: u32) -> Result<Self, StorageError> {
         let mut snapshot = pool.begin().await.map_err(unusable)?;
-        let mut left = STEPS;
+        let mut left = steps;
         let mut handle = snapshot.lock_handle().await.map_err(unusable)?;
         // It counts for this question alone: the next one sets its own.
         handle.set_progress_handler(STEP, move || {
@@ -127,21 +131,9 @@ impl Asking {
     }
 
     async fn channels(&mut self, user: &UserId, plan: &AskPlan) -> Result<Vec<Found>, StorageError> {
-        let uses = |fields: &[&str]| fields.iter().any(|field| plan.query().uses(field));
-        let count = |fields: &[&str], sql: &'static str| if uses(fields) { sql } else { "0" };
-        let columns = format!(
-            "s.channel AS channel, c.cid AS cid, c.last_seq AS last_seq, {} AS members, {} AS unread",
-            count(&["member_count"], MEMBER_COUNT),
-            count(&["unread_count", "has_unread"], UNREAD_COUNT),
-        );
-        let chosen = Chosen {
-            columns: &columns,
-            from: CHANNELS_FROM,
-            of: "s.user = ?1",
-            rows: CHANNEL_ROWS,
-        };
+        let before = vec![Bind::Text(user.to_string())];
         let lines = self
-            .choose(plan, &CHANNELS, &chosen, vec![Bind::Text(user.to_string())])
+            .choose(plan, &CHANNELS, &Chosen::channels(plan), before)
             .await?;
         let found = lines.iter().map(|line| {
             let Some(Row::Channel(channel)) = opt_row(line, 0)? else {
@@ -174,13 +166,7 @@ impl Asking {
     }
 
     async fn users(&mut self, plan: &AskPlan) -> Result<Vec<Found>, StorageError> {
-        let chosen = Chosen {
-            columns: "n.id AS id",
-            from: USERS_FROM,
-            of: "TRUE",
-            rows: USER_ROWS,
-        };
-        let lines = self.choose(plan, &USERS, &chosen, Vec::new()).await?;
+        let lines = self.choose(plan, &USERS, &Chosen::users(), Vec::new()).await?;
         let users = bodies(&lines)?.into_iter().filter_map(|row| match row {
             Row::User(row) => Some(Found::User(Box::new(row))),
             _ => None,
@@ -195,14 +181,8 @@ impl Asking {
         plan: &AskPlan,
     ) -> Result<Vec<Found>, StorageError> {
         let stream = self.stream(user, &find.cid).await?;
-        let chosen = Chosen {
-            columns: "a.user AS user",
-            from: MEMBERS_FROM,
-            of: "a.channel = ?1",
-            rows: MEMBER_ROWS,
-        };
         let before = vec![Bind::Integer(stream), Bind::Text(find.cid.to_string())];
-        let lines = self.choose(plan, &MEMBERS, &chosen, before).await?;
+        let lines = self.choose(plan, &MEMBERS, &Chosen::members(), before).await?;
         let mut found = Vec::new();
         for line in &lines {
             if let Some(Row::Member(member)) = opt_row(line, 0)? {
@@ -298,33 +278,12 @@ impl Asking {
         &mut self,
         plan: &AskPlan,
         schema: &Schema<'_>,
-        chosen: &Chosen<'_>,
+        chosen: &Chosen,
         before: Vec<Bind>,
     ) -> Result<Vec<SqliteRow>, StorageError> {
-        let (sql, offset) = compile(plan, schema, before.len())?;
-        let first = before.len() + sql.binds.len() + 1;
-        let Chosen {
-            columns,
-            from,
-            of,
-            rows,
-        } = chosen;
-        let text = format!(
-            "WITH q AS MATERIALIZED (SELECT {columns} FROM {from} WHERE {of} AND {} ORDER BY {} LIMIT ?{first} OFFSET ?{}){rows}",
-            sql.condition,
-            sql.order,
-            first + 1
-        );
-        let query = before
-            .into_iter()
-            .chain(sql.binds)
-            .fold(sqlx::query(AssertSqlSafe(text)), bind);
-        query
-            .bind(signed(plan.fetch() as u64))
-            .bind(signed(offset as u64))
-            .fetch_all(&mut *self.snapshot)
-            .await
-            .map_err(interrupted)
+        let (text, binds) = statement(plan, schema, chosen, before)?;
+        let query = binds.into_iter().fold(sqlx::query(AssertSqlSafe(text)), bind);
+        query.fetch_all(&mut *self.snapshot).await.map_err(interrupted)
     }
 
     /// Returns the number of a channel's stream, if the user may see it.
@@ -340,15 +299,76 @@ impl Asking {
 }
 
 /// What the compiled query is put into.
-struct Chosen<'a> {
+struct Chosen {
     /// What is selected of each.
-    columns: &'a str,
+    columns: String,
     /// What they are chosen from.
-    from: &'a str,
+    from: &'static str,
     /// Which may be chosen.
-    of: &'a str,
+    of: &'static str,
     /// What is read of those that were chosen, which are `q`.
-    rows: &'a str,
+    rows: &'static str,
+}
+
+impl Chosen {
+    /// The channels of the user `?1`.
+    fn channels(plan: &AskPlan) -> Self {
+        let uses = |fields: &[&str]| fields.iter().any(|field| plan.query().uses(field));
+        let count = |fields: &[&str], sql: &'static str| if uses(fields) { sql } else { "0" };
+        Self {
+            columns: format!(
+                "s.channel AS channel, c.cid AS cid, c.last_seq AS last_seq, {} AS members, {} AS unread",
+                count(&["member_count"], MEMBER_COUNT),
+                count(&["unread_count", "has_unread"], UNREAD_COUNT),
+            ),
+            from: CHANNELS_FROM,
+            of: "s.user = ?1",
+            rows: CHANNEL_ROWS,
+        }
+    }
+
+    fn users() -> Self {
+        Self {
+            columns: "n.id AS id".to_owned(),
+            from: USERS_FROM,
+            of: "TRUE",
+            rows: USER_ROWS,
+        }
+    }
+
+    /// The members of the channel with the stream `?1` and the id `?2`.
+    fn members() -> Self {
+        Self {
+            columns: "a.user AS user".to_owned(),
+            from: MEMBERS_FROM,
+            of: "a.channel = ?1",
+            rows: MEMBER_ROWS,
+        }
+    }
+}
+
+/// Writes the statement that chooses and reads. `before` are the values that `chosen` has already.
+fn statement(
+    plan: &AskPlan,
+    schema: &Schema<'_>,
+    chosen: &Chosen,
+    mut before: Vec<Bind>,
+) -> Result<(String, Vec<Bind>), StorageError> {
+    let (sql, offset) = compile(plan, schema, before.len())?;
+    before.extend(sql.binds);
+    let limit = before.len() + 1;
+    before.extend([plan.fetch(), offset].map(|number| Bind::Integer(signed(number as u64))));
+    let text = format!(
+        "WITH q AS MATERIALIZED (SELECT {} FROM {} WHERE {} AND {} ORDER BY {} LIMIT ?{limit} OFFSET ?{}){}",
+        chosen.columns,
+        chosen.from,
+        chosen.of,
+        sql.condition,
+        sql.order,
+        limit + 1,
+        chosen.rows
+    );
+    Ok((text, before))
 }
 
 fn compile(plan: &AskPlan, schema: &Schema<'_>, before: usize) -> Result<(Sql, usize), StorageError> {
@@ -393,5 +413,106 @@ fn message(row: Row) -> Option<Message> {
     match row {
         Row::Message(row) => Some(row),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::{Connection as _, Row as _};
+    use whimbrel_protocol::{Find, FindChannels, Window};
+    use whimbrel_query::Sort;
+
+    async fn database() -> SqliteConnection {
+        let mut database = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        for schema in [include_str!("schema.sql"), include_str!("questions.sql")] {
+            sqlx::raw_sql(schema).execute(&mut database).await.unwrap();
+        }
+        database
+    }
+
+    /// Returns the steps of the plan that SQLite makes of a statement, with its values.
+    async fn plan_of(text: String, binds: Vec<Bind>) -> Vec<String> {
+        let mut database = database().await;
+        let text = format!("EXPLAIN QUERY PLAN {text}");
+        let query = binds.into_iter().fold(sqlx::query(AssertSqlSafe(text)), bind);
+        let lines = query.fetch_all(&mut database).await.unwrap();
+        lines.iter().map(|line| line.get("detail")).collect()
+    }
+
+    fn sorted(sort: Sort) -> Find {
+        Find {
+            sort: whimbrel_model::PlainJson(sort.to_json()),
+            ..Find::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn channels_are_looked_for_among_those_of_the_asker() {
+        let question = Question::Channels(FindChannels::default());
+        let plan = AskPlan::new(&question).unwrap();
+        let before = vec![Bind::Text("ada".to_owned())];
+        let (text, binds) = statement(&plan, &CHANNELS, &Chosen::channels(&plan), before).unwrap();
+        let steps = plan_of(text, binds).await;
+        assert!(
+            steps.contains(&"SEARCH s USING PRIMARY KEY (user=?)".to_owned()),
+            "{steps:?}"
+        );
+        assert!(
+            steps.contains(&"SEARCH c USING INTEGER PRIMARY KEY (rowid=?)".to_owned()),
+            "{steps:?}"
+        );
+        let scans: Vec<_> = steps.iter().filter(|step| step.starts_with("SCAN")).collect();
+        assert_eq!(
+            scans,
+            ["SCAN q"],
+            "only what was found is read through: {steps:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn users_and_members_are_read_along_an_index() {
+        for (sort, index) in [(Sort::by_id(), "SCAN n"), (Sort::by_descending("id"), "SCAN n")] {
+            let plan = AskPlan::new(&Question::Users(sorted(sort))).unwrap();
+            let (text, binds) = statement(&plan, &USERS, &Chosen::users(), Vec::new()).unwrap();
+            let steps = plan_of(text, binds).await;
+            assert!(steps.iter().any(|step| step == index), "{steps:?}");
+            assert!(!steps.iter().any(|step| step.contains("B-TREE")), "{steps:?}");
+        }
+        let find = FindMembers {
+            cid: ChannelId::new("team:a").unwrap(),
+            filter: whimbrel_model::PlainJson::default(),
+            sort: whimbrel_model::PlainJson::default(),
+            window: Window::default(),
+        };
+        let plan = AskPlan::new(&Question::Members(find)).unwrap();
+        let before = vec![Bind::Integer(1), Bind::Text("team:a".to_owned())];
+        let (text, binds) = statement(&plan, &MEMBERS, &Chosen::members(), before).unwrap();
+        let steps = plan_of(text, binds).await;
+        let along = "SEARCH a USING COVERING INDEX members_joined (channel=?)";
+        assert!(
+            steps
+                .iter()
+                .any(|step| step.starts_with("SEARCH a USING INDEX members_joined") || step == along),
+            "{steps:?}"
+        );
+        assert!(!steps.iter().any(|step| step.contains("B-TREE")), "{steps:?}");
+    }
+
+    #[tokio::test]
+    async fn a_statement_that_takes_too_much_is_stopped_and_its_connection_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = crate::SqliteStorage::open(dir.path().join("db")).await.unwrap();
+        let pool = storage.reader.questions();
+        let long = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT count(*) FROM n";
+        let mut asking = Asking::begin_with(pool, 2).await.unwrap();
+        let stopped = sqlx::query(long).fetch_one(&mut *asking.snapshot).await;
+        let error = interrupted(stopped.unwrap_err());
+        assert_eq!(error.code(), whimbrel_model::Code::TooLarge);
+        asking.snapshot.rollback().await.unwrap();
+        let mut asking = Asking::begin(pool).await.unwrap();
+        sqlx::query(long).fetch_one(&mut *asking.snapshot).await.unwrap();
+        asking.snapshot.rollback().await.unwrap();
+        whimbrel_hub::Storage::close(&storage).await;
     }
 }

@@ -78,7 +78,7 @@ impl Asking {
     /// Reads the channels to search, those with the newest messages first.
     async fn searched(&mut self, user: &UserId, plan: &SearchPlan) -> Result<Vec<ChannelId>, StorageError> {
         let chosen = Chosen {
-            columns: "c.cid AS cid",
+            columns: "c.cid AS cid".to_owned(),
             from: CHANNELS_FROM,
             of: "s.user = ?1",
             rows: " SELECT cid FROM q",
