@@ -193,7 +193,7 @@ impl ThreadState {
     /// Puts what the store has of the thread. Absent: what began it is not on this device.
     pub(crate) fn put_thread(&self, thread: Option<&FollowedThread>) {
         let mut known = lock(&self.0.known);
-        known.thread = thread.cloned();
+        known.thread = thread.filter(|thread| thread.parent.cid == *self.cid()).cloned();
         known.awaits_thread = false;
     }
 
@@ -207,7 +207,8 @@ impl ThreadState {
         let mut accepted = items.iter().map(|item| item.view.message.seq);
         let oldest = accepted.next().filter(|seq| *seq > 0);
         let newest = accepted.rev().chain(oldest).find(|seq| *seq > 0);
-        let parent = known.parent.list.get(&self.0.parent).cloned();
+        let parent = known.parent.list.get(&self.0.parent);
+        let parent = parent.filter(|view| view.message.cid == *self.cid()).cloned();
         let unsent = parent.as_ref().is_some_and(|parent| parent.message.seq == 0);
         let is_here = !items.is_empty()
             || unsent
