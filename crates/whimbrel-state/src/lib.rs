@@ -13,13 +13,18 @@
 //! | how fresh and complete a list is | [`Freshness`] |
 //! | what waits to be sent | [`State::outbox`], [`OutboxSummary`] |
 //! | names of people | [`State::user`] |
+//! | what is being written | [`Drafts`] |
+//! | a channel, a thread, a list or the account as one object | [`ChannelState`], [`ThreadState`], [`QueryChannelsState`], [`GlobalState`] |
+//! | one part of an object's facts | [`Part`] |
 //!
 //! ## How a driver uses it
 //!
 //! 1. `store.apply(&delta)`, then `let stale = state.reduce(&delta)`.
 //! 2. For each channel in [`Stale::channels`]: `store.channel(cid)` into [`State::put_channel`], or
 //!    [`State::put_no_channel`] if there is no row. If [`State::asks_for_members`], with its members ([`ChannelRow`]).
-//! 3. For each query in [`Stale::messages`]: `store.messages(&query)` into [`State::put_messages`].
+//! 3. For each query in [`Stale::messages`]: `store.messages(&query)` into [`State::put_messages`]. The same for the other
+//!    parts of [`Stale`], each as it says.
+//! 4. For each of [`State::wanted_messages`]: `store.message(id)` into [`State::put_message`].
 //!
 //! ## Invariants
 //!
@@ -35,7 +40,9 @@
 //! - A row tells whether a gap lies before it (C14); [`OlderEdge`] tells what lies before the first,
 //!   [`NewerEdge`] what lies after the last. A window in the past has rows of its span only, and every one of those.
 //! - What is unread is what the store counts past the read position, a waiting one included; the totals are its sums (E13).
-//! - A timeline or list that nobody holds is forgotten, and costs nothing.
+//! - An object is what a fresh start would show of it; while its row is to be read again it shows what it did, so that what
+//!   was accepted does not vanish in between.
+//! - A timeline, a list or an object that nobody holds is forgotten, and costs nothing.
 //! - Locks are held for one delta at most, never across an await.
 
 mod channel_list;

@@ -371,6 +371,34 @@ async fn who_cannot_sign_in_leaves_nobody_signed_in() {
 }
 
 #[tokio::test]
+async fn a_sign_in_that_is_given_up_at_any_point_leaves_a_seat_that_can_be_taken() {
+    let server = TestServer::new();
+    let seat = Seat::default();
+    let store = MemoryStore::new();
+    for polls in 0..40 {
+        let builder = server.client("ada").store(Arc::new(store.reopen()));
+        let mut opening = Box::pin(seat.open(builder));
+        for _ in 0..polls {
+            if futures_util::poll!(opening.as_mut()).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(opening);
+        match seat.state() {
+            SeatState::NoUser => assert!(seat.client().is_none()),
+            SeatState::User(state) => assert_ne!(state.facts().connection, SyncState::Closed),
+        }
+    }
+    let ada = seat
+        .open(server.client("ada").store(Arc::new(store.reopen())))
+        .await
+        .unwrap();
+    general(&ada).create("General", ["bob"]).await.unwrap();
+    assert_eq!(ada.outbox().len(), 1);
+}
+
+#[tokio::test]
 async fn after_a_database_that_failed_an_object_shows_what_is_on_disk() {
     let server = TestServer::new();
     let store = FailingStore::new(MemoryStore::new());
