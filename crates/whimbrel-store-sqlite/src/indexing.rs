@@ -20,8 +20,8 @@ pub(crate) const PAUSE: Duration = Duration::from_millis(5);
 pub(crate) const AT_MOST: Duration = Duration::from_secs(2);
 
 /// Rows of one step, and bytes of their texts: some milliseconds, which a write may have to wait.
-const ROWS: i64 = 500;
-const BYTES: usize = 128 * 1024;
+const ROWS: i64 = 250;
+const BYTES: usize = 64 * 1024;
 
 /// Takes the index one step further. Returns whether there is more to do.
 pub(crate) async fn step(connection: &mut SqliteConnection, path: &Path) -> Result<bool, StoreError> {

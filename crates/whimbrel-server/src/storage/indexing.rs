@@ -26,8 +26,8 @@ const QUIET: Duration = Duration::from_millis(20);
 const AT_MOST: Duration = Duration::from_millis(250);
 
 /// Rows of one step, and bytes of their texts: some milliseconds, for which a commit may have to wait.
-const ROWS: i64 = 1_000;
-const BYTES: usize = 256 * 1_024;
+const ROWS: i64 = 250;
+const BYTES: usize = 64 * 1_024;
 
 const CHANGED: &str =
     "SELECT u.id, r.body FROM unindexed u LEFT JOIN rows r ON r.id = u.id ORDER BY u.id LIMIT ?";

@@ -25,8 +25,7 @@ async fn settled(path: &Path) {
     let behind = "SELECT (SELECT coalesce(max(id), 0) FROM rows) - upto + (SELECT count(*) FROM unindexed) FROM indexed";
     let caught_up = async {
         while number(path, behind).await != 0 {
-            // tidy: allow sleep: another connection cannot be told when the index has caught up
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await; // tidy: allow sleep: another connection cannot be told when the index has caught up
         }
     };
     tokio::time::timeout(Duration::from_secs(60), caught_up)
