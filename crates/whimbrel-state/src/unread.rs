@@ -201,7 +201,11 @@ impl Counts {
         if let Some(cid) = self.threads.remove(&id) {
             self.change(&cid, |count| count.threads -= 1);
         }
-        if let Some(thread) = thread.filter(|thread| thread.followed && thread.unread > 0) {
+        // A reply may be here before the message that began the thread says that there is one: the next page says it.
+        let counts = |thread: &&FollowedThread| {
+            thread.followed && thread.parent.thread.is_some() && thread.unread > 0
+        };
+        if let Some(thread) = thread.filter(counts) {
             self.threads.insert(id, thread.parent.cid.clone());
             self.change(&thread.parent.cid, |count| count.threads += 1);
         }
