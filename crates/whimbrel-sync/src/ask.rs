@@ -77,10 +77,8 @@ impl Engine {
     }
 
     pub(crate) fn answered(&mut self, answer: Answer, effects: &mut Effects) {
-        // An answer to something else is none, and what was asked waits on.
-        let asked = self.requests.sent.get(&answer.id);
-        if matches!(asked, Some((_, Request::Question))) {
-            self.requests.take(answer.id);
+        let is_question = |request: &Request| matches!(request, Request::Question);
+        if self.requests.take_if(answer.id, is_question).is_some() {
             effects.notices.push(Notice::Answered(answer.id, Ok(answer)));
         }
     }

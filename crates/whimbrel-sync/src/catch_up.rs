@@ -46,9 +46,10 @@ impl Engine {
     }
 
     pub(crate) fn heads(&mut self, page: HeadsPage, effects: &mut Effects, env: &mut Env<'_>) {
-        let Some(Request::Heads) = self.requests.take(page.id) else {
+        let is_heads = |request: &Request| matches!(request, Request::Heads);
+        if self.requests.take_if(page.id, is_heads).is_none() {
             return;
-        };
+        }
         let Phase::Online(online) = &mut self.phase else {
             return;
         };
@@ -112,9 +113,10 @@ impl Engine {
     }
 
     pub(crate) fn page(&mut self, page: Page, effects: &mut Effects, env: &mut Env<'_>) {
-        let Some(Request::Page(_)) = self.requests.take(page.id) else {
+        let is_page = |request: &Request| matches!(request, Request::Page(_));
+        if self.requests.take_if(page.id, is_page).is_none() {
             return;
-        };
+        }
         let stream = page.stream.clone();
         let (before, more) = (self.streams.cursor(&stream), page.more);
         let applied = self.streams.page(page, &mut effects.delta);

@@ -94,6 +94,13 @@ impl Requests {
         self.sent.remove(&id).map(|(_, request)| request)
     }
 
+    /// Takes what was asked under this number, if an answer of this kind answers it. An answer of another kind is none, and what
+    /// was asked waits on.
+    pub(crate) fn take_if(&mut self, id: u64, answers: impl Fn(&Request) -> bool) -> Option<Request> {
+        let (_, request) = self.sent.get(&id)?;
+        if answers(request) { self.take(id) } else { None }
+    }
+
     pub(crate) fn oldest(&self) -> Option<u64> {
         self.sent.values().map(|(at, _)| *at).min()
     }
@@ -426,7 +433,8 @@ impl Engine {
             ServerFrame::Heads(page) => self.heads(page, effects, env),
             ServerFrame::Page(page) => self.page(page, effects, env),
             ServerFrame::History(page) => {
-                if let Some(Request::History { snapshots }) = self.requests.take(page.id) {
+                let is_history = |request: &Request| matches!(request, Request::History { .. });
+                if let Some(Request::History { snapshots }) = self.requests.take_if(page.id, is_history) {
                     self.streams.history(&page, snapshots, &mut effects.delta);
                     if !self.filled(&page) {
                         effects.notices.push(Notice::History(page.id, Ok(())));

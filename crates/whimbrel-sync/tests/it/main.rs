@@ -2,6 +2,7 @@
 //!
 //! Not asserted here: that a real server sends such frames, which is for the tests of the client and the simulator.
 
+mod ask;
 mod barrier;
 mod compaction;
 mod cursor;
