@@ -202,9 +202,8 @@ impl Counts {
             self.change(&cid, |count| count.threads -= 1);
         }
         // A reply may be here before the message that began the thread says that there is one: the next page says it.
-        let counts = |thread: &&FollowedThread| {
-            thread.followed && thread.parent.thread.is_some() && thread.unread > 0
-        };
+        let counts =
+            |thread: &&FollowedThread| thread.followed && thread.parent.thread.is_some() && thread.unread > 0;
         if let Some(thread) = thread.filter(counts) {
             self.threads.insert(id, thread.parent.cid.clone());
             self.change(&thread.parent.cid, |count| count.threads += 1);
