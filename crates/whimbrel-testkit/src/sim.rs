@@ -37,6 +37,7 @@ mod power;
 mod query;
 mod run;
 mod server;
+mod shelf;
 mod shrink;
 mod storage;
 mod travel;

@@ -61,6 +61,7 @@ impl World {
         };
         if self.dice.per_mille(200) {
             run.views.timelines.clear();
+            run.views.shelf.close_pins();
         }
         let mut kind = self.draw_deed();
         let all = Query::channel_list();

@@ -6,6 +6,7 @@ use super::{
     ghost::Allowed,
     log::violated,
     observe::{Views, with_members},
+    shelf::Shelf,
     storage::now_or,
     watch::Watch,
     weaken::{weaken_rows, without_gaps},
@@ -400,6 +401,7 @@ impl World {
             _ => run.state.reduce(delta),
         };
         let store = &self.devices[index].store;
+        Shelf::reduce(&run.state, store, &stale)?;
         for cid in stale.channels {
             match or_broken(now_or(store.channel(&cid))?)? {
                 Some(row) => run.state.put_channel(with_members(&run.state, store, row)?),

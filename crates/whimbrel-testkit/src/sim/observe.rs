@@ -4,6 +4,7 @@ use super::{
     Mutant, Violation,
     device::{Device, everything, or_broken},
     log::violated,
+    shelf::{Shelf, same},
     storage::now_or,
     weaken::weaken_rows,
     world::World,
@@ -23,7 +24,7 @@ pub(super) type Place = (ChannelId, Option<MessageId>);
 
 /// A list as its reader has it.
 #[derive(Debug)]
-struct Seen<T> {
+pub(super) struct Seen<T> {
     items: Items<T>,
     diffs: Diffs<T>,
     /// A change was about a row that is not there.
@@ -43,10 +44,11 @@ pub(super) struct Views {
     pub(super) list: ChannelList,
     channels: Seen<ChannelItem>,
     outbox: Seen<OutboxItem>,
+    pub(super) shelf: Shelf,
 }
 
 impl<T: Clone + PartialEq + Send + Sync + 'static> Seen<T> {
-    fn new((items, diffs): (Items<T>, Diffs<T>)) -> Self {
+    pub(super) fn new((items, diffs): (Items<T>, Diffs<T>)) -> Self {
         Self {
             items,
             diffs,
@@ -54,12 +56,12 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> Seen<T> {
         }
     }
 
-    fn differs(&self, items: &Items<T>) -> bool {
+    pub(super) fn differs(&self, items: &Items<T>) -> bool {
         self.broken || self.items != *items
     }
 
     /// Applies what has changed; `lose` one batch of it, for a mutant.
-    fn take(&mut self, lose: bool) {
+    pub(super) fn take(&mut self, lose: bool) {
         let mut lose = lose;
         while let Some(Some(batch)) = self.diffs.next().now_or_never() {
             if std::mem::take(&mut lose) {
@@ -89,6 +91,7 @@ impl Views {
             channels: Seen::new(list.subscribe()),
             list,
             outbox: Seen::new(state.subscribe_outbox()),
+            shelf: Shelf::open(state, &device.store)?,
         })
     }
 
@@ -108,6 +111,7 @@ impl Views {
         }
         self.channels.take(lose);
         self.outbox.take(lose);
+        self.shelf.look();
     }
 
     /// C18: the changes, applied in order, made exactly the lists. Returns the one that differs.
@@ -125,7 +129,7 @@ impl Views {
             .outbox
             .differs(&state.outbox())
             .then(|| "the outbox".to_owned());
-        timeline.or(channels).or(outbox)
+        timeline.or(channels).or(outbox).or(self.shelf.differs())
     }
 }
 
@@ -202,6 +206,7 @@ impl World {
         let page = weaken_rows(self.mutant, page);
         let open = run.state.open_timeline(place.0.clone(), scope(place), page);
         run.views.put(place.clone(), open.clone());
+        run.views.shelf.open_pins(&run.state, &device.store, &place.0)?;
         Ok(Some(open))
     }
 
@@ -212,6 +217,7 @@ impl World {
             && let Some(run) = self.devices[index].run.as_mut()
         {
             run.views.timelines.clear();
+            run.views.shelf.close_pins();
         }
         let Some(timeline) = self.timeline(index, &place)? else {
             return Ok(());
@@ -273,11 +279,14 @@ impl World {
             {
                 shown.pop_back();
             }
-            if let Err(differs) = self.same(index, "channels", &shown, &again) {
+            if let Err(differs) = same(&device.name, "channels", &shown, &again) {
                 let asked = device.query.filter().to_json();
                 return violated(differs.invariant, format!("{}, asked for {asked}", differs.what));
             }
         }
+        run.views
+            .shelf
+            .check(device, &run.state, &fresh, self.server_time())?;
         for (place, open) in &run.views.timelines {
             if place.1.is_none() {
                 self.check_gaps(index, &place.0, &open.timeline)?;
@@ -289,31 +298,9 @@ impl World {
             }
             let page = or_broken(now_or(device.store.messages(&query))?)?;
             let again = fresh.open_timeline(place.0.clone(), scope(place), page);
-            self.same(index, "rows", &open.timeline.items(), &again.items())?;
+            same(&device.name, "rows", &open.timeline.items(), &again.items())?;
         }
         Ok(())
-    }
-
-    fn same<T>(&self, index: usize, what: &str, shown: &Items<T>, again: &Items<T>) -> Result<(), Violation>
-    where
-        T: PartialEq + Clone + std::fmt::Debug,
-    {
-        if shown == again {
-            return Ok(());
-        }
-        let most = shown.len().max(again.len());
-        let differs = (0..most)
-            .map(|at| (shown.get(at), again.get(at)))
-            .find(|(one, other)| one != other);
-        violated(
-            "C8",
-            format!(
-                "{} shows {} {what}, {} after a restart; first difference: {differs:?}",
-                self.devices[index].name,
-                shown.len(),
-                again.len()
-            ),
-        )
     }
 
     /// C14: between two rows is a gap exactly where a message is missing on the device.
