@@ -91,6 +91,7 @@ macro_rules! store_conformance {
             a_window_is_the_newest_before_a_sequence,
             a_window_knows_whether_there_is_more,
             a_window_is_around_any_place,
+            a_time_is_found_among_any_messages,
             the_timeline_leaves_thread_only_replies_out,
             a_thread_has_its_replies_and_not_its_parent,
             replies_are_counted_without_deleted_ones,

@@ -89,7 +89,6 @@ async fn compare(store: &dyn Store, model: &Model) {
             (HistoryFrom::After(2), 2),
             (HistoryFrom::Around(3), 3),
             (HistoryFrom::AroundMessage(mid(2)), 2),
-            (HistoryFrom::AroundTime(at(4)), 2),
         ] {
             let timeline = MessageQuery {
                 from,

@@ -122,6 +122,50 @@ pub async fn a_window_is_around_any_place(mut t: StoreFixture) {
     }
 }
 
+/// Whatever is missing, and however many messages have one time.
+pub async fn a_time_is_found_among_any_messages(t: StoreFixture) {
+    let seqs_and_times = [
+        (3, 10),
+        (4, 10),
+        (9, 10),
+        (10, 12),
+        (40, 12),
+        (41, 30),
+        (900, 31),
+        (901, 31),
+    ];
+    let timed = |(seq, time)| Message {
+        accepted_at: Some(Timestamp(time)),
+        ..message("a", seq, seq)
+    };
+    t.apply(seqs_and_times.map(timed).map(put)).await;
+    for time in 8..=33 {
+        let asked = MessageQuery {
+            from: HistoryFrom::AroundTime(Timestamp(time)),
+            ..query("a", None, 2)
+        };
+        let from = seqs_and_times.partition_point(|(_, at)| *at < time);
+        let expected: Vec<_> = seqs_and_times
+            .iter()
+            .skip(from.saturating_sub(1))
+            .take(from.min(1) + 1)
+            .map(|(seq, _)| *seq)
+            .collect();
+        let page = page(&t, &asked).await;
+        assert_eq!(seqs(&page), expected, "the time {time}");
+        assert_eq!(
+            (page.has_older, page.has_newer),
+            (from > 1, from + 1 < 8),
+            "the time {time}"
+        );
+    }
+    let nowhere = MessageQuery {
+        from: HistoryFrom::AroundTime(Timestamp(8)),
+        ..query("b", None, 2)
+    };
+    assert_eq!(page(&t, &nowhere).await, MessagePage::default());
+}
+
 /// A reply that is shown in the channel stands in both.
 pub async fn the_timeline_leaves_thread_only_replies_out(t: StoreFixture) {
     let shown = Message {
