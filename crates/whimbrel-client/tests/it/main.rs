@@ -23,6 +23,7 @@ mod older;
 mod opening;
 mod places;
 mod queries;
+mod questions;
 mod reads;
 mod recount;
 mod rejected;
