@@ -139,6 +139,7 @@ fn a_day(args: &Args) -> bool {
                 "accepted": total.accepted,
                 "messages": total.messages,
                 "lists": total.lists,
+                "answers": total.answers,
                 "queries": total.queries,
                 "rows": total.rows,
                 "partial": total.partial,

@@ -1,7 +1,7 @@
 //! A day of a crowd: in the evening each open channel list is what the server's rows come to under the same query.
 
 use super::{
-    Counters, Violation,
+    Counters, Mutant, Violation,
     check::{Held, or_denied},
     device::Device,
     dice::Dice,
@@ -14,9 +14,10 @@ use super::{
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_hub::Storage as _;
 use whimbrel_model::{
-    Channel, ChannelId, ChannelSummary, Cursor, MemberState, Membership, Message, MessageId, Read, Row,
-    RowKey, StreamId, UserId, limits,
+    Channel, ChannelId, ChannelSummary, MemberState, Membership, Message, MessageId, Mute, PlainJson, Read,
+    Row, RowKey, StreamId, Timestamp, UserId,
 };
+use whimbrel_protocol::{FindChannels, Question};
 use whimbrel_query::{ChannelItem as Asked, Query};
 use whimbrel_state::ChannelItem;
 
@@ -38,6 +39,8 @@ pub struct Day {
     pub channels: u64,
     /// How often somebody does something, comes or goes, about.
     pub actions: u64,
+    /// A protection that is switched off.
+    pub mutant: Option<Mutant>,
 }
 
 impl Day {
@@ -50,6 +53,7 @@ impl Day {
             devices: 2,
             channels: devices / 4 + 15,
             actions: devices * 18 + 1_000,
+            mutant: None,
         }
     }
 }
@@ -67,6 +71,8 @@ pub struct DayTotal {
     pub messages: usize,
     /// Lists that were compared, those of new devices included.
     pub lists: usize,
+    /// Pages of the server's own answers to the same queries.
+    pub answers: usize,
     /// Different queries among them.
     pub queries: usize,
     /// Rows of the lists of the day's devices.
@@ -78,7 +84,8 @@ pub struct DayTotal {
 }
 
 /// Lets a crowd live through a day: they come and go, apps die, the network loses things, channels change; then nothing goes
-/// wrong any more, and each list has to be what the server's rows, the evaluator and a new device say.
+/// wrong any more, and each list has to be what the server's rows with the evaluator, a new device, and the server's own answer
+/// to the same query say.
 ///
 /// # Errors
 /// What did not hold.
@@ -87,7 +94,7 @@ pub fn day(day: Day) -> Result<DayTotal, Violation> {
     let mut plan = Plan::of_a_day(&mut dice, 2 * DAY_MS / day.actions.max(1));
     let names: Vec<String> = (0..day.users).map(|number| format!("u{number:03}")).collect();
     plan.users = vec![day.devices; names.len()];
-    let mut world = World::populated(plan, &names, dice, None, false);
+    let mut world = World::populated(plan, &names, dice, day.mutant, false);
     let mut events = 0;
     for _ in 0..day.channels {
         let index = world.dice.index(world.devices.len());
@@ -119,8 +126,13 @@ struct Line {
     last_message: Option<(MessageId, u64)>,
     unread: u64,
     unknown: u64,
+    mentions: u64,
     members: u64,
     role: whimbrel_model::Role,
+    pinned_at: Option<Timestamp>,
+    archived: bool,
+    hidden: bool,
+    muted: Option<Mute>,
 }
 
 impl World {
@@ -140,6 +152,7 @@ impl World {
             let rows = self.rows_of(&self.devices[index].user, &contents)?;
             let expected = answer(&self.devices[index].query, &rows, &contents);
             let list = self.whole_list(index, &expected)?;
+            total.answers += self.check_answer_of(index, &expected)?;
             queries.insert(self.devices[index].query.hash());
             total.rows += list.len();
             total.partial += usize::from(!list.is_empty() && list.len() < rows.len());
@@ -173,6 +186,42 @@ impl World {
         Ok(total)
     }
 
+    /// E14: the server answers the query of a list with the same channels in the same order. Returns in how many pages.
+    fn check_answer_of(&self, index: usize, expected: &[ChannelSummary]) -> Result<usize, Violation> {
+        let device = &self.devices[index];
+        let mut find = FindChannels {
+            filter: PlainJson(device.query.filter().to_json()),
+            sort: PlainJson(device.query.sort().to_json()),
+            ..FindChannels::default()
+        };
+        find.window.limit = Some(7);
+        let (mut found, mut pages): (Vec<Channel>, usize) = (Vec::new(), 0);
+        loop {
+            let question = Question::Channels(find.clone());
+            let answer = or_denied(now_or(self.server.storage.ask(&device.user, &question))?)?;
+            pages += 1;
+            found.extend(answer.rows.into_iter().filter_map(|row| match row {
+                Row::Channel(row) => Some(row),
+                _ => None,
+            }));
+            match answer.next {
+                Some(next) => find.window.after = Some(next),
+                None => break,
+            }
+        }
+        let wanted: Vec<&Channel> = expected.iter().filter_map(|row| row.channel.as_ref()).collect();
+        if !found.iter().eq(wanted.iter().copied()) {
+            return violated(
+                "E14",
+                format!(
+                    "the server answers {:?} of {} with {found:?}, not {wanted:?}",
+                    device.query, device.name
+                ),
+            );
+        }
+        Ok(pages)
+    }
+
     fn until_new_is_done(&mut self, new: usize, events: &mut u64) -> Result<(), Violation> {
         let end = self.now + 60_000;
         while !self.devices[new].is_done() {
@@ -204,27 +253,15 @@ impl World {
         contents: &BTreeMap<ChannelId, Contents>,
     ) -> Result<Vec<ChannelSummary>, Violation> {
         let mut rows = Vec::new();
-        let stream = StreamId::User(user.clone());
-        let mut cursor = Some(Cursor {
-            epoch: self.server.storage.epoch(),
-            ..Cursor::default()
-        });
-        loop {
-            let page = self.server.storage.page(user, &stream, cursor, limits::PAGE_ROWS);
-            let page = or_denied(now_or(page)?)?;
-            for row in page.rows {
-                if let Row::Membership(own) = row
-                    && own.state == MemberState::Active
-                    && let Some(held) = contents.get(&own.cid)
-                {
-                    rows.push(held.summary(user, own));
-                }
+        for row in self.own_rows(user)? {
+            if let Row::Membership(own) = row
+                && own.state == MemberState::Active
+                && let Some(held) = contents.get(&own.cid)
+            {
+                rows.push(held.summary(user, own));
             }
-            if !page.more {
-                return Ok(rows);
-            }
-            cursor = Some(page.to);
         }
+        Ok(rows)
     }
 
     /// Loads all of a device's list, and compares it with what it has to be.
@@ -339,7 +376,7 @@ impl Contents {
 
 impl Line {
     fn of_row(row: &ChannelSummary) -> Self {
-        let channel = row.channel.as_ref();
+        let (channel, own) = (row.channel.as_ref(), row.membership.as_ref());
         Self {
             cid: row.cid.clone(),
             name: channel.map_or_else(String::new, |channel| channel.name.clone()),
@@ -347,8 +384,13 @@ impl Line {
             last_message: row.last_message.as_ref().map(|message| (message.id, message.ver)),
             unread: row.unread,
             unknown: 0,
+            mentions: row.mentions,
             members: row.members,
-            role: row.membership.as_ref().map(|own| own.role).unwrap_or_default(),
+            role: own.map(|own| own.role).unwrap_or_default(),
+            pinned_at: own.and_then(|own| own.pinned_at),
+            archived: own.is_some_and(|own| own.archived_at.is_some()),
+            hidden: own.is_some_and(|own| own.is_hidden(row.head_seq)),
+            muted: own.and_then(|own| own.muted),
         }
     }
 
@@ -361,8 +403,13 @@ impl Line {
             last_message: last.map(|view| (view.message.id, view.message.ver)),
             unread: item.unread,
             unknown: item.unread_unknown,
+            mentions: item.mentions,
             members: item.members,
             role: item.role,
+            pinned_at: item.pinned_at,
+            archived: item.archived,
+            hidden: item.hidden,
+            muted: item.muted,
         }
     }
 }

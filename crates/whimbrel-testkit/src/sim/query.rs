@@ -18,7 +18,7 @@ pub(super) fn wanted(dice: &mut Dice, names: &[String]) -> Query {
     let color = COLORS[dice.index(COLORS.len())];
     let start = &WORDS[dice.index(WORDS.len())][..2];
     let many = dice.below(19) as i64 + 2;
-    let kind = dice.below(9);
+    let kind = dice.below(14);
     let (filter, sort) = match kind {
         _ if usual => return Query::channel_list(),
         0 => (field("name").exists(true), Sort::by_ascending("name")),
@@ -46,6 +46,17 @@ pub(super) fn wanted(dice: &mut Dice, names: &[String]) -> Query {
                 Filter::and([field("unread_count").lt(many), field("custom.color").ne(color)]),
             ]),
             Sort::by_descending("custom.level").then_ascending("last_message_at"),
+        ),
+        8 => (field("pinned").eq(true), Sort::by_descending("pinned_at")),
+        9 => (
+            Filter::and([field("hidden").eq(false), field("archived").eq(false)]),
+            Sort::by_descending("pinned").then_descending("last_message_at"),
+        ),
+        10 => (field("archived").eq(true), Sort::by_descending("last_updated")),
+        11 => (field("hidden").eq(true), Sort::by_ascending("name")),
+        12 => (
+            field("muted_until").exists(true),
+            Sort::by_ascending("muted_until").then_descending("unread_count"),
         ),
         _ => (
             Filter::nor([field("custom.color").is_in(COLORS), field("name").q(start)]),
