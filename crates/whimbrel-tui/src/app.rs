@@ -4,93 +4,47 @@ mod channels;
 mod composer;
 mod dialog;
 mod dialog_keys;
+mod drafts;
+mod event;
 mod feed;
 mod field;
+mod keep;
 mod keys;
 mod known;
+pub(crate) mod listing;
+mod mentions;
 mod pane;
+mod pins;
+mod search;
+mod submit;
+mod threads;
 mod timeline_keys;
 
 pub(crate) use channels::Channels;
 pub(crate) use composer::{Composer, Writing};
 pub(crate) use dialog::{Dialog, Form, QUICK_REACTIONS};
+pub(crate) use drafts::parent;
+pub(crate) use keep::is_muted;
 pub(crate) use known::Known;
 pub(crate) use pane::{Anchor, Pane, Thread};
+pub(crate) use pins::PinList;
+pub(crate) use search::{Search, terms};
+pub(crate) use threads::Threads;
 
+pub use drafts::ShownDraft;
+pub use event::{Action, Event};
 pub use feed::{Feed, Scope, TimelineFeed};
+pub use keep::Keep;
+pub use search::Results;
 
-use crossterm::event::{KeyEvent, KeyEventKind};
+use crossterm::event::KeyEventKind;
 use whimbrel::{
-    Items, NewChannel, NewMessage, OutboxSummary, SyncState,
-    model::{ChannelId, MessageBody, MessageId, OpId, OutboxItem, UserId},
+    Items, OutboxSummary, SyncState,
+    model::{ChannelId, OutboxItem, Timestamp, UserId},
 };
 
 /// Seconds for which a notice stays: time to read two lines.
 const NOTICE_SECONDS: u8 = 8;
-
-/// Something that happened.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// A key.
-    Key(KeyEvent),
-    /// Text that was pasted.
-    Paste(String),
-    /// The terminal has this many columns and rows.
-    Resize(u16, u16),
-    /// A second is over.
-    Tick,
-    /// News from the client.
-    Feed(Feed),
-}
-
-/// Something to do for the runtime. None of them has an answer that the app waits for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Watches a timeline, in place of the one of the same kind before. A channel ends the thread's too.
-    Watch(Scope),
-    /// Stops watching the thread.
-    LeaveThread,
-    /// Loads older messages.
-    LoadOlder(Scope),
-    /// Shows the channels whose names complete a word. Empty: all of them.
-    FilterChannels(String),
-    /// Loads more rows into the list of that word.
-    MoreChannels(String),
-    /// Sends a message.
-    Send(ChannelId, NewMessage),
-    /// Replaces the body of a message.
-    Edit(ChannelId, MessageId, MessageBody),
-    /// Deletes a message.
-    Delete(ChannelId, MessageId),
-    /// Adds a reaction.
-    React(ChannelId, MessageId, String),
-    /// Takes a reaction back.
-    Unreact(ChannelId, MessageId, String),
-    /// Creates a channel.
-    Create(ChannelId, NewChannel),
-    /// Marks a channel as read.
-    MarkRead(ChannelId),
-    /// Marks a message and all after it as unread.
-    MarkUnread(ChannelId, MessageId),
-    /// Connects.
-    Connect,
-    /// Disconnects.
-    Disconnect,
-    /// Queues a rejected operation again.
-    Retry(OpId),
-    /// Drops an operation from the outbox.
-    Discard(OpId),
-    /// Reads profiles.
-    ReadUsers(Vec<UserId>),
-    /// Reads the members of a channel.
-    ReadMembers(ChannelId),
-    /// Reads a message that is quoted.
-    ReadMessage(MessageId),
-    /// Asks why a message is as it is shown.
-    Explain(MessageId),
-    /// Ends the program.
-    Quit,
-}
 
 /// Which part of the screen takes the keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,12 +78,18 @@ pub struct App {
     pub(crate) channels: Channels,
     pub(crate) open: Option<Pane>,
     pub(crate) thread: Option<Thread>,
+    pub(crate) pins: PinList,
+    pub(crate) threads: Threads,
+    pub(crate) search: Search,
     pub(crate) composer: Composer,
+    pub(crate) drafts: Vec<ShownDraft>,
     pub(crate) dialog: Option<Dialog>,
     pub(crate) sync: SyncState,
     pub(crate) outbox: Outbox,
     pub(crate) known: Known,
     pub(crate) notice: Option<Notice>,
+    /// The time of the last tick.
+    pub(crate) now: Timestamp,
 }
 
 impl App {
@@ -143,12 +103,17 @@ impl App {
             channels: Channels::default(),
             open: None,
             thread: None,
+            pins: PinList::default(),
+            threads: Threads::default(),
+            search: Search::default(),
             composer: Composer::default(),
+            drafts: Vec::new(),
             dialog: None,
             sync: SyncState::Offline,
             outbox: Outbox::default(),
             known: Known::default(),
             notice: None,
+            now: Timestamp(0),
         }
     }
 
@@ -162,11 +127,13 @@ impl App {
                 self.size = (columns, rows);
                 Vec::new()
             }
-            Event::Tick => {
+            Event::Tick(now) => {
+                self.now = now;
                 self.tick();
-                Vec::new()
+                self.draft_tick().into_iter().collect()
             }
             Event::Feed(feed) => self.feed(feed),
+            Event::Stop => self.stop(),
         };
         actions.extend(self.mark_read());
         actions
@@ -196,33 +163,29 @@ impl App {
 
     pub(crate) fn open_channel(&mut self, cid: ChannelId) -> Vec<Action> {
         self.focus = Focus::Composer;
-        self.leave_composer();
+        let mut actions: Vec<_> = self.leave_composer().into_iter().collect();
         let thread = self.thread.take();
         let scope = Scope::channel(cid.clone());
         if let Some(open) = self.open.as_mut().filter(|pane| pane.scope == scope) {
             open.kept_unread = false;
             self.enter_composer();
-            return thread.map(|_| Action::LeaveThread).into_iter().collect();
+            actions.extend(thread.map(|_| Action::LeaveThread));
+            return actions;
         }
         self.channels.selected = Some(cid.clone());
         self.known.forget_asked();
         self.open = Some(Pane::new(scope.clone()));
+        self.pins = PinList::default();
         self.enter_composer();
-        vec![Action::Watch(scope), Action::ReadMembers(cid)]
+        actions.extend([Action::Watch(scope), Action::ReadMembers(cid)]);
+        actions
     }
 
-    /// Puts what is being written away, under the place that it is written for.
-    pub(crate) fn leave_composer(&mut self) {
-        if let Some(scope) = self.pane().map(|pane| pane.scope.clone()) {
-            self.composer.put_away(scope);
-        }
-    }
-
-    /// Takes out what was written here before.
-    pub(crate) fn enter_composer(&mut self) {
-        if let Some(scope) = self.pane().map(|pane| pane.scope.clone()) {
-            self.composer.take_out(&scope);
-        }
+    /// Ends the program, with what is being written on disk.
+    pub(crate) fn stop(&mut self) -> Vec<Action> {
+        let draft = self.leave_composer();
+        self.enter_composer();
+        draft.into_iter().chain([Action::Quit]).collect()
     }
 
     fn tick(&mut self) {
@@ -240,8 +203,11 @@ impl App {
     /// Marks the open channel as read when its newest row can be seen, once for each newest row, unless the user marked
     /// something in it as unread.
     fn mark_read(&mut self) -> Option<Action> {
-        if self.thread.is_some() || self.dialog.is_some() {
+        if self.dialog.is_some() {
             return None;
+        }
+        if self.thread.is_some() {
+            return self.mark_thread_read();
         }
         let pane = self.open.as_ref()?;
         let newest = pane.items.last()?.id();

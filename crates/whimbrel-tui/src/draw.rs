@@ -4,13 +4,19 @@ mod areas;
 mod channels;
 mod composer;
 mod dialogs;
+mod help;
+mod hits;
 mod message;
+mod note;
 mod outbox;
+mod pins;
 mod status;
 mod style;
+mod threads;
 mod timeline;
 
 pub(crate) use areas::rows_area;
+pub(crate) use help::most_scroll as help_scroll;
 pub(crate) use timeline::{height, shows_newest, skipped};
 
 use crate::app::{App, Focus};

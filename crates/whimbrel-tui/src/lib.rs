@@ -7,7 +7,10 @@
 //! | to find | look in |
 //! |---|---|
 //! | the command line | `cli` |
-//! | what a key does | `app/keys`, `app/timeline_keys`, `app/dialog_keys` |
+//! | what a key does | `app/keys`, `app/keep`, `app/timeline_keys`, `app/dialog_keys` |
+//! | all keys | `draw/help` |
+//! | what may be typed after `/` | `app/listing` |
+//! | drafts, threads, pins, searches | `app/drafts`, `app/threads`, `app/pins`, `app/search` |
 //! | how a message looks | `draw/message` |
 //! | what a client call looks like in an app | `runtime/perform` |
 //! | how lists are watched | `runtime/feeds` |
@@ -15,6 +18,7 @@
 //! ## Invariants
 //!
 //! - The screen never waits for the network or the disk: actions run in tasks of their own, and answer with events.
+//! - What is being written is on disk within two seconds of a pause, and when the program ends in order.
 //! - What changes something runs in the order in which the keys were pressed.
 //! - Nothing that somebody else wrote reaches the terminal before `text::clean` made it harmless.
 //! - The terminal is given back on every way out: a key, a signal, an error, a panic.
@@ -28,6 +32,6 @@ mod terminal;
 mod text;
 mod token;
 
-pub use app::{Action, App, Event, Feed, Scope, TimelineFeed};
+pub use app::{Action, App, Event, Feed, Keep, Results, Scope, ShownDraft, TimelineFeed};
 pub use cli::run;
 pub use draw::draw;

@@ -2,6 +2,7 @@
 
 mod feeds;
 mod perform;
+mod search;
 
 use crate::{
     app::{Action, App, Event, Scope},
@@ -12,11 +13,14 @@ use crossterm::event::{Event as TerminalEvent, EventStream};
 use futures_util::StreamExt;
 use std::{io, time::Duration};
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     task::{AbortHandle, JoinSet},
     time::{MissedTickBehavior, interval, timeout},
 };
-use whimbrel::{Client, model::MessageScope};
+use whimbrel::{
+    Client, Environment as _, SystemEnvironment,
+    model::{MessageId, MessageScope},
+};
 
 /// News and actions that may wait. The senders of news wait beyond that, which is all that they should do.
 const QUEUE: usize = 128;
@@ -54,11 +58,19 @@ struct Runtime {
     news: mpsc::Sender<Event>,
     events: mpsc::Receiver<Event>,
     orders: mpsc::Sender<Action>,
-    /// Who watches the open channel, and the open thread.
-    watching: [Option<AbortHandle>; 2],
+    /// Ends when everything that was ordered is done.
+    done: oneshot::Receiver<()>,
+    /// Who watches the open channel, the open thread, and the channel's pins.
+    watching: [Option<AbortHandle>; 3],
     /// Who watches the channel list.
     listing: AbortHandle,
+    /// Who searches.
+    searching: Option<AbortHandle>,
 }
+
+const CHANNEL: usize = 0;
+const THREAD: usize = 1;
+const PINS: usize = 2;
 
 impl Runtime {
     fn start(client: Client) -> Self {
@@ -69,15 +81,20 @@ impl Runtime {
         tasks.spawn(feeds::unread(client.clone(), news.clone()));
         tasks.spawn(feeds::sync(client.clone(), news.clone()));
         tasks.spawn(feeds::outbox(client.clone(), news.clone()));
-        tasks.spawn(perform::in_order(client.clone(), accepted, news.clone()));
+        tasks.spawn(feeds::threads(client.clone(), news.clone()));
+        tasks.spawn(feeds::drafts(client.clone(), news.clone()));
+        let (doing, done) = oneshot::channel();
+        tasks.spawn(perform::in_order(client.clone(), accepted, news.clone(), doing));
         Self {
             client,
             tasks,
             news,
             events,
             orders,
-            watching: [None, None],
+            done,
+            watching: [None, None, None],
             listing,
+            searching: None,
         }
     }
 
@@ -91,17 +108,17 @@ impl Runtime {
         if connect {
             self.perform(&mut app, Action::Connect);
         }
-        while !screen.is_lost() {
+        'running: while !screen.is_lost() {
             screen.terminal.draw(|frame| draw(&app, frame))?;
             let event = tokio::select! {
                 biased;
-                () = &mut stop => return Ok(()),
+                () = &mut stop => Some(Event::Stop),
                 key = keys.next() => match key {
                     Some(key) => of_terminal(key?),
-                    None => return Ok(()),
+                    None => Some(Event::Stop),
                 },
                 Some(event) = self.events.recv() => Some(event),
-                _ = ticks.tick() => Some(Event::Tick),
+                _ = ticks.tick() => Some(Event::Tick(SystemEnvironment.wall())),
                 Some(_) = self.tasks.join_next() => None,
             };
             let more = std::iter::from_fn(|| self.events.try_recv().ok());
@@ -109,35 +126,53 @@ impl Runtime {
             for event in events {
                 for action in app.update(event) {
                     if action == Action::Quit {
-                        return Ok(());
+                        break 'running;
                     }
                     self.perform(&mut app, action);
                 }
             }
         }
+        self.finish().await;
         Ok(())
+    }
+
+    /// Waits until what was ordered is done: a draft is on disk then.
+    async fn finish(self) {
+        let Self {
+            orders,
+            mut events,
+            done,
+            tasks,
+            ..
+        } = self;
+        drop(orders);
+        events.close();
+        // Either way the end has come: what is not done within that time is given up.
+        let _ = timeout(CLOSING, done).await;
+        drop(tasks);
     }
 
     fn perform(&mut self, app: &mut App, action: Action) {
         match action {
-            Action::Watch(scope) => {
-                let thread = scope.messages != MessageScope::Channel;
-                if !thread {
-                    self.unwatch(true);
+            Action::Watch(scope) => self.watch(scope, None),
+            Action::WatchAround(scope, message) => self.watch(scope, Some(message)),
+            Action::Search(text) => {
+                if let Some(task) = self.searching.take() {
+                    task.abort();
                 }
-                self.unwatch(thread);
-                self.watch(scope, thread);
+                let search = search::run(self.client.clone(), text, self.news.clone());
+                self.searching = Some(self.tasks.spawn(search));
             }
             Action::FilterChannels(word) => {
                 self.listing.abort();
                 let feed = feeds::channels(self.client.clone(), word, self.news.clone());
                 self.listing = self.tasks.spawn(feed);
             }
-            Action::LeaveThread => self.unwatch(true),
-            Action::LoadOlder(scope) => {
-                // This one waits for the network, so nothing may wait for it.
+            Action::LeaveThread => self.unwatch(THREAD),
+            action @ (Action::LoadOlder(_) | Action::LoadNewer(_) | Action::Newest(_)) => {
+                // These wait for the network, so nothing may wait for them.
                 self.tasks
-                    .spawn(perform::load_older(self.client.clone(), scope, self.news.clone()));
+                    .spawn(perform::load(self.client.clone(), action, self.news.clone()));
             }
             action => {
                 if self.orders.try_send(action).is_err() {
@@ -147,13 +182,24 @@ impl Runtime {
         }
     }
 
-    fn watch(&mut self, scope: Scope, thread: bool) {
-        let feed = feeds::timeline(self.client.clone(), scope, self.news.clone());
-        self.watching[usize::from(thread)] = Some(self.tasks.spawn(feed));
+    fn watch(&mut self, scope: Scope, around: Option<MessageId>) {
+        let place = match scope.messages {
+            MessageScope::Channel => CHANNEL,
+            MessageScope::Thread(_) => THREAD,
+        };
+        self.unwatch(THREAD);
+        self.unwatch(place);
+        if place == CHANNEL {
+            self.unwatch(PINS);
+            let pins = feeds::pins(self.client.clone(), scope.cid.clone(), self.news.clone());
+            self.watching[PINS] = Some(self.tasks.spawn(pins));
+        }
+        let feed = feeds::timeline(self.client.clone(), scope, around, self.news.clone());
+        self.watching[place] = Some(self.tasks.spawn(feed));
     }
 
-    fn unwatch(&mut self, thread: bool) {
-        if let Some(task) = self.watching[usize::from(thread)].take() {
+    fn unwatch(&mut self, place: usize) {
+        if let Some(task) = self.watching[place].take() {
             task.abort();
         }
     }

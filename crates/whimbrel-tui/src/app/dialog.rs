@@ -8,7 +8,8 @@ pub(crate) const QUICK_REACTIONS: [&str; 6] = ["👍", "😂", "🎉", "😮", "
 
 #[derive(Debug)]
 pub(crate) enum Dialog {
-    Help,
+    /// All keys, from a line on.
+    Help(usize),
     /// The outbox, at an index.
     Outbox(usize),
     /// Tells why something is as it is.
@@ -17,7 +18,13 @@ pub(crate) enum Dialog {
     Delete(MessageId),
     /// Asks which reaction.
     React(MessageId, Input),
-    /// Filters the channel list while a word is typed.
+    /// The followed threads, at an index.
+    Threads(usize),
+    /// The pinned messages of the open channel, at an index.
+    Pins(usize),
+    /// Searches messages.
+    Search,
+    /// Filters the channel list while a query is typed.
     Filter(Input),
     /// Asks for a new channel.
     Create(Form),

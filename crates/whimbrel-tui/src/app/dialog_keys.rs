@@ -1,6 +1,6 @@
 //! What a key does in a dialog.
 
-use super::{Action, App, Dialog, Focus, Form, QUICK_REACTIONS, field};
+use super::{Action, App, Dialog, Focus, Form, QUICK_REACTIONS, field, listing};
 use crossterm::event::{KeyCode, KeyEvent};
 use std::mem;
 use tui_input::Input;
@@ -19,7 +19,11 @@ impl App {
         }
         match dialog {
             Dialog::Filter(input) => self.filter_key(input, key),
-            Dialog::Help | Dialog::Explanation(_) => Vec::new(),
+            Dialog::Help(from) => self.help_key(from, key),
+            Dialog::Threads(at) => self.threads_key(at, key),
+            Dialog::Pins(at) => self.pins_key(at, key),
+            Dialog::Search => self.search_key(key),
+            Dialog::Explanation(_) => Vec::new(),
             Dialog::Outbox(at) => self.outbox_key(at, key),
             Dialog::Delete(id) => match (key.code, self.pane()) {
                 (KeyCode::Char('y' | 'Y'), Some(pane)) => vec![Action::Delete(pane.scope.cid.clone(), id)],
@@ -28,6 +32,20 @@ impl App {
             Dialog::React(id, input) => self.react_key(id, input, key),
             Dialog::Create(form) => self.create_key(form, key),
         }
+    }
+
+    /// The arrows scroll, anything else closes.
+    fn help_key(&mut self, from: usize, key: KeyEvent) -> Vec<Action> {
+        let page = usize::from(self.size.1 / 2).max(1);
+        let from = match key.code {
+            KeyCode::Up => from.saturating_sub(1),
+            KeyCode::Down => from + 1,
+            KeyCode::PageUp => from.saturating_sub(page),
+            KeyCode::PageDown => from + page,
+            _ => return Vec::new(),
+        };
+        self.dialog = Some(Dialog::Help(from.min(crate::draw::help_scroll(self.size.1))));
+        Vec::new()
     }
 
     fn outbox_key(&mut self, at: usize, key: KeyEvent) -> Vec<Action> {
@@ -76,7 +94,7 @@ impl App {
         let Some(pane) = self.pane() else {
             return Vec::new();
         };
-        let parent = self.thread.as_ref().map(|thread| &thread.parent);
+        let parent = self.thread.as_ref().and_then(|thread| thread.parent.as_ref());
         let item = pane
             .find(id)
             .or_else(|| parent.filter(|parent| parent.id() == id));
@@ -104,8 +122,9 @@ impl App {
         self.filter_channels(word)
     }
 
+    /// Lists what a query wants. One that cannot be read, or not yet, changes nothing.
     fn filter_channels(&mut self, word: String) -> Vec<Action> {
-        if self.channels.filter == word {
+        if self.channels.filter == word || listing::filter(&word).is_err() {
             return Vec::new();
         }
         self.channels.filter.clone_from(&word);
@@ -140,6 +159,10 @@ impl App {
             None if writes => field::paste(&mut self.composer.input, text, true),
             Some(Dialog::React(_, input)) => field::paste(input, text, false),
             Some(Dialog::Create(form)) => field::paste(form.field(), text, false),
+            Some(Dialog::Search) => {
+                field::paste(&mut self.search.input, text, false);
+                return self.search_typed();
+            }
             Some(Dialog::Filter(input)) => {
                 field::paste(input, text, false);
                 let word = input.value().trim().to_owned();

@@ -1,9 +1,13 @@
 //! News from the client.
 
-use super::{Action, App, Dialog, known};
+use super::{Action, App, Dialog, Results, ShownDraft, known};
 use whimbrel::{
-    ChannelItem, Items, OlderEdge, OutboxSummary, SyncState, TimelineItem, UnreadTotals,
-    model::{ChannelId, Member, MemberState, Message, MessageId, MessageScope, OutboxItem, User},
+    ChannelItem, Items, NewerEdge, OlderEdge, OutboxSummary, SyncState, ThreadItem, TimelineItem,
+    UnreadTotals,
+    model::{
+        ChannelId, Member, MemberState, Message, MessageId, MessageScope, OutboxItem, User,
+        overlay::{MessageStatus, MessageView},
+    },
 };
 
 /// Which timeline: of a channel, or of a thread in it.
@@ -44,6 +48,8 @@ pub struct TimelineFeed {
     pub items: Items<TimelineItem>,
     /// What lies before the first row.
     pub edge: OlderEdge,
+    /// What lies after the last row.
+    pub newer: NewerEdge,
 }
 
 /// What the client has to tell. Lists come whole: a copy of one is cheap.
@@ -60,8 +66,21 @@ pub enum Feed {
     Unread(UnreadTotals),
     /// A timeline changed.
     Timeline(TimelineFeed),
-    /// Loading older messages is over. With a problem: why there are none.
-    Older(Scope, Option<String>),
+    /// Loading older or newer messages is over. With a problem: why there are none.
+    Loaded(Scope, Option<String>),
+    /// The list of followed threads changed.
+    Threads {
+        /// Its rows.
+        items: Items<ThreadItem>,
+        /// Whether more are on this device.
+        has_more: bool,
+    },
+    /// The pinned messages of a channel changed.
+    Pins(ChannelId, Items<MessageView>),
+    /// The drafts of the account changed.
+    Drafts(Vec<ShownDraft>),
+    /// A search found something, or nothing.
+    Found(Results),
     /// The connection changed.
     Sync(SyncState),
     /// The outbox changed.
@@ -89,7 +108,11 @@ impl App {
             Feed::Channels { items, has_more } => return self.channels_changed(items, has_more),
             Feed::Unread(totals) => self.channels.unread = totals,
             Feed::Timeline(feed) => return self.timeline_changed(feed),
-            Feed::Older(scope, problem) => self.older_loaded(&scope, problem),
+            Feed::Loaded(scope, problem) => self.loaded(&scope, problem),
+            Feed::Threads { items, has_more } => return self.threads_changed(items, has_more),
+            Feed::Pins(cid, items) => return self.pins_changed(cid, items),
+            Feed::Drafts(drafts) => self.drafts_changed(drafts),
+            Feed::Found(results) => return self.found(results),
             Feed::Sync(state) => self.sync = state,
             Feed::Outbox { summary, items } => {
                 if summary.rejected > self.outbox.summary.rejected {
@@ -109,6 +132,16 @@ impl App {
                 return known::read_users(unknown);
             }
             Feed::Message(id, message) => {
+                if let (Some(thread), Some(message)) = (&mut self.thread, &message)
+                    && thread.id == id
+                    && thread.parent.is_none()
+                {
+                    thread.parent = Some(super::threads::alone(MessageView {
+                        message: (**message).clone(),
+                        status: MessageStatus::Sent,
+                        change_pending: false,
+                    }));
+                }
                 let author = message.as_ref().map(|message| message.author.clone());
                 self.known.messages.insert(id, message);
                 return known::read_users(self.known.ask_for_users(author.iter()));
@@ -142,9 +175,9 @@ impl App {
         let missing: Vec<_> = quoted.filter(|id| !here(id)).collect();
         actions.extend(self.known.ask_for_messages(missing).map(Action::ReadMessage));
         if let Some(thread) = &mut self.thread
-            && let Some(parent) = feed.items.iter().find(|item| item.id() == thread.parent.id())
+            && let Some(parent) = feed.items.iter().find(|item| item.id() == thread.id)
         {
-            thread.parent = parent.clone();
+            thread.parent = Some(parent.clone());
         }
         let thread = self.thread.as_mut().map(|thread| &mut thread.replies);
         if let Some(pane) = self
@@ -153,12 +186,12 @@ impl App {
             .chain(thread)
             .find(|pane| pane.scope == feed.scope)
         {
-            pane.put(feed.items, feed.edge);
+            pane.put(feed.items, feed.edge, feed.newer);
         }
         actions
     }
 
-    fn older_loaded(&mut self, scope: &Scope, problem: Option<String>) {
+    fn loaded(&mut self, scope: &Scope, problem: Option<String>) {
         let thread = self.thread.as_mut().map(|thread| &mut thread.replies);
         if let Some(pane) = self
             .open
@@ -166,7 +199,7 @@ impl App {
             .chain(thread)
             .find(|pane| pane.scope == *scope)
         {
-            pane.loading = false;
+            (pane.loading, pane.loading_newer) = (false, false);
         }
         if let Some(problem) = problem {
             self.notify(problem);

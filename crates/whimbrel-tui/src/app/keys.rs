@@ -1,12 +1,9 @@
 //! What a key does: everywhere, in the channel list, and in the composer.
 
-use super::{Action, App, Dialog, Focus, Form, Writing, field};
+use super::{Action, App, Dialog, Focus, Form, field};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::InputRequest;
-use whimbrel::{
-    NewMessage, SyncState,
-    model::{MessageBody, MessageScope},
-};
+use whimbrel::SyncState;
 
 /// Rows that Page Up and Page Down move by in the channel list.
 const PAGE: isize = 10;
@@ -14,7 +11,7 @@ const PAGE: isize = 10;
 impl App {
     pub(super) fn key(&mut self, key: KeyEvent) -> Vec<Action> {
         if key.modifiers.contains(KeyModifiers::CONTROL) && matches!(key.code, KeyCode::Char('c' | 'q')) {
-            return vec![Action::Quit];
+            return self.stop();
         }
         if let Some(dialog) = self.take_dialog() {
             return self.dialog_key(dialog, key);
@@ -50,11 +47,15 @@ impl App {
     /// Carries out a letter, where letters are not text.
     fn command(&mut self, letter: char) -> Vec<Action> {
         match letter {
-            '?' => self.dialog = Some(Dialog::Help),
+            '?' => self.dialog = Some(Dialog::Help(0)),
             'x' => self.dialog = Some(Dialog::Outbox(0)),
             '/' => self.dialog = Some(Dialog::Filter(self.channels.filter.as_str().into())),
             'n' => self.dialog = Some(Dialog::Create(Form::default())),
+            's' => self.dialog = Some(Dialog::Search),
+            'T' => self.dialog = Some(Dialog::Threads(0)),
+            'P' if self.open.is_some() => self.dialog = Some(Dialog::Pins(0)),
             'o' => return vec![self.switch()],
+            _ if self.focus == Focus::Channels => return self.channel_command(letter),
             _ if self.focus == Focus::Timeline => return self.message_command(letter),
             _ => {}
         }
@@ -95,7 +96,14 @@ impl App {
     }
 
     fn composer_key(&mut self, key: KeyEvent) -> Vec<Action> {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        self.composer.kept.idle = 0;
         match key.code {
+            KeyCode::Char('s') if control => self.composer.silent = !self.composer.silent,
+            KeyCode::Char('t') if control && self.thread.is_some() => {
+                self.composer.in_channel = !self.composer.in_channel;
+            }
+            KeyCode::Char('d') if control => self.take_beside(),
             KeyCode::Esc => {
                 if !self.composer.cancel() {
                     return self.back();
@@ -117,44 +125,13 @@ impl App {
         Vec::new()
     }
 
-    fn submit(&mut self) -> Vec<Action> {
-        let Some(scope) = self.pane().map(|pane| pane.scope.clone()) else {
-            return Vec::new();
-        };
-        if let Err(invalid) = MessageBody::text(self.composer.input.value()).validate() {
-            if !self.composer.input.value().trim().is_empty() {
-                self.notify(invalid.to_string());
-            }
-            return Vec::new();
-        }
-        let (text, writing) = self.composer.finish();
-        if let Writing::Edit(id, mut body) = writing {
-            if body.text == text {
-                return Vec::new();
-            }
-            body.text = text;
-            return vec![Action::Edit(scope.cid, id, *body)];
-        }
-        let mut message = NewMessage::text(text);
-        if let MessageScope::Thread(parent) = scope.messages {
-            message.parent = Some(parent);
-        }
-        if let Writing::Quote(id) = writing {
-            message.quoted = Some(id);
-        }
-        if let Some(pane) = self.pane_mut() {
-            pane.anchor = super::Anchor::Newest;
-        }
-        vec![Action::Send(scope.cid, message)]
-    }
-
     /// One step back: from a thread to its channel, from there to the list.
     pub(super) fn back(&mut self) -> Vec<Action> {
         if self.thread.is_some() {
-            self.leave_composer();
+            let draft = self.leave_composer();
             self.thread = None;
             self.enter_composer();
-            return vec![Action::LeaveThread];
+            return draft.into_iter().chain([Action::LeaveThread]).collect();
         }
         self.focus = Focus::Channels;
         Vec::new()

@@ -2,7 +2,7 @@
 
 use super::Scope;
 use std::sync::Arc;
-use whimbrel::{Items, OlderEdge, TimelineItem, model::MessageId};
+use whimbrel::{Items, NewerEdge, OlderEdge, TimelineItem, model::MessageId};
 
 /// Where the reader stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,11 +18,16 @@ pub(crate) struct Pane {
     pub(crate) scope: Scope,
     pub(crate) items: Items<TimelineItem>,
     pub(crate) edge: OlderEdge,
+    pub(crate) newer: NewerEdge,
     pub(crate) anchor: Anchor,
     /// Whether the rows have arrived.
     pub(crate) ready: bool,
     /// Whether older rows are being loaded.
     pub(crate) loading: bool,
+    /// Whether newer rows are being loaded.
+    pub(crate) loading_newer: bool,
+    /// The row to go to once it is here.
+    pub(crate) target: Option<MessageId>,
     /// The newest row when the channel was last marked as read.
     pub(crate) marked: Option<MessageId>,
     /// Whether the user marked something as unread: then it stays so until the channel is opened again.
@@ -32,7 +37,9 @@ pub(crate) struct Pane {
 /// A thread: the message that it is about, and the replies.
 #[derive(Debug)]
 pub(crate) struct Thread {
-    pub(crate) parent: Arc<TimelineItem>,
+    pub(crate) id: MessageId,
+    /// The message, once it is known here.
+    pub(crate) parent: Option<Arc<TimelineItem>>,
     pub(crate) replies: Pane,
 }
 
@@ -42,21 +49,35 @@ impl Pane {
             scope,
             items: Items::new(),
             edge: OlderEdge::Start,
+            newer: NewerEdge::Newest,
             anchor: Anchor::Newest,
             ready: false,
             loading: false,
+            loading_newer: false,
+            target: None,
             marked: None,
             kept_unread: false,
         }
     }
 
-    pub(crate) fn put(&mut self, items: Items<TimelineItem>, edge: OlderEdge) {
+    pub(crate) fn put(&mut self, items: Items<TimelineItem>, edge: OlderEdge, newer: NewerEdge) {
         self.items = items;
-        self.edge = edge;
+        (self.edge, self.newer) = (edge, newer);
         self.ready = true;
+        if let Some(id) = self
+            .target
+            .take_if(|id| self.items.iter().any(|item| item.id() == *id))
+        {
+            self.anchor = Anchor::Row { id, skip: 0 };
+        }
         if self.place().is_none() {
             self.anchor = Anchor::Newest;
         }
+    }
+
+    /// Returns whether newer messages than the last row are known to be, so that new ones do not appear.
+    pub(crate) fn is_past(&self) -> bool {
+        self.newer != NewerEdge::Newest
     }
 
     /// Returns the index of the row where the reader stands.

@@ -1,9 +1,8 @@
 //! What a key does in a timeline.
 
-use super::{Action, Anchor, App, Dialog, Focus, Pane, Scope, Thread};
+use super::{Action, Anchor, App, Dialog, Focus, Pane};
 use crate::draw;
 use crossterm::event::{KeyCode, KeyEvent};
-use std::sync::Arc;
 use tui_input::Input;
 use whimbrel::{
     OlderEdge, TimelineItem,
@@ -18,15 +17,16 @@ impl App {
                 let page = draw::rows_area(self).height.saturating_sub(1).max(1);
                 return self.move_up(usize::from(page));
             }
-            KeyCode::Down => self.move_down(1),
+            KeyCode::Down => return self.move_down(1),
             KeyCode::PageDown => {
                 let page = draw::rows_area(self).height.saturating_sub(1).max(1);
-                self.move_down(usize::from(page));
+                return self.move_down(usize::from(page));
             }
             KeyCode::Home => {
                 if let Some(pane) = self.pane_mut()
                     && let Some(first) = pane.items.front()
                 {
+                    pane.target = None;
                     pane.anchor = Anchor::Row {
                         id: first.id(),
                         skip: 0,
@@ -34,11 +34,7 @@ impl App {
                 }
                 return self.load_older();
             }
-            KeyCode::End => {
-                if let Some(pane) = self.pane_mut() {
-                    pane.anchor = Anchor::Newest;
-                }
-            }
+            KeyCode::End => return self.go_to_newest(),
             KeyCode::Left => self.focus = Focus::Channels,
             KeyCode::Enter => return self.open_thread(),
             KeyCode::Esc => return self.back(),
@@ -76,25 +72,29 @@ impl App {
         Vec::new()
     }
 
-    /// Moves down by `lines`, at least to the row after. Beyond the last row is the composer.
-    fn move_down(&mut self, lines: usize) {
+    /// Moves down by `lines`, at least to the row after. Beyond the last row is the composer, or what is newer.
+    fn move_down(&mut self, lines: usize) -> Vec<Action> {
         let Some((pane, mut index)) = self.standing() else {
             self.focus = Focus::Composer;
-            return;
+            return Vec::new();
         };
         let screen = usize::from(draw::rows_area(self).height);
         let last = pane.items.len() - 1;
         let skip = draw::skipped(self, pane, index);
         let most = draw::height(self, pane, index).saturating_sub(screen);
         if skip < most {
-            return self.stand(index, (skip + lines).min(most));
+            self.stand(index, (skip + lines).min(most));
+            return Vec::new();
+        }
+        if index == last && pane.is_past() {
+            return self.load_newer();
         }
         if index == last {
             if let Some(pane) = self.pane_mut() {
                 pane.anchor = Anchor::Newest;
             }
             self.focus = Focus::Composer;
-            return;
+            return Vec::new();
         }
         let mut left = lines.saturating_sub(draw::height(self, pane, index).min(screen));
         index += 1;
@@ -103,6 +103,10 @@ impl App {
             index += 1;
         }
         self.stand(index, 0);
+        match index == last && lines > 1 {
+            true => self.load_newer(),
+            false => Vec::new(),
+        }
     }
 
     fn standing(&self) -> Option<(&Pane, usize)> {
@@ -114,13 +118,16 @@ impl App {
         let Some(pane) = self.pane() else { return };
         let Some(item) = pane.items.get(index) else { return };
         let screen = usize::from(draw::rows_area(self).height);
-        let at_end = index + 1 == pane.items.len() && skip + screen >= draw::height(self, pane, index);
+        let at_end = !pane.is_past()
+            && index + 1 == pane.items.len()
+            && skip + screen >= draw::height(self, pane, index);
         let anchor = match at_end {
             true => Anchor::Newest,
             false => Anchor::Row { id: item.id(), skip },
         };
         if let Some(pane) = self.pane_mut() {
             pane.anchor = anchor;
+            pane.target = None;
         }
     }
 
@@ -135,8 +142,21 @@ impl App {
         vec![Action::LoadOlder(pane.scope.clone())]
     }
 
+    fn load_newer(&mut self) -> Vec<Action> {
+        let Some(pane) = self.pane_mut().filter(|pane| pane.is_past()) else {
+            return Vec::new();
+        };
+        if std::mem::replace(&mut pane.loading_newer, true) {
+            return Vec::new();
+        }
+        vec![Action::LoadNewer(pane.scope.clone())]
+    }
+
     /// Carries out a letter on the selected message.
     pub(super) fn message_command(&mut self, letter: char) -> Vec<Action> {
+        if letter == 'm' {
+            return self.read_thread();
+        }
         let Some(item) = self.pane().and_then(Pane::selected).cloned() else {
             return Vec::new();
         };
@@ -144,11 +164,14 @@ impl App {
             't' => return self.open_thread(),
             'i' => return vec![Action::Explain(item.id())],
             'u' => return self.mark_unread(&item),
-            'e' | 'd' | 'r' | 'q' if item.view.message.is_deleted() => self.notify("The message is deleted"),
+            'e' | 'd' | 'r' | 'q' | 'p' if item.view.message.is_deleted() => {
+                self.notify("The message is deleted")
+            }
             'e' | 'r' | 'q' | 'd' if matches!(item.view.status, MessageStatus::Failed(_)) => {
                 self.notify("The server did not accept this message. Retry or discard it in the outbox: x");
             }
             'e' => self.edit(&item),
+            'p' => return self.toggle_pin(&item.view),
             'd' => self.ask_to_delete(&item),
             'r' => self.dialog = Some(Dialog::React(item.id(), Input::default())),
             'q' => {
@@ -162,6 +185,14 @@ impl App {
 
     fn mark_unread(&mut self, item: &TimelineItem) -> Vec<Action> {
         let message = &item.view.message;
+        if let Some(thread) = &mut self.thread {
+            if message.seq == 0 {
+                self.notify("Only a reply that was sent can be marked as unread");
+                return Vec::new();
+            }
+            thread.replies.kept_unread = true;
+            return vec![Action::MarkThreadUnread(message.cid.clone(), message.id)];
+        }
         if message.seq == 0 || !message.is_in_channel() {
             self.notify("Only a message that was sent, and stands in the channel, can be marked as unread");
             return Vec::new();
@@ -191,36 +222,5 @@ impl App {
             return self.notify("Only the author or an owner of the channel can delete a message");
         }
         self.dialog = Some(Dialog::Delete(message.id));
-    }
-
-    /// Opens the thread of the selected message; of a reply that stands in the channel, the one that it is in.
-    fn open_thread(&mut self) -> Vec<Action> {
-        if self.thread.is_some() {
-            self.focus = Focus::Composer;
-            return Vec::new();
-        }
-        let Some(open) = &self.open else {
-            return Vec::new();
-        };
-        let Some(selected) = open.selected() else {
-            return Vec::new();
-        };
-        let parent = match selected.view.message.parent {
-            Some(parent) => open.find(parent).map(Arc::clone),
-            None => Some(Arc::clone(selected)),
-        };
-        let Some(parent) = parent else {
-            self.notify("The first message of this thread is further up: load older messages");
-            return Vec::new();
-        };
-        let scope = Scope::thread(open.scope.cid.clone(), parent.id());
-        self.leave_composer();
-        self.thread = Some(Thread {
-            parent,
-            replies: Pane::new(scope.clone()),
-        });
-        self.enter_composer();
-        self.focus = Focus::Composer;
-        vec![Action::Watch(scope)]
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{lines, style};
 use crate::{
-    app::{App, Focus},
+    app::{App, Focus, ShownDraft, is_muted},
     text,
 };
 use ratatui::{
@@ -10,14 +10,14 @@ use ratatui::{
     layout::Rect,
     text::{Line, Span},
 };
-use whimbrel::{ChannelItem, UnreadTotals, model::overlay::MessageStatus};
+use whimbrel::{ChannelItem, model::overlay::MessageStatus};
 
 const HEIGHT: usize = 2;
 
 pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let items = &app.channels.items;
     if items.is_empty() && !app.channels.filter.is_empty() {
-        let hint = Line::styled("None has such a name.", style::DIM);
+        let hint = Line::styled("None is like that.", style::DIM);
         return lines(frame, area, vec![hint]);
     }
     if items.is_empty() {
@@ -38,33 +38,55 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     lines(frame, area, rows.collect());
 }
 
-/// The title of the list: how much is unread in all of it.
+/// The title of the list: which channels are in it.
 pub(super) fn title(app: &App, width: u16) -> String {
-    if !app.channels.filter.is_empty() {
-        let title = format!("Channels /{}", app.channels.filter);
-        return text::cut(&title, usize::from(width.saturating_sub(4)));
-    }
-    let UnreadTotals {
-        messages, unknown, ..
-    } = app.channels.unread;
-    match (messages, unknown) {
-        (0, 0) => "Channels".to_owned(),
-        (count, 0) => format!("Channels: {count} unread"),
-        (count, _) => format!("Channels: {count}+ unread"),
-    }
+    let title = match app.channels.filter.as_str() {
+        "" => "Channels".to_owned(),
+        filter => format!("Channels /{filter}"),
+    };
+    text::cut(&title, usize::from(width.saturating_sub(4)))
+}
+
+/// How the account keeps a channel, and how much in it waits for somebody.
+fn badge(app: &App, item: &ChannelItem) -> String {
+    let marks = [
+        (item.pending > 0, "·"),
+        (app.draft_in(&item.cid).is_some(), "✎"),
+        (item.pinned_at.is_some(), "^"),
+        (is_muted(item, app.now), "~"),
+        (item.archived, "#"),
+        (item.hidden, "-"),
+    ];
+    let marks: String = marks
+        .iter()
+        .filter(|(is, _)| *is)
+        .map(|(_, mark)| *mark)
+        .collect();
+    let count = match item.unread {
+        0 => String::new(),
+        count @ 1..=99 => count.to_string(),
+        _ => "99+".to_owned(),
+    };
+    let mentions = match item.mentions {
+        0 => String::new(),
+        count => format!(" @{count}"),
+    };
+    let unread = match (item.unread, item.unread_unknown) {
+        (0, 0) => String::new(),
+        (0, _) => "(?)".to_owned(),
+        (1..=99, 1..) => format!("({count}+{mentions})"),
+        _ => format!("({count}{mentions})"),
+    };
+    let threads = match app.unread_threads_in(&item.cid) {
+        0 => String::new(),
+        count => format!("↳{count}"),
+    };
+    [marks, unread, threads].concat()
 }
 
 fn row(app: &App, item: &ChannelItem, selected: bool, width: usize) -> [Line<'static>; HEIGHT] {
     let open = app.open.as_ref().is_some_and(|pane| pane.scope.cid == item.cid);
-    let pending = if item.pending > 0 { "·" } else { "" };
-    let unread = match (item.unread, item.unread_unknown) {
-        (0, 0) => String::new(),
-        (0, _) => "(?)".to_owned(),
-        (1..=99, 0) => format!("({})", item.unread),
-        (1..=99, _) => format!("({}+)", item.unread),
-        _ => "(99+)".to_owned(),
-    };
-    let badge = [pending, &unread].concat();
+    let badge = badge(app, item);
     let mark = if open { "▸" } else { " " };
     let columns = width.saturating_sub(2 + text::width(&badge));
     let title = text::fit(&app.channels.title(&item.cid), columns);
@@ -76,12 +98,25 @@ fn row(app: &App, item: &ChannelItem, selected: bool, width: usize) -> [Line<'st
     if selected && app.focus == Focus::Channels {
         title_style = title_style.patch(style::SELECTED);
     }
+    let badge_style = match (item.mentions, is_muted(item, app.now)) {
+        (1.., _) => style::MENTION,
+        (0, true) => style::DIM,
+        (0, false) => style::WAITING,
+    };
     let first = Line::from(vec![
         Span::styled(format!("{mark}{title} "), title_style),
-        Span::styled(badge, style::WAITING),
+        Span::styled(badge, badge_style),
     ]);
-    let preview = text::cut(&preview(app, item), width.saturating_sub(2));
+    let draft = app.draft_in(&item.cid).filter(|_| !open);
+    let preview = draft.map_or_else(|| preview(app, item), written);
+    let preview = text::cut(&preview, width.saturating_sub(2));
     [first, Line::styled(format!("  {preview}"), style::DIM)]
+}
+
+/// What is written and not sent.
+fn written(draft: &ShownDraft) -> String {
+    let text: String = draft.content.body.text.chars().take(200).collect();
+    format!("✎ {}", text::one_line(&text))
 }
 
 fn preview(app: &App, item: &ChannelItem) -> String {

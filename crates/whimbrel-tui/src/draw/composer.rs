@@ -13,13 +13,30 @@ use ratatui::{
 use whimbrel::model::MessageId;
 
 pub(super) fn title(app: &App, width: u16) -> String {
-    let title = match &app.composer.writing {
+    let mut title = match &app.composer.writing {
         _ if app.pane().is_none() => String::new(),
         Writing::Edit(..) => "Edit (Esc cancels)".to_owned(),
         Writing::Quote(id) => format!("Quote of {} (Esc cancels)", whose(app, *id)),
         Writing::New if app.thread.is_some() => "Reply in the thread".to_owned(),
         Writing::New => "Message".to_owned(),
     };
+    if app.pane().is_some() && !app.composer.edits() {
+        if app.composer.silent {
+            title.push_str(", silent");
+        }
+        if app.composer.in_channel {
+            title.push_str(", in the channel too");
+        }
+        if let Some(beside) = app.draft_beside() {
+            let words = beside
+                .content
+                .as_ref()
+                .map_or("", |content| content.body.text.as_str());
+            let words: String = words.chars().take(100).collect();
+            let words = text::cut(&text::one_line(&words), 30);
+            title.push_str(&format!(" · another device wrote \"{words}\" (Ctrl-D takes it)"));
+        }
+    }
     text::cut(&title, usize::from(width.saturating_sub(4)))
 }
 

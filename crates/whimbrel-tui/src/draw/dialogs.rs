@@ -1,8 +1,8 @@
 //! What stands over the screen.
 
-use super::{lines, outbox, style};
+use super::{help, hits, lines, outbox, pins, style, threads};
 use crate::{
-    app::{App, Dialog, Form, QUICK_REACTIONS},
+    app::{App, Dialog, Form, QUICK_REACTIONS, listing},
     text,
 };
 use ratatui::{
@@ -13,36 +13,36 @@ use ratatui::{
 };
 use tui_input::Input;
 
-const HELP: &[(&str, &str)] = &[
-    ("Tab, arrows", "move between channels, messages and the line"),
-    ("Enter", "open a channel; send; open a thread"),
-    ("PgUp PgDn Home End", "move through messages, load older ones"),
-    ("Alt+Enter", "a new line in a message"),
-    ("e d r q t", "edit, delete, react, quote, open the thread"),
-    ("u", "mark a message and all after it as unread"),
-    ("i", "why a message is as it is shown"),
-    ("/", "find channels by name; Esc shows all again"),
-    ("n", "new channel"),
-    ("o", "go offline, go online"),
-    ("x", "outbox: what waits, what was rejected"),
-    ("Esc", "back"),
-    ("Ctrl-C, Ctrl-Q", "quit; what waits is sent next time"),
-    ("", ""),
-    ("· ✓ ! ✎", "on its way, sent, not accepted, edited"),
-];
-
 pub(super) fn draw(app: &App, frame: &mut Frame<'_>) {
     match &app.dialog {
         None => {}
-        Some(Dialog::Help) => {
-            let help = HELP.iter().map(|(keys, what)| {
-                Line::from(vec![
-                    Span::styled(text::fit(keys, 20), style::BOLD),
-                    Span::raw(*what),
-                ])
-            });
-            let area = window(frame, "Help", 68, HELP.len());
-            lines(frame, area, help.collect());
+        Some(Dialog::Help(from)) => {
+            let screen = frame.area().height;
+            let area = window(frame, "Help", 76, help::rows(screen));
+            help::draw(*from, screen, frame, area);
+        }
+        Some(Dialog::Threads(at)) => {
+            let rows = (app.threads.items.len() * threads::HEIGHT).max(1) + 1;
+            let area = window(frame, "Threads", 90, rows);
+            threads::draw(app, *at, frame, area);
+        }
+        Some(Dialog::Pins(at)) => {
+            let rows = (app.pins.items.len() * pins::HEIGHT).max(1) + 1;
+            let channel = app.open.as_ref().map(|open| app.channels.title(&open.scope.cid));
+            let title = format!("Pinned in {}", channel.unwrap_or_default());
+            let area = window(frame, &title, 90, rows);
+            pins::draw(app, *at, frame, area);
+        }
+        Some(Dialog::Search) => {
+            let area = window(frame, "Search", 100, 30);
+            let below = Rect::new(
+                area.x,
+                area.y + 1.min(area.height),
+                area.width,
+                area.height.saturating_sub(1),
+            );
+            hits::draw(app, frame, below);
+            field(frame, area, 0, "? ", &app.search.input, true);
         }
         Some(Dialog::Explanation(words)) => {
             let columns = 68;
@@ -80,9 +80,17 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>) {
             field(frame, area, 0, "> ", input, true);
         }
         Some(Dialog::Filter(input)) => {
-            let area = window(frame, "Find channels", 50, 2);
-            let hint = Line::styled("Enter keeps the list so, Esc shows all", style::DIM);
-            lines(frame, area, vec![Line::raw(""), hint]);
+            let area = window(frame, "Find channels", 76, 3);
+            let said = match listing::filter(input.value()) {
+                Ok(_) => Line::styled("Enter keeps the list so, Esc shows the usual one", style::DIM),
+                Err(why) => Line::styled(
+                    text::cut(&text::one_line(&why), usize::from(area.width)),
+                    style::WAITING,
+                ),
+            };
+            let keys = "words  archived: hidden: pinned: muted: unread: all:true  member:bob  {JSON}";
+            let keys = Line::styled(text::cut(keys, usize::from(area.width)), style::DIM);
+            lines(frame, area, vec![Line::raw(""), said, keys]);
             field(frame, area, 0, "/ ", input, true);
         }
         Some(Dialog::Create(form)) => create(form, frame),

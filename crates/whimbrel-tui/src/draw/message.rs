@@ -1,6 +1,6 @@
 //! How a message looks.
 
-use super::style;
+use super::{note, style};
 use crate::{
     app::{App, Pane},
     text,
@@ -12,7 +12,7 @@ use ratatui::{
 use whimbrel::{
     OlderEdge, TimelineItem,
     model::{
-        Message, MessageScope,
+        Message, MessageKind, MessageScope,
         overlay::{MessageStatus, MessageView},
     },
 };
@@ -38,19 +38,36 @@ pub(super) fn row(app: &App, pane: &Pane, index: usize, width: usize, selected: 
     if before.is_none_or(|before| text::day(shown_time(&before.view.message)) != today) {
         lines.push(rule(&text::date(today), width));
     }
-    let continues =
-        lines.is_empty() && before.is_some_and(|before| before.view.message.author == message.author);
-    if !continues {
-        lines.push(author(app, message, width));
-    }
+    let said = |message: &Message| message.kind == MessageKind::Regular || message.is_deleted();
+    let continues = lines.is_empty()
+        && before
+            .is_some_and(|before| before.view.message.author == message.author && said(&before.view.message));
     let in_thread = pane.scope.messages != MessageScope::Channel;
-    lines.extend(body(app, Some(pane), item, width, selected));
-    lines.extend(below(item, width, in_thread));
+    if said(message) {
+        if !continues {
+            lines.push(author(app, message, width));
+        }
+        lines.extend(body(app, Some(pane), item, width, selected));
+    } else {
+        lines.extend(note::lines(&words(message).0, width, selected));
+    }
+    lines.extend(below(app, item, width, in_thread));
+    if pane.is_past() && index + 1 == pane.items.len() {
+        let text = match pane.loading_newer {
+            true => "loading newer messages …",
+            false => "newer messages: PgDn, newest: End",
+        };
+        lines.push(rule(text, width).style(style::WAITING));
+    }
     lines
 }
 
 /// Returns the lines of the message that a thread is about.
-pub(super) fn parent(app: &App, item: &TimelineItem, width: usize) -> Vec<Line<'static>> {
+pub(super) fn parent(app: &App, item: Option<&TimelineItem>, width: usize) -> Vec<Line<'static>> {
+    let Some(item) = item else {
+        let text = text::cut(" (the first message is not on this device)", width);
+        return vec![Line::styled(text, style::DIM)];
+    };
     let mut lines = vec![author(app, &item.view.message, width)];
     lines.extend(body(app, app.open.as_ref(), item, width, false));
     lines
@@ -102,7 +119,10 @@ fn body(
             Span::styled(quote, style::DIM),
         ]));
     }
-    let (text, text_style) = words(message);
+    let (text, mut text_style) = words(message);
+    if is_mentioned(app, message) {
+        text_style = text_style.patch(style::MENTION);
+    }
     for (number, line) in text::wrap(&text, columns).into_iter().enumerate() {
         let mut spans = match number {
             0 => gutter_spans(app, &item.view, width, selected),
@@ -135,14 +155,19 @@ fn gutter_spans(app: &App, view: &MessageView, width: usize, selected: bool) -> 
         MessageStatus::Pending => Span::styled("· ", style::WAITING),
         MessageStatus::Sent if view.change_pending => Span::styled("· ", style::WAITING),
         MessageStatus::Sent if view.message.author == app.me => Span::styled("✓ ", style::GOOD),
+        MessageStatus::Sent if is_mentioned(app, &view.message) => Span::styled("@ ", style::MENTION),
         MessageStatus::Sent => Span::raw("  "),
     };
     spans.push(mark);
     spans
 }
 
+fn is_mentioned(app: &App, message: &Message) -> bool {
+    message.author != app.me && !message.is_deleted() && message.body.mentions(&app.me)
+}
+
 /// Returns the text of a message, with its files and the mark of an edit.
-fn words(message: &Message) -> (String, Style) {
+pub(super) fn words(message: &Message) -> (String, Style) {
     if message.is_deleted() {
         return ("(deleted)".to_owned(), style::DIM);
     }
@@ -162,6 +187,9 @@ fn words(message: &Message) -> (String, Style) {
     if message.edited_at.is_some() {
         text.push_str(" ✎");
     }
+    if message.silent {
+        text.push_str(" (silent)");
+    }
     (text, Style::new())
 }
 
@@ -180,8 +208,8 @@ fn preview(app: &App, message: &Message) -> String {
     format!("│ {}: {words}", app.known.name(&message.author))
 }
 
-/// Returns what stands below a message: why it failed, reactions, replies.
-fn below(item: &TimelineItem, width: usize, in_thread: bool) -> Vec<Line<'static>> {
+/// Returns what stands below a message: why it failed, who pinned it, reactions, replies.
+fn below(app: &App, item: &TimelineItem, width: usize, in_thread: bool) -> Vec<Line<'static>> {
     let gutter = gutter_width(width);
     let columns = width.saturating_sub(gutter);
     let mut lines = Vec::new();
@@ -195,6 +223,11 @@ fn below(item: &TimelineItem, width: usize, in_thread: bool) -> Vec<Line<'static
         let why = text::one_line(&rejection.message);
         push(&format!("not accepted: {why} (x: retry or discard)"), style::BAD);
     }
+    if app.pins.has(item.id()) {
+        let by = item.view.message.pinned.as_ref();
+        let by = by.map_or_else(|| app.me.clone(), |pin| pin.by.clone());
+        push(&format!("⚑ pinned by {}", app.known.name(&by)), style::WAITING);
+    }
     if !item.reactions.is_empty() && !item.view.message.is_deleted() {
         let groups = item.reactions.iter().map(|group| {
             let kind = text::one_line(group.kind.as_str());
@@ -203,7 +236,9 @@ fn below(item: &TimelineItem, width: usize, in_thread: bool) -> Vec<Line<'static
         });
         push(&groups.collect::<Vec<_>>().join("  "), style::DIM);
     }
-    match item.replies {
+    // The server's number, for not all replies need be here; those that wait are only here.
+    let told = item.view.message.thread.map_or(0, |thread| thread.replies);
+    match item.replies.max(told) {
         _ if in_thread => {}
         0 if item.view.message.parent.is_some() => push("↳ in a thread", style::FOCUSED),
         0 => {}

@@ -11,7 +11,7 @@ use ratatui::{
     style::Style,
     text::{Line, Span},
 };
-use whimbrel::SyncState;
+use whimbrel::{SyncState, UnreadTotals};
 
 /// Columns that the reason of a broken connection may take.
 const REASON: usize = 44;
@@ -34,11 +34,34 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     if outbox.rejected > 0 {
         push(format!("  {} rejected (x)", outbox.rejected), style::BAD);
     }
+    let unread = unread(&app.channels.unread);
+    if !unread.is_empty() {
+        push(format!("  {unread}"), style::BOLD);
+    }
     match &app.notice {
         Some(notice) => push(format!("  {}", text::one_line(&notice.text)), style::BOLD),
         None => push(format!("  {}", keys(app)), style::DIM),
     }
     lines(frame, area, vec![Line::from(spans)]);
+}
+
+/// How much is unread in all of the account: what is muted counts for itself.
+fn unread(totals: &UnreadTotals) -> String {
+    let more = if totals.unknown > 0 { "+" } else { "" };
+    let mut parts = Vec::new();
+    let mut part = |count: u64, words: String| {
+        if count > 0 {
+            parts.push(words);
+        }
+    };
+    part(
+        totals.messages + totals.unknown,
+        format!("{}{more} unread", totals.messages),
+    );
+    part(totals.mentions, format!("@{}", totals.mentions));
+    part(totals.threads, format!("↳{}", totals.threads));
+    part(totals.muted, format!("{} muted", totals.muted));
+    parts.join(" ")
 }
 
 fn connection(state: &SyncState) -> (String, Style) {
@@ -68,8 +91,11 @@ fn connection(state: &SyncState) -> (String, Style) {
 
 fn keys(app: &App) -> &'static str {
     match app.focus {
-        Focus::Channels => "Enter open  n new  o on/offline  x outbox  ? help  ^C quit",
-        Focus::Timeline => "e edit  d delete  r react  t thread  q quote  u unread  i why  ? help",
-        Focus::Composer => "Enter send  Up messages  Esc lists, where o x n ? work",
+        Focus::Channels => "? help  Enter open  s search  T threads  p pin  a archive  h hide  m mute  n new",
+        Focus::Timeline if app.thread.is_some() => {
+            "? help  e edit  d delete  r react  q quote  p pin  u unread  m read and follow"
+        }
+        Focus::Timeline => "? help  e edit  d delete  r react  t thread  q quote  p pin  P pins  u unread",
+        Focus::Composer => "Enter send  Up messages  ^S silent  Esc lists, where ? o s T work",
     }
 }

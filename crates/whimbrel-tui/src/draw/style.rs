@@ -10,6 +10,7 @@ pub(super) const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
 pub(super) const GOOD: Style = Style::new().fg(Color::Green);
 pub(super) const WAITING: Style = Style::new().fg(Color::Yellow);
 pub(super) const BAD: Style = Style::new().fg(Color::Red);
+pub(super) const MENTION: Style = Style::new().fg(Color::Yellow).add_modifier(Modifier::BOLD);
 pub(super) const SELECTED: Style = Style::new().add_modifier(Modifier::REVERSED);
 
 const AUTHORS: [Color; 6] = [

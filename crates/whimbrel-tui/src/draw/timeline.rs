@@ -29,13 +29,17 @@ pub(super) fn title(app: &App, width: u16) -> String {
             false => format!("{channel}: {}", names.join(", ")),
         }
     };
+    let title = match app.pane().is_some_and(Pane::is_past) {
+        true => format!("in the past (End: newest) · {title}"),
+        false => title,
+    };
     text::cut(&title, usize::from(width.saturating_sub(4)))
 }
 
 pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let (top, rows) = split(app, area);
     if let Some(thread) = &app.thread {
-        let mut parent = message::parent(app, &thread.parent, usize::from(top.width));
+        let mut parent = message::parent(app, thread.parent.as_deref(), usize::from(top.width));
         parent.truncate(usize::from(top.height.saturating_sub(1)));
         let replies = match thread.replies.items.len() {
             0 => "no replies yet".to_owned(),
@@ -55,6 +59,7 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     };
     if pane.items.is_empty() {
         let hint = match pane.ready {
+            false if pane.target.is_some() => "  Looking for the message …",
             false => "",
             true => "  Nothing here yet: write the first message",
         };
@@ -75,7 +80,7 @@ pub(super) fn split(app: &App, area: Rect) -> (Rect, Rect) {
     let Some(thread) = &app.thread else {
         return (Rect::new(area.x, area.y, area.width, 0), area);
     };
-    let wanted = message::parent(app, &thread.parent, usize::from(area.width)).len() + 1;
+    let wanted = message::parent(app, thread.parent.as_deref(), usize::from(area.width)).len() + 1;
     let most = area.height / PARENT_PART;
     let top = u16::try_from(wanted).unwrap_or(most).min(most);
     (
@@ -102,7 +107,7 @@ pub(crate) fn skipped(app: &App, pane: &Pane, index: usize) -> usize {
 pub(crate) fn shows_newest(app: &App) -> bool {
     let rows = rows_area(app);
     app.pane()
-        .is_some_and(|pane| rows.height > 0 && visible(app, pane, rows).to_the_end)
+        .is_some_and(|pane| !pane.is_past() && rows.height > 0 && visible(app, pane, rows).to_the_end)
 }
 
 struct Visible {

@@ -2,15 +2,18 @@
 //!
 //! A list is kept by applying its diffs, and sent whole, which costs little: it shares all that did not change.
 
-use crate::app::{Event, Feed, Scope, TimelineFeed};
+use crate::app::{Event, Feed, Scope, ShownDraft, TimelineFeed, listing};
 use futures_util::StreamExt;
 use tokio::sync::mpsc::Sender;
-use whimbrel::{ChannelList, Client, Error, Timeline, field, model::MessageScope};
+use whimbrel::{
+    ChannelList, Client, DraftView, Error, LoadState, Timeline,
+    model::{ChannelId, MessageId, MessageScope},
+};
 
 pub(super) async fn channels(client: Client, word: String, news: Sender<Event>) {
     let list = match channel_list(&client, &word).await {
         Ok(list) => list,
-        Err(error) => return problem(&news, &error).await,
+        Err(error) => return say(&news, error).await,
     };
     let mut load = list.watch_load_state();
     let (mut items, mut changes) = list.subscribe();
@@ -47,18 +50,25 @@ pub(super) async fn unread(client: Client, news: Sender<Event>) {
     }
 }
 
-pub(super) async fn timeline(client: Client, scope: Scope, news: Sender<Event>) {
+pub(super) async fn timeline(client: Client, scope: Scope, around: Option<MessageId>, news: Sender<Event>) {
     let timeline = match open(&client, &scope).await {
         Ok(timeline) => timeline,
         Err(error) => return problem(&news, &error).await,
     };
     let mut edge = timeline.watch_edge();
+    let mut newer = timeline.watch_newer_edge();
+    if let Some(message) = around
+        && let Err(error) = timeline.jump_to(message).await
+    {
+        problem(&news, &error).await;
+    }
     let (mut items, mut changes) = timeline.subscribe();
     loop {
         let feed = TimelineFeed {
             scope: scope.clone(),
             items: items.clone(),
             edge: timeline.edge(),
+            newer: timeline.newer_edge(),
         };
         if news.send(Event::Feed(Feed::Timeline(feed))).await.is_err() {
             return;
@@ -69,6 +79,7 @@ pub(super) async fn timeline(client: Client, scope: Scope, news: Sender<Event>) 
                 None => return,
             },
             Some(_) = edge.next() => {}
+            Some(_) = newer.next() => {}
         }
     }
 }
@@ -99,12 +110,86 @@ pub(super) async fn outbox(client: Client, news: Sender<Event>) {
     }
 }
 
-/// Opens the list of the channels whose names complete a word. One that is open already is the same one.
-pub(super) async fn channel_list(client: &Client, word: &str) -> Result<ChannelList, Error> {
-    if word.is_empty() {
-        return client.channels().await;
+pub(super) async fn threads(client: Client, news: Sender<Event>) {
+    let list = match client.threads().await {
+        Ok(list) => list,
+        Err(error) => return problem(&news, &error).await,
+    };
+    let mut load = list.watch_load_state();
+    let (mut items, mut changes) = list.subscribe();
+    loop {
+        let feed = Feed::Threads {
+            items: items.clone(),
+            has_more: list.load_state() == LoadState::More,
+        };
+        if news.send(Event::Feed(feed)).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            batch = changes.next() => match batch {
+                Some(batch) => batch.into_iter().for_each(|diff| diff.apply(&mut items)),
+                None => return,
+            },
+            Some(_) = load.next() => {}
+        }
     }
-    client.query_channels(field("name").autocomplete(word)).await
+}
+
+pub(super) async fn drafts(client: Client, news: Sender<Event>) {
+    let drafts = match client.drafts().await {
+        Ok(drafts) => drafts,
+        Err(error) => return problem(&news, &error).await,
+    };
+    let (mut items, mut changes) = drafts.subscribe();
+    loop {
+        let feed = Feed::Drafts(items.iter().map(|view| shown(view)).collect());
+        if news.send(Event::Feed(feed)).await.is_err() {
+            return;
+        }
+        match changes.next().await {
+            Some(batch) => batch.into_iter().for_each(|diff| diff.apply(&mut items)),
+            None => return,
+        }
+    }
+}
+
+fn shown(view: &DraftView) -> ShownDraft {
+    ShownDraft {
+        scope: Scope {
+            cid: view.cid.clone(),
+            messages: view.parent.map_or(MessageScope::Channel, MessageScope::Thread),
+        },
+        content: view.content.clone(),
+        seen: view.seen(),
+        beside: view.beside.clone(),
+    }
+}
+
+pub(super) async fn pins(client: Client, cid: ChannelId, news: Sender<Event>) {
+    let pins = async { client.channel(cid.as_str())?.pins().await };
+    let pins = match pins.await {
+        Ok(pins) => pins,
+        Err(error) => return problem(&news, &error).await,
+    };
+    let (mut items, mut changes) = pins.subscribe();
+    loop {
+        let feed = Feed::Pins(cid.clone(), items.clone());
+        if news.send(Event::Feed(feed)).await.is_err() {
+            return;
+        }
+        match changes.next().await {
+            Some(batch) => batch.into_iter().for_each(|diff| diff.apply(&mut items)),
+            None => return,
+        }
+    }
+}
+
+/// Opens the list of the channels that a typed query wants. One that is open already is the same one.
+pub(super) async fn channel_list(client: &Client, typed: &str) -> Result<ChannelList, String> {
+    let list = client
+        .query_channels(listing::filter(typed)?)
+        .sort(listing::order());
+    list.await.map_err(|error| error.to_string())
 }
 
 /// Opens a timeline. One that is open already is the same one.
@@ -117,7 +202,11 @@ pub(super) async fn open(client: &Client, scope: &Scope) -> Result<Timeline, Err
 }
 
 pub(super) async fn problem(news: &Sender<Event>, error: &Error) {
-    let feed = Feed::Problem(error.to_string());
+    say(news, error.to_string()).await;
+}
+
+pub(super) async fn say(news: &Sender<Event>, problem: String) {
+    let feed = Feed::Problem(problem);
     // Nobody listens any more when the program ends.
     let _ = news.send(Event::Feed(feed)).await;
 }

@@ -1,34 +1,92 @@
 //! Actions as calls of the client.
 
 use super::feeds;
-use crate::app::{Action, Event, Feed, Scope};
-use tokio::sync::mpsc::{Receiver, Sender};
-use whimbrel::{Client, Error};
+use crate::app::{Action, Event, Feed, Keep, Scope, parent};
+use tokio::sync::{
+    mpsc::{Receiver, Sender},
+    oneshot,
+};
+use whimbrel::{
+    Channel, Client, Error, NewDraft,
+    model::{DraftContent, DraftSeen},
+};
 
 /// Rows that are loaded at once: two screens.
 const MORE: usize = 50;
 
-/// Carries out actions one after the other, in the order in which the keys were pressed. None waits for the network.
-pub(super) async fn in_order(client: Client, mut orders: Receiver<Action>, news: Sender<Event>) {
+/// Carries out actions one after the other, in the order in which the keys were pressed. None waits for the network. `doing` is
+/// dropped when all are done.
+pub(super) async fn in_order(
+    client: Client,
+    mut orders: Receiver<Action>,
+    news: Sender<Event>,
+    doing: oneshot::Sender<()>,
+) {
     while let Some(action) = orders.recv().await {
         match carry_out(&client, action).await {
-            Ok(Some(feed)) => {
-                if news.send(Event::Feed(feed)).await.is_err() {
-                    return;
-                }
-            }
+            // Nobody listens any more when the program ends; what was ordered before is still done.
+            Ok(Some(feed)) => drop(news.send(Event::Feed(feed)).await),
             Ok(None) => {}
             Err(error) => feeds::problem(&news, &error).await,
         }
     }
+    drop(doing);
 }
 
-/// Loads older messages, and tells when that is over.
-pub(super) async fn load_older(client: Client, scope: Scope, news: Sender<Event>) {
-    let loaded = async { feeds::open(&client, &scope).await?.load_older(MORE).await };
+/// Loads messages into a timeline, and tells when that is over.
+pub(super) async fn load(client: Client, action: Action, news: Sender<Event>) {
+    let (Action::LoadOlder(scope) | Action::LoadNewer(scope) | Action::Newest(scope)) = &action else {
+        return;
+    };
+    let loaded = async {
+        let timeline = feeds::open(&client, scope).await?;
+        match &action {
+            Action::LoadOlder(_) => timeline.load_older(MORE).await,
+            Action::LoadNewer(_) => timeline.load_newer(MORE).await,
+            _ => timeline.jump_to_newest().await,
+        }
+    };
     let problem = loaded.await.err().map(|error| error.to_string());
     // Nobody listens any more when the program ends.
-    let _ = news.send(Event::Feed(Feed::Older(scope, problem))).await;
+    let _ = news.send(Event::Feed(Feed::Loaded(scope.clone(), problem))).await;
+}
+
+async fn keep(channel: Channel, keep: Keep) -> Result<(), Error> {
+    let kept = match keep {
+        Keep::Pinned(true) => channel.pin().await,
+        Keep::Pinned(false) => channel.unpin().await,
+        Keep::Archived(true) => channel.archive().await,
+        Keep::Archived(false) => channel.unarchive().await,
+        Keep::Hidden(true) => channel.hide().await,
+        Keep::Hidden(false) => channel.show().await,
+        Keep::Muted(true) => channel.mute(None).await,
+        Keep::Muted(false) => channel.unmute().await,
+    };
+    kept.map(drop)
+}
+
+/// Keeps a draft. Without content it gives up the own one, and those that were in it; what is beside stays.
+async fn save_draft(
+    channel: Channel,
+    scope: &Scope,
+    content: Option<DraftContent>,
+    replaces: Vec<DraftSeen>,
+) -> Result<(), Error> {
+    let parent = parent(scope);
+    if let Some(content) = content {
+        let draft = NewDraft {
+            content,
+            parent,
+            replaces,
+        };
+        return channel.save_draft(draft).await.map(drop);
+    }
+    match channel.draft(parent).await? {
+        Some(shown) if shown.seen().is_none_or(|seen| replaces.contains(&seen)) => {
+            channel.discard_draft(&shown).await.map(drop)
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn carry_out(client: &Client, action: Action) -> Result<Option<Feed>, Error> {
@@ -41,7 +99,25 @@ async fn carry_out(client: &Client, action: Action) -> Result<Option<Feed>, Erro
         Action::Create(cid, new) => drop(client.channel(cid.as_str())?.create_with(new).await?),
         Action::MarkRead(cid) => drop(client.channel(cid.as_str())?.mark_read().await?),
         Action::MarkUnread(cid, id) => drop(client.channel(cid.as_str())?.mark_unread(id).await?),
-        Action::MoreChannels(word) => feeds::channel_list(client, &word).await?.load_more(MORE).await?,
+        Action::MarkThreadRead(cid, id) => drop(client.channel(cid.as_str())?.mark_thread_read(id).await?),
+        Action::MarkThreadUnread(cid, id) => {
+            drop(client.channel(cid.as_str())?.mark_thread_unread(id).await?);
+        }
+        Action::PinMessage(cid, id, true) => {
+            drop(client.channel(cid.as_str())?.pin_message(id, None).await?);
+        }
+        Action::PinMessage(cid, id, false) => {
+            drop(client.channel(cid.as_str())?.unpin_message(id).await?);
+        }
+        Action::Keep(cid, kept) => keep(client.channel(cid.as_str())?, kept).await?,
+        Action::SaveDraft(scope, content, replaces) => {
+            save_draft(client.channel(scope.cid.as_str())?, &scope, content, replaces).await?;
+        }
+        Action::MoreThreads => client.threads().await?.load_more(MORE).await?,
+        Action::MoreChannels(word) => match feeds::channel_list(client, &word).await {
+            Ok(list) => list.load_more(MORE).await?,
+            Err(problem) => return Ok(Some(Feed::Problem(problem))),
+        },
         Action::Connect => client.connect().await?,
         Action::Disconnect => client.disconnect().await?,
         Action::Retry(op) => drop(client.retry(op).await?),
@@ -61,9 +137,13 @@ async fn carry_out(client: &Client, action: Action) -> Result<Option<Feed>, Erro
         }
         // The runtime does these itself.
         Action::Watch(_)
+        | Action::WatchAround(..)
         | Action::FilterChannels(_)
         | Action::LeaveThread
         | Action::LoadOlder(_)
+        | Action::LoadNewer(_)
+        | Action::Newest(_)
+        | Action::Search(_)
         | Action::Quit => {}
     }
     Ok(None)

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use whimbrel::{
     ChannelItem, Items, NewChannel, OlderEdge, OutboxSummary,
     model::{
-        Code, MessageBody, MessageKind, Op, OpId, OutboxItem, OutboxStatus, ReactionType, Rejection, Role, Timestamp,
-        overlay::ReactionGroup,
+        Code, MessageBody, MessageKind, Op, OpId, OutboxItem, OutboxStatus, ReactionType, Rejection, Role,
+        Timestamp, overlay::ReactionGroup,
     },
 };
 use whimbrel_tui::{Action, Feed};
@@ -200,7 +200,7 @@ fn the_channel_list_follows_the_word_that_is_typed() {
         items: Items::new(),
         has_more: false,
     });
-    screen.sees("None has such a name.");
+    screen.sees("None is like that.");
     assert_eq!(screen.press(KeyCode::Esc), [word("")]);
     screen.sees_not("Channels /");
 }

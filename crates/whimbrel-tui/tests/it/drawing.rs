@@ -113,18 +113,33 @@ fn the_list_says_how_much_is_unread_and_what_is_not_known() {
         unknown,
         ..UnreadTotals::default()
     };
+    let all = UnreadTotals {
+        mentions: 2,
+        threads: 3,
+        muted: 5,
+        ..totals(7, 0)
+    };
     for (totals, title) in [
-        (totals(7, 0), " Channels: 7 unread "),
-        (totals(7, 90), " Channels: 7+ unread "),
-        (totals(0, 0), " Channels "),
+        (totals(7, 0), "(o)  7 unread  ?"),
+        (totals(7, 90), "(o)  7+ unread  ?"),
+        (totals(0, 90), "(o)  0+ unread  ?"),
+        (totals(0, 0), "(o)  ? help"),
+        (all, "(o)  7 unread @2 ↳3 5 muted  ?"),
     ] {
         screen.feed(Feed::Unread(totals));
         screen.sees(title);
     }
-    for (unread, unread_unknown, badge) in [(7, 1, "(7+)"), (0, 1, "(?)"), (120, 0, "(99+)")] {
+    for (unread, unread_unknown, mentions, badge) in [
+        (7, 1, 0, "(7+)"),
+        (0, 1, 0, "(?)"),
+        (120, 0, 0, "(99+)"),
+        (3, 0, 1, "(3 @1)"),
+        (120, 2, 4, "(99+ @4)"),
+    ] {
         let item = ChannelItem {
             unread,
             unread_unknown,
+            mentions,
             ..channel("general")
         };
         screen.feed(Feed::Channels {
@@ -206,7 +221,7 @@ fn the_status_line_tells_the_connection_and_the_outbox() {
         reason: "refused".to_owned(),
     }));
     screen.sees("waiting 4s: refused");
-    screen.app.update(Event::Tick);
+    screen.app.update(Event::Tick(Timestamp(0)));
     screen.sees("waiting 3s: refused");
     let summary = OutboxSummary {
         queued: 2,
@@ -219,7 +234,7 @@ fn the_status_line_tells_the_connection_and_the_outbox() {
     });
     screen.sees("2 queued  1 rejected (x)");
     screen.sees("did not accept");
-    (0..10).for_each(|_| drop(screen.app.update(Event::Tick)));
+    (0..10).for_each(|_| drop(screen.app.update(Event::Tick(Timestamp(0)))));
     screen.sees_not("did not accept");
 }
 

@@ -103,11 +103,11 @@ fn going_up_at_the_first_row_loads_older_ones_once_at_a_time() {
     assert_eq!(screen.press(KeyCode::PageUp), [Action::LoadOlder(general())]);
     screen.sees("loading older messages");
     assert!(screen.press(KeyCode::PageUp).is_empty());
-    screen.feed(Feed::Older(general(), Some("there is no connection".to_owned())));
+    screen.feed(Feed::Loaded(general(), Some("there is no connection".to_owned())));
     screen.sees("there is no connection");
     assert_eq!(screen.press(KeyCode::PageUp), [Action::LoadOlder(general())]);
     screen.show(many(1..=55), OlderEdge::Start);
-    screen.feed(Feed::Older(general(), None));
+    screen.feed(Feed::Loaded(general(), None));
     // The reader stays where they were.
     screen.sees("number 51.");
 }

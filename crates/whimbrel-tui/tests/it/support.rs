@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::{Terminal, backend::TestBackend};
 use std::sync::Arc;
 use whimbrel::{
-    ChannelItem, Items, OlderEdge, TimelineItem,
+    ChannelItem, Items, NewerEdge, OlderEdge, TimelineItem,
     model::{
         ChannelId, Custom, Message, MessageBody, MessageId, MessageKind, Role, Timestamp, UserId,
         overlay::{MessageStatus, MessageView},
@@ -50,8 +50,24 @@ impl Screen {
     }
 
     pub(crate) fn show_in(&mut self, scope: Scope, items: Vec<TimelineItem>, edge: OlderEdge) -> Vec<Action> {
+        self.show_part(scope, items, edge, NewerEdge::Newest)
+    }
+
+    /// Shows rows of a window that may be in the past.
+    pub(crate) fn show_part(
+        &mut self,
+        scope: Scope,
+        items: Vec<TimelineItem>,
+        edge: OlderEdge,
+        newer: NewerEdge,
+    ) -> Vec<Action> {
         let items = items.into_iter().map(Arc::new).collect();
-        self.feed(Feed::Timeline(TimelineFeed { scope, items, edge }))
+        self.feed(Feed::Timeline(TimelineFeed {
+            scope,
+            items,
+            edge,
+            newer,
+        }))
     }
 
     pub(crate) fn feed(&mut self, feed: Feed) -> Vec<Action> {

@@ -1,0 +1,116 @@
+//! What a search found, and what it did not look at.
+
+use super::{lines, style};
+use crate::{app::App, text};
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+};
+use whimbrel::{Found, NotSearched, SearchHit};
+
+/// Lines of a hit.
+const HEIGHT: usize = 2;
+
+/// Draws everything below the field.
+pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
+    let results = &app.search.results;
+    let width = usize::from(area.width);
+    let fit = (usize::from(area.height).saturating_sub(2) / HEIGHT).max(1);
+    let at = app.search.at;
+    let first = at.saturating_sub(fit / 2);
+    let first = first.min(results.hits.len().saturating_sub(fit));
+    let shown = results.hits.iter().enumerate().skip(first).take(fit);
+    let mut rows: Vec<_> = shown
+        .flat_map(|(index, hit)| row(app, hit, index == at, width))
+        .collect();
+    rows.resize(usize::from(area.height).saturating_sub(2), Line::raw(""));
+    rows.push(said(app, width));
+    let keys = "Enter go there  ↑ ↓ choose  \"a phrase\"  in:general  by:bob  Esc close";
+    rows.push(Line::styled(text::cut(keys, width), style::DIM));
+    lines(frame, area, rows);
+}
+
+fn row(app: &App, hit: &SearchHit, selected: bool, width: usize) -> [Line<'static>; HEIGHT] {
+    let message = &hit.message;
+    let at = message.accepted_at.unwrap_or(message.composed_at).as_millis();
+    let place = app.channels.title(&message.cid);
+    let thread = if message.is_in_channel() {
+        ""
+    } else {
+        " ↳ thread"
+    };
+    let (found, found_style) = match hit.found {
+        Found::Local => ("device", style::WAITING),
+        Found::Server => ("server", style::FOCUSED),
+        Found::Both => ("both", style::GOOD),
+    };
+    let who = app.known.name(&message.author);
+    let head = format!(
+        "{place}{thread} · {who} · {} {}",
+        text::date(text::day(at)),
+        text::clock(at)
+    );
+    let mark = if selected { "▌" } else { " " };
+    let columns = width.saturating_sub(10);
+    let words: String = message.body.text.chars().take(400).collect();
+    let words = text::cut(&format!("  {}", text::one_line(&words)), width.saturating_sub(1));
+    [
+        Line::from(vec![
+            Span::raw(mark),
+            Span::styled(text::fit(&head, columns), style::BOLD),
+            Span::styled(format!(" [{found}]"), found_style),
+        ]),
+        Line::from(vec![Span::raw(mark), Span::raw(words)]),
+    ]
+}
+
+/// The line that says how far the search has come, and what it leaves out.
+fn said(app: &App, width: usize) -> Line<'static> {
+    let results = &app.search.results;
+    let (words, words_style) = match &results.problem {
+        Some(problem) => (text::one_line(problem), style::BAD),
+        None if results.text.trim().is_empty() => (String::new(), style::DIM),
+        None => {
+            let more = if results.more { "+" } else { "" };
+            let mut words = format!("{}{more} found", results.hits.len());
+            if !results.done {
+                words.push_str(" on this device; asking the server …");
+                return Line::styled(text::cut(&words, width), style::WAITING);
+            }
+            let left: Vec<_> = results
+                .not_searched
+                .iter()
+                .map(|part| left_out(app, part))
+                .collect();
+            if left.is_empty() {
+                words.push_str("; everything was searched");
+                (words, style::GOOD)
+            } else {
+                (
+                    format!("{words}; not searched: {}", left.join("; ")),
+                    style::WAITING,
+                )
+            }
+        }
+    };
+    Line::styled(text::cut(&words, width), words_style)
+}
+
+/// Returns what was not searched, in words.
+fn left_out(app: &App, part: &NotSearched) -> String {
+    match part {
+        NotSearched::Server { error: Some(error) } => {
+            format!("the server ({})", text::one_line(&error.to_string()))
+        }
+        NotSearched::Server { error: None } => "the server".to_owned(),
+        NotSearched::Gaps { channels } => {
+            let names: Vec<_> = channels.iter().map(|cid| app.channels.title(cid)).collect();
+            format!("what this device lacks of {}", names.join(", "))
+        }
+        NotSearched::Channels { count, .. } => format!("{count} channels on the server"),
+        NotSearched::UnindexedHere { messages } => format!("{messages} not indexed here yet"),
+        NotSearched::UnindexedThere { messages } => format!("{messages} not indexed on the server yet"),
+        _ => "a part that this client does not know of".to_owned(),
+    }
+}
