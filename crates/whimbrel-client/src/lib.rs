@@ -65,6 +65,6 @@ pub use whimbrel_state::{
     Admission, Capability, ChannelCounts, ChannelFacts, ChannelItem, ChannelsFacts, Content, Currency, Diffs, DraftPlace, DraftView, Drafts, Freshness, GlobalFacts, Initialization, Items, LoadState, MemberItem, NewerEdge, OlderEdge, OutboxSummary, Paging, Part, Pins, Sending, Source, SyncState,
     ThreadFacts, ThreadItem, ThreadUnread, TimelineItem, Unread, UnreadTotals, VectorDiff,
 };
-pub use whimbrel_store::{Recovery, Store, StoreError};
+pub use whimbrel_store::{Recovery, Store, StoreError, StoreReader};
 pub use whimbrel_sync::{AskError, EngineConfig, FullJitter, RetryPolicy};
 pub use whimbrel_transport::{Connector, TransportError};

@@ -8,7 +8,7 @@ use whimbrel_model::{
     OpId, OutboxItem, OutboxStatus, RangeSet, Reaction, Read, Role, Row, SnapshotWindow, StreamId, Timestamp,
     User, UserId,
 };
-use whimbrel_store::{Query, Store, StoreError};
+use whimbrel_store::{Query, Store, StoreError, StoreReader};
 use whimbrel_store_sqlite::SqliteStore;
 
 /// Bytes that are changed in one file at most.

@@ -215,9 +215,12 @@ fn first_at(scope: &str) -> String {
         "coalesce((SELECT at FROM messages WHERE {scope} AND ver > 0 AND seq >= (lo + hi) / 2 \
          ORDER BY seq LIMIT 1) >= ?2, 1)"
     );
+    let edge =
+        |order| format!("SELECT seq FROM messages WHERE {scope} AND ver > 0 ORDER BY seq {order} LIMIT 1");
+    let (first, last) = (edge("ASC"), edge("DESC"));
     format!(
         "WITH RECURSIVE search(lo, hi) AS (\
-         SELECT coalesce(min(seq), 1), coalesce(max(seq), 0) + 1 FROM messages WHERE {scope} AND ver > 0 \
+         SELECT coalesce(({first}), 1), coalesce(({last}), 0) + 1 \
          UNION ALL \
          SELECT iif({late}, lo, (lo + hi) / 2 + 1), iif({late}, (lo + hi) / 2, hi) FROM search WHERE lo < hi) \
          SELECT lo FROM search WHERE lo >= hi"

@@ -13,7 +13,7 @@ use whimbrel_model::{
     ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
     MessageQuery, Read, ThreadPlace, User, UserId,
 };
-use whimbrel_store::{PageCursor, Query, Recovery, SearchPage, SearchQuery, Store, StoreError};
+use whimbrel_store::{PageCursor, Query, Recovery, SearchPage, SearchQuery, Store, StoreError, StoreReader};
 
 /// One account's database in one SQLite file.
 ///
@@ -126,6 +126,19 @@ impl Store for SqliteStore {
         self.health.noticed(self.writer.apply(delta).await)
     }
 
+    fn recovery(&self) -> Option<Recovery> {
+        self.health.recovery()
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        // Last, so that the writer is the one that folds the log into the database file.
+        self.writer.close().await;
+    }
+}
+
+#[async_trait]
+impl StoreReader for SqliteStore {
     async fn channels(
         &self,
         query: &Query,
@@ -182,15 +195,5 @@ impl Store for SqliteStore {
 
     async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError> {
         self.health.noticed(self.readers.users(users).await)
-    }
-
-    fn recovery(&self) -> Option<Recovery> {
-        self.health.recovery()
-    }
-
-    async fn close(&self) {
-        self.readers.close().await;
-        // Last, so that the writer is the one that folds the log into the database file.
-        self.writer.close().await;
     }
 }

@@ -5,7 +5,7 @@ mod read;
 mod search;
 mod threads;
 
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, StoreReader};
 use async_trait::async_trait;
 use data::Data;
 use std::sync::{
@@ -68,6 +68,13 @@ impl Store for MemoryStore {
         self.put(delta)
     }
 
+    async fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+}
+
+#[async_trait]
+impl StoreReader for MemoryStore {
     async fn channels(
         &self,
         query: &Query,
@@ -123,9 +130,5 @@ impl Store for MemoryStore {
 
     async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError> {
         Ok(self.data()?.users(users))
-    }
-
-    async fn close(&self) {
-        self.closed.store(true, Ordering::Release);
     }
 }

@@ -2,7 +2,7 @@
 
 mod search;
 
-use crate::{MemoryStore, Recovery, Store, StoreError};
+use crate::{MemoryStore, Recovery, Store, StoreError, StoreReader};
 use async_trait::async_trait;
 use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
 use whimbrel_model::{
@@ -247,6 +247,18 @@ impl Store for SplitStore {
         rest.put()
     }
 
+    fn recovery(&self) -> Option<Recovery> {
+        self.disk.recovery()
+    }
+
+    async fn close(&self) {
+        self.disk.close().await;
+        self.memory.close().await;
+    }
+}
+
+#[async_trait]
+impl StoreReader for SplitStore {
     async fn channels(
         &self,
         query: &Query,
@@ -316,14 +328,5 @@ impl Store for SplitStore {
 
     async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError> {
         self.disk.users(users).await
-    }
-
-    fn recovery(&self) -> Option<Recovery> {
-        self.disk.recovery()
-    }
-
-    async fn close(&self) {
-        self.disk.close().await;
-        self.memory.close().await;
     }
 }

@@ -12,7 +12,7 @@ use whimbrel_query::{PageCursor, Query, SearchPage, SearchQuery};
 /// Calls may run at the same time; `apply` calls are made one after the other. Every call runs to its end even if its
 /// future is dropped, so a dropped `apply` has happened or has not, as a whole.
 #[async_trait]
-pub trait Store: Debug + Send + Sync + 'static {
+pub trait Store: StoreReader {
     /// Reads what the engine needs at start.
     async fn load(&self) -> Result<Loaded, StoreError>;
 
@@ -29,6 +29,18 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// the caller has to [`load`](Self::load) to learn the outcome.
     async fn apply(&self, delta: &Delta) -> Result<(), StoreError>;
 
+    /// Returns what became of the database if it was found damaged, at open or since. A store that cannot tell, does not.
+    fn recovery(&self) -> Option<Recovery> {
+        None
+    }
+
+    /// Finishes what runs and releases every handle. Later calls fail with [`StoreError::Closed`].
+    async fn close(&self);
+}
+
+/// What is read of a [`Store`], to be shown. A read sees whole deltas only.
+#[async_trait]
+pub trait StoreReader: Debug + Send + Sync + 'static {
     /// Reads the channels that a query wants, in its order: at most `limit`, after the place of the cursor if there is one.
     ///
     /// What the query is about are the channels of which [`channel`](Self::channel) reads a row, those that the account has
@@ -92,12 +104,4 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Reads the profiles that are known of `users`, each once, by id.
     async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError>;
-
-    /// Returns what became of the database if it was found damaged, at open or since. A store that cannot tell, does not.
-    fn recovery(&self) -> Option<Recovery> {
-        None
-    }
-
-    /// Finishes what runs and releases every handle. Later calls fail with [`StoreError::Closed`].
-    async fn close(&self);
 }

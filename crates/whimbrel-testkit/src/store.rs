@@ -30,7 +30,7 @@ use whimbrel_model::{
     ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
     MessageQuery, Read, ThreadPlace, User, UserId,
 };
-use whimbrel_store::{PageCursor, Query, Recovery, SearchPage, SearchQuery, Store, StoreError};
+use whimbrel_store::{PageCursor, Query, Recovery, SearchPage, SearchQuery, Store, StoreError, StoreReader};
 
 /// Deltas that a listener to [`FailingStore::written`] may fall behind before it misses some.
 const WRITTEN: usize = 1024;
@@ -172,6 +172,18 @@ impl Store for FailingStore {
         Ok(())
     }
 
+    fn recovery(&self) -> Option<Recovery> {
+        self.inner.recovery()
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+        self.closed.send_replace(true);
+    }
+}
+
+#[async_trait]
+impl StoreReader for FailingStore {
     async fn channels(
         &self,
         query: &Query,
@@ -227,14 +239,5 @@ impl Store for FailingStore {
 
     async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError> {
         self.inner.users(users).await
-    }
-
-    fn recovery(&self) -> Option<Recovery> {
-        self.inner.recovery()
-    }
-
-    async fn close(&self) {
-        self.inner.close().await;
-        self.closed.send_replace(true);
     }
 }

@@ -139,7 +139,7 @@ fn message(number: u64, seq: u64, size: Size) -> Result<Message> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use whimbrel_store::Query;
+    use whimbrel_store::{Query, StoreReader};
 
     #[tokio::test]
     async fn an_account_has_its_channels_with_what_is_unread() {

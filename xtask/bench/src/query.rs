@@ -12,6 +12,7 @@ use crate::words;
 use whimbrel::SqliteStore;
 use whimbrel_query::{Endpoint, Filter, Query, Sort, field};
 use whimbrel_store::Store as _;
+use whimbrel_store::StoreReader as _;
 
 /// Rows of a page.
 const ROWS: usize = 30;

@@ -4,7 +4,7 @@ use crate::support::{all_sent, general, go_live, made, online, outbox, settled, 
 use std::{sync::Arc, time::Duration};
 use whimbrel_client::{Client, Store};
 use whimbrel_model::{Change, Delta, HistoryFrom, MessageQuery, MessageScope, Row};
-use whimbrel_store::MemoryStore;
+use whimbrel_store::{MemoryStore, StoreReader};
 use whimbrel_testkit::{server::TestServer, store::FailingStore};
 
 const STREAM: &str = "livestream:reef";

@@ -38,7 +38,8 @@ impl Contents {
         self.reactions.retain(|reaction| !reaction.removed);
         self.reactions
             .sort_by(|a, b| (a.message, &a.user, &a.kind).cmp(&(b.message, &b.user, &b.kind)));
-        self.reads.sort_by(|a, b| a.user.cmp(&b.user));
+        self.reads
+            .sort_by(|a, b| (a.thread, &a.user).cmp(&(b.thread, &b.user)));
     }
 }
 
@@ -60,7 +61,7 @@ pub(super) async fn read_server(path: &Path) -> Result<Channels, Error> {
             Row::Message(row) => contents.messages.push(row),
             Row::Reaction(row) => contents.reactions.push(row),
             Row::Read(row) => contents.reads.push(row),
-            Row::Membership(_) | Row::User(_) => {}
+            Row::Membership(_) | Row::User(_) | Row::Draft(_) => {}
         }
     }
     for contents in channels.values_mut() {
@@ -74,7 +75,7 @@ pub(super) async fn read_device(store: &dyn Store, cid: &ChannelId) -> Result<Co
     let mut contents = Contents {
         channel: store.channel(cid).await?.and_then(|summary| summary.channel),
         members: store.members(cid).await?,
-        reads: store.reads(cid).await?,
+        reads: store.reads(cid, None).await?,
         ..Contents::default()
     };
     let mut scopes = vec![MessageScope::Channel];
@@ -99,6 +100,9 @@ pub(super) async fn read_device(store: &dyn Store, cid: &ChannelId) -> Result<Co
                     .iter()
                     .map(|message| MessageScope::Thread(message.id));
                 scopes.extend(threads);
+                for message in &page.messages {
+                    contents.reads.extend(store.reads(cid, Some(message.id)).await?);
+                }
             }
             contents.reactions.extend(page.reactions);
             // A reply that stands in the channel too comes twice.

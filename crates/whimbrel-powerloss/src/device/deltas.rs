@@ -72,6 +72,8 @@ fn queued(n: u64) -> OutboxItem {
         pos: n,
         id: OpId(uuid(2, n)),
         op: Op::SendMessage {
+            kind: whimbrel_model::MessageKind::Regular,
+            silent: false,
             cid: cid(),
             id: MessageId(uuid(3, n)),
             body: MessageBody::text(format!("message {n}")),
@@ -95,6 +97,10 @@ fn put_rows(delta: &mut Delta, loaded: &Loaded, rows: u64, text: usize) {
     let to = from + rows;
     for seq in from + 1..=to {
         delta.push(Change::Row(Row::Message(Message {
+            kind: whimbrel_model::MessageKind::Regular,
+            silent: false,
+            pinned: None,
+            thread: None,
             id: MessageId(uuid(4, seq)),
             cid: cid(),
             author: user("bob"),

@@ -3,7 +3,7 @@
 use crate::sample::{account, cid, count, database, dir, item, run_sql};
 use whimbrel_model::{Change, MessageId, Read, ReadPosition, UserId};
 use whimbrel_query::{Endpoint, Filter, Query, Sort, field};
-use whimbrel_store::Store;
+use whimbrel_store::{Store, StoreReader};
 use whimbrel_store_sqlite::SqliteStore;
 
 /// The first schema, as it was released, and what was in it.

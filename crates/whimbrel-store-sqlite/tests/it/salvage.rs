@@ -8,7 +8,7 @@ use std::{
 };
 use tempfile::TempDir;
 use whimbrel_model::{Change, Cursor, Delta, Epoch, OutboxItem, StreamId};
-use whimbrel_store::{Query, Store, StoreError};
+use whimbrel_store::{Query, Store, StoreError, StoreReader};
 use whimbrel_store_sqlite::SqliteStore;
 use whimbrel_testkit::dice::Dice;
 

@@ -5,7 +5,7 @@ use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{path::Path, time::Duration};
 use whimbrel_model::{Change, Delta, Membership, Message, MessageBody, MessageId, Row, Timestamp};
 use whimbrel_query::{SearchQuery, limits};
-use whimbrel_store::{SearchPage, Store};
+use whimbrel_store::{SearchPage, Store, StoreReader};
 use whimbrel_store_sqlite::SqliteStore;
 
 async fn number(path: &Path, sql: &'static str) -> i64 {

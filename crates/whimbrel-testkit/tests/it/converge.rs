@@ -7,7 +7,7 @@ use crate::{
 use std::sync::Arc;
 use whimbrel_client::{Channel, Client};
 use whimbrel_model::{Change, Delta, MessageId, Row};
-use whimbrel_store::{MemoryStore, Store as _};
+use whimbrel_store::{MemoryStore, Store as _, StoreReader};
 use whimbrel_testkit::{converge::settle, server::TestServer};
 
 async fn chat(server: &TestServer) -> (Client, Channel, MessageId) {

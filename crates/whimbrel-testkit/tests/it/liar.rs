@@ -6,7 +6,7 @@ use whimbrel_model::{
     ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, MemberState, Message, MessageId,
     MessagePage, MessageQuery, Read, ThreadPlace, User, UserId,
 };
-use whimbrel_store::{MemoryStore, PageCursor, Query, SearchPage, SearchQuery, Store, StoreError};
+use whimbrel_store::{MemoryStore, PageCursor, Query, SearchPage, SearchQuery, Store, StoreError, StoreReader};
 
 /// What it is wrong about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,13 @@ impl Store for Liar {
         self.inner.apply(delta).await
     }
 
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+#[async_trait]
+impl StoreReader for Liar {
     async fn channels(
         &self,
         query: &Query,
@@ -168,9 +175,5 @@ impl Store for Liar {
         } else {
             users
         })
-    }
-
-    async fn close(&self) {
-        self.inner.close().await;
     }
 }

@@ -73,6 +73,8 @@ pub(crate) fn message(number: u128, text: &str) -> ClientFrame {
     op(
         number,
         Op::SendMessage {
+            kind: whimbrel_model::MessageKind::Regular,
+            silent: false,
             cid: ChannelId::new(CID).unwrap(),
             id: MessageId(id(number)),
             body: MessageBody::text(text),

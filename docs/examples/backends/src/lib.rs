@@ -11,7 +11,7 @@ use whimbrel_model::{
     ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
     MessageQuery, Read, ThreadPlace, User, UserId,
 };
-use whimbrel_store::{PageCursor, Query, SearchPage, SearchQuery, Store, StoreError};
+use whimbrel_store::{PageCursor, Query, SearchPage, SearchQuery, Store, StoreError, StoreReader};
 use whimbrel_transport::{Connection, Connector, TransportError};
 
 /// Counts the commits of the store behind it.
@@ -48,6 +48,13 @@ impl Store for CountingStore {
         Ok(())
     }
 
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+#[async_trait]
+impl StoreReader for CountingStore {
     async fn channels(
         &self,
         query: &Query,
@@ -103,10 +110,6 @@ impl Store for CountingStore {
 
     async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError> {
         self.inner.users(users).await
-    }
-
-    async fn close(&self) {
-        self.inner.close().await;
     }
 }
 

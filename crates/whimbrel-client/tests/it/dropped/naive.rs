@@ -11,7 +11,7 @@ use whimbrel_model::{
     MessageId, MessagePage, MessageQuery, Op, OpId, OutboxItem, OutboxStatus, Read, ThreadPlace, Timestamp,
     User, UserId,
 };
-use whimbrel_store::{MemoryStore, PageCursor, Query, SearchPage, SearchQuery};
+use whimbrel_store::{MemoryStore, PageCursor, Query, SearchPage, SearchQuery, StoreReader};
 use whimbrel_testkit::dropped::{Moment, dropped_at};
 
 /// Items of one write.
@@ -121,6 +121,13 @@ impl Store for Halves {
         Ok(())
     }
 
+    async fn close(&self) {
+        self.0.close().await;
+    }
+}
+
+#[async_trait]
+impl StoreReader for Halves {
     async fn channels(
         &self,
         query: &Query,
@@ -176,10 +183,6 @@ impl Store for Halves {
 
     async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError> {
         self.0.users(users).await
-    }
-
-    async fn close(&self) {
-        self.0.close().await;
     }
 }
 

@@ -11,7 +11,7 @@ use whimbrel::{
     model::{Epoch, MessageQuery, MessageScope, StreamId, limits},
 };
 use whimbrel_client::{EngineConfig, Query, Store};
-use whimbrel_store::MemoryStore;
+use whimbrel_store::{MemoryStore, StoreReader};
 use whimbrel_testkit::server::TestServer;
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use super::support::{
 use futures_util::{FutureExt, StreamExt};
 use whimbrel::{SyncState, model::overlay::MessageStatus};
 use whimbrel_client::{EngineConfig, Store};
+use whimbrel_store::StoreReader as _;
 
 #[tokio::test]
 async fn u01_a_lost_reply_is_not_a_failed_message() {

@@ -7,6 +7,7 @@ use super::support::{
 use tokio::task::JoinSet;
 use whimbrel::{Defaults, OlderEdge, SqliteStore};
 use whimbrel_client::{Query, Store};
+use whimbrel_store::StoreReader as _;
 use whimbrel_testkit::store::FailingStore;
 
 #[tokio::test]

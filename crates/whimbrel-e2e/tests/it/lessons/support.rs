@@ -15,6 +15,7 @@ use whimbrel::{
 };
 use whimbrel_client::{EngineConfig, FullJitter, Store};
 use whimbrel_server::{Config, RunningServer, Server, Tokens};
+use whimbrel_store::StoreReader as _;
 use whimbrel_testkit::proxy::Proxy;
 
 const SECRET: &str = "a secret of thirty-two bytes, at least";
