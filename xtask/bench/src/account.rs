@@ -2,7 +2,7 @@
 
 use crate::figure::Result;
 use crate::{sample, words};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::path::Path;
 use whimbrel::SqliteStore;
 use whimbrel_model::{
@@ -68,17 +68,30 @@ pub(crate) async fn fill(path: &Path, size: Size) -> Result<SqliteStore> {
     Ok(store)
 }
 
+/// Returns what the app has put on a channel.
+pub(crate) fn custom(number: u64) -> Map<String, Value> {
+    let team = ["red", "green", "blue", "amber"][(number % 4) as usize];
+    let custom = [
+        ("team", Value::from(team)),
+        ("priority", Value::from(number * 7 % 100)),
+    ];
+    custom
+        .map(|(key, value)| (key.to_owned(), value))
+        .into_iter()
+        .collect()
+}
+
 /// Adds all of a channel but its messages.
 fn put_channel(changes: &mut Vec<Change>, number: u64, messages: u64) -> Result<()> {
     let (cid, me, at) = (channel(number)?, sample::user(0)?, sample::written());
     // Rows are written as they come from the server, so that fields which are not about this need not be named.
-    let mut put = |row: serde_json::Value| -> Result<()> {
+    let mut put = |row: Value| -> Result<()> {
         changes.push(Change::Row(serde_json::from_value(row)?));
         Ok(())
     };
     put(json!({"channel": {
         "cid": cid, "name": words::name(number), "created_by": me, "created_at": at.0 + number as i64, "updated_at": at,
-        "custom": {"team": (["red", "green", "blue", "amber"][(number % 4) as usize]), "priority": number * 7 % 100},
+        "custom": custom(number),
         "ver": 1,
     }}))?;
     let pinned = (number % 100 == 7).then_some(at.0 + number as i64);

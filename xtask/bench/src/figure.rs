@@ -41,7 +41,7 @@ impl Plan {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Figure {
     pub(crate) id: &'static str,
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) size: u64,
     pub(crate) value: f64,
     pub(crate) unit: &'static str,
@@ -55,14 +55,14 @@ impl Figure {
     /// Creates a figure without a goal.
     pub(crate) fn new(
         id: &'static str,
-        name: &'static str,
+        name: &str,
         size: u64,
         unit: &'static str,
         compared: Compared,
     ) -> Self {
         Self {
             id,
-            name,
+            name: name.to_owned(),
             size,
             value: compared.value,
             unit,

@@ -9,6 +9,7 @@
 //! - A bench that cannot run is an error. A goal that is not met is a figure.
 
 mod account;
+mod ask;
 mod catchup;
 mod clock;
 mod coldstart;
@@ -28,6 +29,7 @@ mod raw;
 mod rounds;
 mod sample;
 mod scroll;
+mod search;
 mod serve;
 mod state;
 mod words;
@@ -99,6 +101,18 @@ const BENCHES: &[Bench] = &[
         name: "query",
         measures: "the first 30 channels of a filter and an order, of 100 to 100,000 channels on the device",
         run: query::run,
+    },
+    Bench {
+        id: "P10",
+        name: "ask",
+        measures: "the first 30 channels of a filter and an order, of 100 to 10,000 channels of a user, from the server's file",
+        run: ask::run,
+    },
+    Bench {
+        id: "P11",
+        name: "search",
+        measures: "the newest 20 of 10,000 to 1,000,000 messages on the device with some words in them",
+        run: search::run,
     },
     Bench {
         id: "P6",
