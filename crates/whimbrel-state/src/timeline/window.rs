@@ -9,7 +9,8 @@ use crate::{
 use std::{any::Any, collections::HashMap, sync::Arc};
 use whimbrel_model::{
     Change, ChannelId, Delta, HistoryFrom, Message, MessageId, MessagePage, MessageQuery, MessageScope, Op,
-    OutboxItem, RangeSet, Reaction, Row, StreamId, UserId, overlay,
+    OutboxItem, RangeSet, Reaction, Row, StreamId, UserId,
+    overlay::{self, MessageStatus, MessageView},
 };
 
 /// Accepted rows over the target before the oldest are dropped, so that it does not happen with each message.
@@ -25,12 +26,31 @@ pub(super) enum Place {
 /// What is known of one message of the window.
 #[derive(Debug, Default)]
 struct Entry {
-    stored: Option<Message>,
+    stored: Option<Stored>,
     /// The server's rows, tombstones included.
     reactions: Vec<Reaction>,
     replies: u32,
     /// Where it stands in the list. Absent: it is not shown.
     place: Option<Place>,
+}
+
+/// The server's row of a message.
+#[derive(Debug)]
+struct Stored {
+    seq: u64,
+    ver: u64,
+    /// Absent: it is what is shown, with nothing laid over it. So most rows are in memory once.
+    row: Option<Box<Message>>,
+}
+
+impl Stored {
+    fn new(row: Message) -> Self {
+        Self {
+            seq: row.seq,
+            ver: row.ver,
+            row: Some(Box::new(row)),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -67,6 +87,15 @@ impl Touched {
     fn is_incomplete(&mut self, seq: u64) {
         let (lo, hi) = self.incomplete.unwrap_or((seq, seq));
         self.incomplete = Some((lo.min(seq), hi.max(seq)));
+    }
+}
+
+impl Entry {
+    /// Keeps the row of an item that is not shown after all.
+    fn keep(&mut self, item: TimelineItem) {
+        if let Some(stored) = &mut self.stored {
+            stored.row.get_or_insert_with(|| Box::new(item.view.message));
+        }
     }
 }
 
@@ -286,7 +315,7 @@ impl Window {
             let id = message.id;
             let entry = self.entries.entry(id).or_default();
             self.stored += usize::from(entry.stored.is_none());
-            entry.stored = Some(message);
+            entry.stored = Some(Stored::new(message));
             entry.reactions = reactions.remove(&id).unwrap_or_default();
             entry.replies = page.replies.get(&id).copied().unwrap_or_default();
             touched.push(id);
@@ -314,7 +343,7 @@ impl Window {
                 self.stored += 1;
             }
         }
-        entry.stored = Some(row.clone());
+        entry.stored = Some(Stored::new(row.clone()));
         touched.messages.push(row.id);
     }
 
@@ -384,13 +413,18 @@ impl Window {
         }
         for id in touched {
             let entry = self.entries.entry(id).or_default();
-            let shown = show(entry, outbox.about(id), &self.me)
-                .filter(|(_, item)| stands_in(self.scope, &self.cid, &item.view.message))
-                .filter(|(place, _)| self.high == u64::MAX || matches!(place, Place::Accepted(_)))
-                .map(|(place, mut item)| {
-                    item.gap_before = gap_before(&batch, &self.ranges, place);
-                    (place, item)
-                });
+            let before = entry.place.and_then(|place| batch.get(&place));
+            let shown = show(entry, before, outbox.about(id), &self.me);
+            let shown = shown.and_then(|(place, mut item)| {
+                if !stands_in(self.scope, &self.cid, &item.view.message)
+                    || (self.high < u64::MAX && !matches!(place, Place::Accepted(_)))
+                {
+                    entry.keep(item);
+                    return None;
+                }
+                item.gap_before = gap_before(&batch, &self.ranges, place);
+                Some((place, item))
+            });
             let (old, new) = (entry.place, shown.as_ref().map(|(place, _)| *place));
             batch.place(old.as_ref(), shown);
             entry.place = new;
@@ -434,13 +468,31 @@ fn stands_in(scope: MessageScope, cid: &ChannelId, message: &Message) -> bool {
         }
 }
 
-/// Computes how a message looks and where it stands, but for the gap before it.
+/// Computes how a message looks and where it stands, but for the gap before it. `shown` is how it looked.
 fn show<'a>(
-    entry: &'a Entry,
+    entry: &'a mut Entry,
+    shown: Option<&Arc<TimelineItem>>,
     ops: impl Iterator<Item = &'a OutboxItem> + Clone,
     me: &UserId,
 ) -> Option<(Place, TimelineItem)> {
-    let view = overlay::message(entry.stored.as_ref(), ops.clone())?;
+    let row = entry.stored.as_mut().and_then(|stored| {
+        let as_shown = || shown.map(|item| Box::new(item.view.message.clone()));
+        stored.row.take().or_else(as_shown)
+    });
+    let view = match row {
+        Some(row) if ops.clone().next().is_none() => MessageView {
+            message: *row,
+            status: MessageStatus::Sent,
+            change_pending: false,
+        },
+        row => {
+            let view = overlay::message(row.as_deref(), ops.clone());
+            if let Some(stored) = &mut entry.stored {
+                stored.row = row;
+            }
+            view?
+        }
+    };
     let place = match view.message.seq {
         0 => {
             let sent = ops
