@@ -3,7 +3,7 @@
 use super::stored::signed;
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_hub::{Records, StorageError};
-use whimbrel_model::{MemberState, MessageId, Role, StreamId, UserId, limits};
+use whimbrel_model::{Channel, MemberState, MessageId, Role, StreamId, UserId, limits};
 use whimbrel_query::fold;
 
 /// How lines are put into a table: a statement around the lines that are given as `column1` and so on.
@@ -24,10 +24,10 @@ pub(super) enum Value {
 }
 
 const CHANNELS: Put = Put {
-    head: "INSERT INTO channels (stream, cid, name, folded, created_by, created_at, updated_at)",
-    columns: 7,
+    head: "INSERT INTO channels (stream, cid, name, folded, created_by, created_at, updated_at, custom)",
+    columns: 8,
     tail: "ON CONFLICT (stream) DO UPDATE SET name = excluded.name, folded = excluded.folded, \
-           updated_at = excluded.updated_at;",
+           updated_at = excluded.updated_at, custom = excluded.custom;",
 };
 
 const NEWEST: Put = Put {
@@ -109,6 +109,7 @@ pub(super) fn derive(
             Value::Text(row.created_by.to_string()),
             Value::Number(row.created_at.as_millis()),
             Value::Number(row.updated_at.as_millis()),
+            Value::OptText(custom(row)?),
         ]);
     }
     tables.messages(writes, is_new, &id)?;
@@ -248,6 +249,16 @@ impl Tables {
         };
         filled.map(lines).collect()
     }
+}
+
+/// Returns the app's data of a channel as JSON. Absent: there is none.
+fn custom(channel: &Channel) -> Result<Option<String>, StorageError> {
+    if channel.custom.is_empty() {
+        return Ok(None);
+    }
+    let json = serde_json::to_string(&channel.custom);
+    json.map(Some)
+        .map_err(|error| StorageError::Corrupt(format!("the data of {}: {error}", channel.cid)))
 }
 
 fn role(role: Role) -> Value {

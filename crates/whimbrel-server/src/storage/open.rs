@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema.sql"),
     include_str!("questions.sql"),
     include_str!("search.sql"),
+    include_str!("custom.sql"),
 ];
 
 /// The first SQLite without the WAL-reset corruption race.

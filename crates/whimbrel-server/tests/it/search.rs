@@ -103,7 +103,7 @@ async fn an_older_database_is_indexed_once_it_is_opened() {
     storage.close().await;
     let options = SqliteConnectOptions::new().filename(&path);
     let mut connection = options.connect().await.unwrap();
-    let undo = "DROP TRIGGER rows_changed; DROP TABLE words; DROP TABLE indexed; DROP TABLE unindexed; \
+    let undo = "ALTER TABLE channels DROP COLUMN custom; DROP TRIGGER rows_changed; DROP TABLE words; DROP TABLE indexed; DROP TABLE unindexed; \
                 PRAGMA user_version = 2";
     sqlx::raw_sql(undo).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();

@@ -5,7 +5,7 @@ use whimbrel_query::{Column, CustomColumn, Dialect, Endpoint, Schema};
 /// What the channels of the asker, `?1`, are chosen from. A table that a question says nothing of costs nothing: SQLite
 /// leaves it out.
 pub(super) const CHANNELS_FROM: &str = "seats s CROSS JOIN channels c ON c.stream = s.channel \
-     LEFT JOIN streams h ON h.id = s.channel LEFT JOIN rows k ON k.key = 'channel ' || c.cid";
+     LEFT JOIN streams h ON h.id = s.channel";
 
 /// The messages of a channel that the asker, `?1`, has not read.
 macro_rules! unread {
@@ -61,8 +61,8 @@ pub(super) const CHANNELS: Schema<'_> = Schema {
         ("muted_until", Column::new("s.muted_until")),
     ],
     custom: Some(CustomColumn {
-        doc: "k.body",
-        path: &["channel", "custom"],
+        doc: "c.custom",
+        path: &[],
     }),
 };
 
