@@ -310,10 +310,7 @@ impl Driver {
     }
 
     async fn command(&mut self, command: Command, round: &mut Round) {
-        if !command.needs_no_streams() {
-            self.wait_for_streams(round).await;
-        }
-        let Some(command) = self.refuse_if_broken(command) else {
+        let Some(command) = self.ready_for(command, round).await else {
             return;
         };
         match command {
@@ -367,12 +364,7 @@ impl Driver {
                 Ok(effects) => round.answer_after(effects, move |outcome| drop(reply.send(outcome))),
                 Err(error) => drop(reply.send(Err(error.into()))),
             },
-            Command::GoOnline => {
-                self.wants_online = true;
-                if self.streams.are_known() {
-                    self.input(Input::GoOnline, round);
-                }
-            }
+            Command::GoOnline => self.go_online(round),
             Command::GoOffline => {
                 self.wants_online = false;
                 self.input(Input::GoOffline, round);

@@ -30,7 +30,11 @@ pub(crate) struct Size {
 
 /// Returns the `number`th channel of such an account: two of three are teams.
 pub(crate) fn channel(number: u64) -> Result<ChannelId> {
-    let kind = if number % 3 == 0 { "direct" } else { "team" };
+    let kind = if number.is_multiple_of(3) {
+        "direct"
+    } else {
+        "team"
+    };
     Ok(ChannelId::new(format!("{kind}:{number}"))?)
 }
 
@@ -105,7 +109,7 @@ fn put_channel(changes: &mut Vec<Change>, number: u64, messages: u64) -> Result<
         }}))?;
     }
     // In one channel of four there is something to read.
-    let read = messages.saturating_sub(if number % 4 == 0 { 3 } else { 0 });
+    let read = messages.saturating_sub(if number.is_multiple_of(4) { 3 } else { 0 });
     put(json!({"read": {"cid": cid, "user": me, "epoch": 0, "seq": read, "ver": MEMBERS + 2}}))?;
     let (stream, mut ranges) = (StreamId::Channel(cid.clone()), RangeSet::default());
     ranges.insert(1, messages);

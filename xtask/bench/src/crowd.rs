@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use whimbrel::{Client, WsConnector};
 use whimbrel_model::ChannelId;
-use whimbrel_store::{MemoryStore, Store as _, StoreReader};
+use whimbrel_store::{MemoryStore, StoreReader};
 
 /// Clients in one channel: which one a client is in follows from its number.
 pub(crate) const IN_CHANNEL: u64 = 10;

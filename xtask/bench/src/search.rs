@@ -13,7 +13,7 @@ use sqlx::SqliteConnection;
 use std::time::Duration;
 use whimbrel::SqliteStore;
 use whimbrel_query::{SearchQuery, SearchText};
-use whimbrel_store::Store as _;
+use whimbrel_store::{Store as _, StoreReader as _};
 
 /// Messages of a page.
 const ROWS: usize = 20;

@@ -28,7 +28,7 @@ pub(crate) fn word(rank: u64) -> String {
 /// Returns the text of the `number`th message.
 pub(crate) fn text(number: u64) -> String {
     let mut dice = Dice(number);
-    if number % CHINESE == 0 {
+    if number.is_multiple_of(CHINESE) {
         return (0..LENGTH * 2).map(|_| character(dice.zipf(2_000))).collect();
     }
     let words: Vec<String> = (0..LENGTH).map(|_| word(dice.zipf(WORDS) - 1)).collect();

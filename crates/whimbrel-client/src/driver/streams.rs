@@ -1,7 +1,7 @@
 //! How far each stream is on disk: read after the first command, so that the first screen does not wait for it.
 
 use super::{Driver, Round};
-use crate::Error;
+use crate::{Error, command::Command};
 use std::{future::pending, sync::Arc};
 use tokio::task::JoinHandle;
 use whimbrel_model::Loaded;
@@ -23,10 +23,6 @@ pub(super) enum Streams {
 }
 
 impl Streams {
-    pub(super) const fn are_known(&self) -> bool {
-        matches!(self, Self::Known)
-    }
-
     /// Waits until they are read; for ever if nobody reads them.
     pub(super) async fn read(&mut self) -> Result<Loaded, Error> {
         let Self::Reading { task, .. } = self else {
@@ -52,12 +48,23 @@ impl Driver {
         };
     }
 
-    /// Reads them to the end, if they are not known.
-    pub(super) async fn wait_for_streams(&mut self, round: &mut Round) {
-        self.read_streams();
-        if matches!(self.streams, Streams::Reading { .. }) {
-            let loaded = self.streams.read().await;
-            self.take_streams(loaded, round).await;
+    /// Waits for them if the command needs them. Returns the command unless it was answered: that there is no engine.
+    pub(super) async fn ready_for(&mut self, command: Command, round: &mut Round) -> Option<Command> {
+        if !command.needs_no_streams() {
+            self.read_streams();
+            if matches!(self.streams, Streams::Reading { .. }) {
+                let loaded = self.streams.read().await;
+                self.take_streams(loaded, round).await;
+            }
+        }
+        self.refuse_if_broken(command)
+    }
+
+    /// Goes online, or does so once they are known.
+    pub(super) fn go_online(&mut self, round: &mut Round) {
+        self.wants_online = true;
+        if matches!(self.streams, Streams::Known) {
+            self.input(Input::GoOnline, round);
         }
     }
 
