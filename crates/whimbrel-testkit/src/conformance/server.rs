@@ -43,6 +43,7 @@ mod live;
 mod members;
 mod ops;
 mod peer;
+mod questions;
 mod repeat;
 mod script;
 
@@ -215,6 +216,12 @@ cases! {
         answers_come_in_the_order_of_the_asking,
         history_is_every_message_before,
         history_is_asked_for_around_any_place;
+    questions:
+        a_question_finds_what_its_filter_says_in_its_order,
+        pages_of_an_answer_lead_onward_and_back,
+        a_question_that_breaks_a_rule_fails_with_its_place,
+        nothing_is_found_that_may_not_be_seen,
+        channels_come_with_their_state_if_it_is_wanted;
     live:
         numbers_are_dense_and_given_once,
         everyone_else_gets_each_step_once_and_in_order,
