@@ -223,6 +223,12 @@ fn check_channel(text: &str) -> Result<(), Invalid> {
     check_part("cid", id, allowed, "A-Z a-z 0-9 _ - !")
 }
 
+/// Checks a word of an app's own.
+pub(crate) fn check_word(field: &'static str, text: &str) -> Result<(), Invalid> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_-!".contains(c);
+    check_part(field, text, allowed, "A-Z a-z 0-9 _ - !")
+}
+
 fn check_reaction(text: &str) -> Result<(), Invalid> {
     check_part(
         "reaction",

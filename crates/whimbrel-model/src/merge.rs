@@ -6,6 +6,7 @@ use crate::{DraftSeen, MessageId, Op, limits};
 
 /// What two operations of one lane, the earlier one never sent, come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
 pub enum Merge {
     /// Both are needed.
     Keep,

@@ -1,4 +1,4 @@
-use crate::{ChannelId, Custom, Invalid, MessageId, Timestamp, UserId, limits, op::check_number};
+use crate::{ChannelId, Custom, Invalid, MessageId, Timestamp, UserId, ids, limits, op::check_number};
 use serde::{Deserialize, Serialize};
 
 /// The part of a message that its author can edit.
@@ -7,6 +7,10 @@ pub struct MessageBody {
     /// The text, at most [`limits::TEXT_CHARS`] characters.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub text: String,
+    /// What the custom data is, for an app that knows: a word of its own like `location`, of the letters of a channel id. The text
+    /// is what every other app shows, so there has to be one. Empty: a text like any other.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub content_type: String,
     /// Users who are mentioned, at most [`limits::MENTIONS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mentions: Vec<UserId>,
@@ -223,6 +227,12 @@ impl MessageBody {
                 "must not be empty without attachments or custom data",
             ));
         }
+        if !self.content_type.is_empty() && self.text.trim().is_empty() {
+            return Err(Invalid::new(
+                "text",
+                "must not be empty with a content type: it is what apps show that do not know the type",
+            ));
+        }
         self.check_limits()
     }
 
@@ -231,6 +241,9 @@ impl MessageBody {
     /// # Errors
     /// [`Invalid`] for anything over its limit.
     pub fn check_limits(&self) -> Result<(), Invalid> {
+        if !self.content_type.is_empty() {
+            ids::check_word("content_type", &self.content_type)?;
+        }
         let chars = self.text.chars().count();
         if chars > limits::TEXT_CHARS {
             return Err(Invalid::too_large(

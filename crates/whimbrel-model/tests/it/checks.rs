@@ -70,6 +70,37 @@ fn a_message_may_not_be_empty_nor_mention_more_than_a_row_holds() {
 }
 
 #[test]
+fn a_content_type_of_an_apps_own_is_a_word_with_a_text_for_everyone_else() {
+    let send = |content_type: &str, text: &str| Op::SendMessage {
+        cid: cid(),
+        id: message_id(1),
+        body: MessageBody {
+            content_type: content_type.to_owned(),
+            custom: whimbrel_model::Custom::default().with("lat", 1.5),
+            ..MessageBody::text(text)
+        },
+        parent: None,
+        show_in_channel: false,
+        quoted: None,
+        kind: MessageKind::Regular,
+        silent: false,
+    };
+    assert_eq!(code(&send("location", "at the pier")), None);
+    assert_eq!(code(&send("", "")), None, "custom data alone needs no text");
+    for (content_type, text) in [("location", " "), ("two words", "at the pier")] {
+        assert_eq!(
+            code(&send(content_type, text)).as_deref(),
+            Some("invalid"),
+            "{content_type:?}"
+        );
+    }
+    assert_eq!(
+        code(&send(&"x".repeat(65), "at the pier")).as_deref(),
+        Some("too_large")
+    );
+}
+
+#[test]
 fn a_change_that_changes_nothing_is_refused() {
     let change = |change| Op::UpdateMembership { cid: cid(), change };
     let nothing = change(MembershipChange::default()).validate().unwrap_err();

@@ -57,6 +57,7 @@ fn full_body() -> MessageBody {
     MessageBody {
         mention_channel: false,
         mention_here: false,
+        content_type: String::new(),
         text: "Grüße, \"reef\" 🐦\nsecond line".to_owned(),
         mentions: vec![user("bob"), user("eve@example.org")],
         attachments: vec![

@@ -25,6 +25,7 @@ fn to_all() -> MessageBody {
     MessageBody {
         mention_channel: true,
         mention_here: true,
+        content_type: "order".to_owned(),
         ..MessageBody::text("all hands")
     }
 }

@@ -127,6 +127,7 @@ pub(super) fn rich_body() -> MessageBody {
     MessageBody {
         mention_channel: false,
         mention_here: false,
+        content_type: "astronaut".to_owned(),
         text: "Grüße \u{1f469}\u{200d}\u{1f680}\n\t\"quoted\" \\ \u{0} nul, 漢字, \u{202e}rtl".to_owned(),
         mentions: vec![user(ME), user("b.ob-2@home")],
         attachments: vec![Attachment {
