@@ -39,8 +39,8 @@ pub struct DraftView {
 }
 
 impl DraftView {
-    /// Returns which version of another device's draft it is: what a save names that goes on from it. Absent: it is this
-    /// device's own.
+    /// Returns which version of which device's draft it is: what a save names that goes on from it. Absent: it waits in this
+    /// device's outbox, and the next save takes its place anyhow.
     #[must_use]
     pub fn seen(&self) -> Option<DraftSeen> {
         (self.ver > 0).then_some(DraftSeen {

@@ -5,7 +5,7 @@ use std::{
     hash::Hash,
     sync::Arc,
 };
-use whimbrel_model::{Change, ChannelId, Delta, MessageId, OpId, OutboxItem};
+use whimbrel_model::{Change, ChannelId, Delta, MessageId, Op, OpId, OutboxItem};
 
 /// How much waits in the outbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub(crate) struct Outbox {
 struct Index {
     /// By the message that they make or change.
     messages: HashMap<MessageId, BTreeSet<u64>>,
+    /// Replies, by the message that began the thread.
+    replies: HashMap<MessageId, BTreeSet<u64>>,
     /// By the channel that they concern; those that concern none under nothing.
     channels: HashMap<Option<ChannelId>, BTreeSet<u64>>,
 }
@@ -86,6 +88,12 @@ impl Outbox {
         self.at(self.index.messages.get(&id))
     }
 
+    /// Iterates over the replies to a message that were not rejected, in outbox order.
+    pub(crate) fn replies(&self, parent: MessageId) -> impl Iterator<Item = &OutboxItem> + Clone {
+        let replies = self.at(self.index.replies.get(&parent));
+        replies.filter(|item| item.rejection().is_none())
+    }
+
     /// Iterates over the operations that concern `cid`, or no channel, in outbox order.
     pub(crate) fn of(&self, cid: Option<&ChannelId>) -> impl Iterator<Item = &OutboxItem> + Clone {
         self.at(self.index.channels.get(&cid.cloned()))
@@ -136,6 +144,9 @@ impl Index {
         if let Some(message) = item.op.message() {
             self.messages.entry(message).or_default().insert(item.pos);
         }
+        if let Some(parent) = parent(item) {
+            self.replies.entry(parent).or_default().insert(item.pos);
+        }
         self.channels
             .entry(item.op.cid().cloned())
             .or_default()
@@ -146,7 +157,18 @@ impl Index {
         if let Some(message) = item.op.message() {
             remove(&mut self.messages, &message, item.pos);
         }
+        if let Some(parent) = parent(item) {
+            remove(&mut self.replies, &parent, item.pos);
+        }
         remove(&mut self.channels, &item.op.cid().cloned(), item.pos);
+    }
+}
+
+/// Returns the message that an operation replies to in a thread.
+pub(crate) fn parent(item: &OutboxItem) -> Option<MessageId> {
+    match &item.op {
+        Op::SendMessage { parent, .. } => *parent,
+        _ => None,
     }
 }
 

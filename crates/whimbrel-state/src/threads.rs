@@ -5,7 +5,7 @@ mod row;
 use crate::{
     LoadState,
     list::{Diffs, Items, Sorted},
-    outbox::Outbox,
+    outbox::{Outbox, parent},
     state::lock,
 };
 use eyeball::{SharedObservable, Subscriber};
@@ -16,7 +16,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 use whimbrel_model::{
-    Change, ChannelId, Delta, FollowedThread, MessageId, Op, OutboxItem, Row, ThreadPlace, UserId,
+    Change, ChannelId, Delta, FollowedThread, MessageId, Op, OutboxItem, RangeSet, Row, ThreadPlace, UserId,
     overlay::MessageView,
 };
 
@@ -180,7 +180,7 @@ impl ThreadList {
     }
 
     /// Returns the threads that stand for a message: the one that it began, and the one whose newest reply it is.
-    pub(crate) fn of_message(&self, id: MessageId) -> Vec<MessageId> {
+    fn of_message(&self, id: MessageId) -> Vec<MessageId> {
         let rows = lock(&self.0.rows);
         let is_last =
             |thread: &&FollowedThread| thread.last_reply.as_ref().is_some_and(|reply| reply.id == id);
@@ -194,15 +194,14 @@ impl ThreadList {
         found
     }
 
-    /// Returns the threads of a channel of which it is not known how much is unread.
-    pub(crate) fn unsure_in(&self, cid: &ChannelId) -> Vec<MessageId> {
+    /// Returns the threads of which other runs of messages on the device may make another number unknown.
+    fn unsure_in(&self, cid: &ChannelId, ranges: &RangeSet) -> Vec<MessageId> {
         let rows = lock(&self.0.rows);
-        let unsure = |thread: &&FollowedThread| thread.parent.cid == *cid && thread.unread_unknown > 0;
-        rows.stored
-            .values()
-            .filter(unsure)
-            .map(|thread| thread.parent.id)
-            .collect()
+        // More runs make it less, but for when the device jumped over changes.
+        let jumped = ranges.as_slice().iter().any(|run| run.stale_since.is_some());
+        let here = rows.stored.values().filter(|thread| thread.parent.cid == *cid);
+        let unsure = here.filter(|thread| jumped || thread.unread_unknown > 0);
+        unsure.map(|thread| thread.parent.id).collect()
     }
 }
 
@@ -234,34 +233,41 @@ pub(crate) fn stale(
     list: Option<&ThreadList>,
     me: &UserId,
     delta: &Delta,
-    ops: &[Arc<OutboxItem>],
+    (ops, outbox): (&[Arc<OutboxItem>], &Outbox),
 ) -> StaleThreads {
     let mut stale = StaleThreads::default();
+    let mut add = |threads: Vec<MessageId>| stale.some.extend(threads);
+    let shown = |id: MessageId| list.map_or_else(Vec::new, |list| list.of_message(id));
     for change in &delta.changes {
         match change {
             Change::Row(Row::Message(message)) => {
-                stale.some.extend(message.parent);
-                stale.some.extend(message.thread.map(|_| message.id));
+                add(message.parent.into_iter().collect());
+                let waits = outbox.replies(message.id).next().is_some();
+                if message.thread.is_some() || waits {
+                    add(vec![message.id]);
+                } else {
+                    add(shown(message.id));
+                }
             }
-            Change::Row(Row::Read(read)) if read.user == *me => stale.some.extend(read.thread),
+            Change::Row(Row::Read(read)) if read.user == *me => add(read.thread.into_iter().collect()),
             Change::Row(Row::Membership(_)) | Change::Rebase(_) | Change::Unfollow(_) => stale.all = true,
-            Change::Ranges(cid, _) => {
-                stale
-                    .some
-                    .extend(list.into_iter().flat_map(|list| list.unsure_in(cid)));
+            Change::Ranges(cid, ranges) => {
+                add(list.map_or_else(Vec::new, |list| list.unsure_in(cid, ranges)));
             }
             _ => {}
         }
     }
     for item in ops {
         match &item.op {
-            Op::MarkRead { thread, .. } => stale.some.extend(*thread),
-            Op::SendMessage { parent, .. } => stale.some.extend(*parent),
+            Op::MarkRead { thread, .. } => add(thread.iter().copied().collect()),
+            Op::RemoveMembers { users, .. } if users.contains(me) => stale.all = true,
             op => {
-                let about = op.message().zip(list);
-                stale
-                    .some
-                    .extend(about.into_iter().flat_map(|(id, list)| list.of_message(id)));
+                add(parent(item).into_iter().collect());
+                if let Some(id) = op.message() {
+                    add(shown(id));
+                    // What changes a reply that waits.
+                    add(outbox.about(id).filter_map(parent).collect());
+                }
             }
         }
     }

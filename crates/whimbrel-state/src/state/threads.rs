@@ -95,7 +95,7 @@ impl Inner {
     ) {
         let list = self.thread_list();
         if list.is_some() || self.unread().is_some() {
-            let threads = threads::stale(list.as_ref(), me, delta, ops);
+            let threads = threads::stale(list.as_ref(), me, delta, (ops, &self.outbox));
             stale.all_threads = threads.all;
             stale.threads = threads.some.into_iter().collect();
         }

@@ -22,22 +22,20 @@ impl Key {
 /// Computes a thread's row. Nothing: the account does not follow it, or there is nothing to show.
 pub(super) fn show(thread: &FollowedThread, outbox: &Outbox, me: &UserId) -> Option<(Key, ThreadItem)> {
     let parent = overlay::message(Some(&thread.parent), outbox.about(thread.parent.id))?;
-    let replies = outbox
-        .queued(Some(&thread.parent.cid))
-        .filter_map(|item| match &item.op {
-            Op::SendMessage { id, parent, .. } if *parent == Some(thread.parent.id) => Some((item.pos, *id)),
-            _ => None,
-        });
     // One that the store has already is answered, and leaves the outbox with the next write.
-    let waiting = replies.filter_map(|(pos, id)| {
-        let view = overlay::message(None, outbox.about(id))?;
-        (view.status == MessageStatus::Pending).then_some((pos, view))
+    let waiting = outbox.replies(thread.parent.id).filter_map(|item| {
+        let view = overlay::message(
+            None,
+            item.op.message().into_iter().flat_map(|id| outbox.about(id)),
+        )?;
+        (view.status == MessageStatus::Pending).then_some((item.pos, view))
     });
     let waiting: Vec<_> = waiting.collect();
     let left = outbox
         .queued(Some(&thread.parent.cid))
         .any(|item| matches!(&item.op, Op::RemoveMembers { users, .. } if users.contains(me)));
-    if left || !(thread.followed || !waiting.is_empty()) {
+    let is_listed = thread.followed && thread.parent.thread.is_some();
+    if left || !is_listed && waiting.is_empty() {
         return None;
     }
     let accepted = thread.parent.thread.map_or(0, |summary| summary.replies);

@@ -1,7 +1,15 @@
 //! A store as the documentation of `Store` and `Delta` describes it, in the plainest way: the reference for the laws.
 
-use std::collections::{BTreeMap, BTreeSet};
-use whimbrel_model::{Change, Channel, ChannelId, ChannelSummary, Custom, Delta, Draft, FollowedThread, HistoryFrom, Member, MemberState, Membership, Message, MessageBody, MessageId, MessagePage, MessageQuery, MessageScope, Op, OpId, OutboxItem, OutboxStatus, RangeSet, Reaction, Read, ReadPosition, Role, Row, RowKey, StreamId, Timestamp, UserId};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
+use whimbrel_model::{
+    Change, Channel, ChannelId, ChannelSummary, Custom, Delta, Draft, FollowedThread, HistoryFrom, Member,
+    MemberState, Membership, Message, MessageBody, MessageId, MessagePage, MessageQuery, MessageScope, Op,
+    OpId, OutboxItem, OutboxStatus, RangeSet, Reaction, Read, ReadPosition, Role, Row, RowKey, StreamId,
+    ThreadPlace, Timestamp, UserId,
+};
 use whimbrel_query::{ChannelItem, PageCursor, Query};
 use whimbrel_state::ChannelRow;
 
@@ -106,15 +114,42 @@ impl Disk {
         let waiting_read = waiting.filter(|waiting| Some(*waiting) > known);
         let position = known.max(waiting_read).unwrap_or_default().seq;
         let unread = replies().filter(|row| row.seq > position && row.counts_as_unread_reply_for(me));
+        let is_joined = self.rows.values().any(|row| {
+            matches!(row, Row::Membership(row)
+                if row.user == *me && row.cid == *cid && row.state == MemberState::Active)
+        });
+        let ranges = self.ranges.get(cid).cloned().unwrap_or_default();
+        let lacks = |seq: &u64| !ranges.is_fresh(*seq, *seq);
+        let here = u64::from(self.replies(parent));
+        let unread_unknown = message.thread.map_or(0, |known| {
+            let missing = (position + 1..=known.last_seq).filter(lacks).count() as u64;
+            missing.min(u64::from(known.replies).saturating_sub(here))
+        });
         Some(FollowedThread {
             last_reply: replies().max_by_key(|row| row.seq).cloned(),
-            followed: read.is_some() || message.author == *me,
+            followed: is_joined && (read.is_some() || message.author == *me),
             unread: unread.count() as u64,
-            unread_unknown: 0,
+            unread_unknown,
             waiting_read,
             read,
             parent: message,
         })
+    }
+
+    /// The followed threads after a place, and whether there are more after those.
+    pub(crate) fn threads(
+        &self,
+        me: &UserId,
+        after: Option<ThreadPlace>,
+        limit: usize,
+    ) -> (Vec<FollowedThread>, bool) {
+        let begun = self.all_messages().filter(|row| row.thread.is_some());
+        let mut found: Vec<_> = begun.filter_map(|row| self.thread(me, row.id)).collect();
+        found.retain(|thread| thread.followed && after.is_none_or(|after| thread.place() < after));
+        found.sort_by_key(|thread| Reverse(thread.place()));
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        (found, has_more)
     }
 
     pub(crate) fn message(&self, id: MessageId) -> Option<&Message> {
@@ -190,7 +225,7 @@ impl Disk {
         let waiting = waiting.max().filter(|waiting| *waiting > known);
         let position = waiting.unwrap_or(known).1;
         let messages = || self.all_messages().filter(|row| row.cid == *cid);
-        let unread = messages().filter(|row| row.seq > position && row.counts_as_unread_for(me));
+        let unread = || messages().filter(|row| row.seq > position && row.counts_as_unread_for(me));
         let members = self.rows.values().filter(
             |row| matches!(row, Row::Member(row) if row.cid == *cid && row.state == MemberState::Active),
         );
@@ -198,7 +233,7 @@ impl Disk {
         let ranges = self.ranges.get(cid).cloned().unwrap_or_default();
         let lacks = |seq: &u64| !ranges.is_fresh(*seq, *seq);
         Some(ChannelSummary {
-            mentions: 0,
+            mentions: unread().filter(|row| row.body.mentions(me)).count() as u64,
             cid: cid.clone(),
             waiting_read: waiting.map(|(epoch, seq)| ReadPosition { epoch, seq }),
             unread_unknown: (position + 1..=head_seq).filter(lacks).count() as u64,
@@ -209,7 +244,7 @@ impl Disk {
                 .max_by_key(|row| row.seq)
                 .cloned(),
             read,
-            unread: unread.count() as u64,
+            unread: unread().count() as u64,
             members: members.count() as u64,
             head_seq,
         })

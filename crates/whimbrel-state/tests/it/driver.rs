@@ -3,17 +3,19 @@
 use crate::disk::{Disk, user};
 use futures_util::{FutureExt, StreamExt};
 use whimbrel_model::{
-    Change, ChannelId, Delta, HistoryFrom, MessagePage, MessageQuery, MessageScope, OpId, OutboxItem,
+    Change, ChannelId, Delta, HistoryFrom, MessageId, MessagePage, MessageQuery, MessageScope, Mute, Op,
+    OpId, OutboxItem, Timestamp,
 };
 use whimbrel_query::Query;
 use whimbrel_state::{
-    ChannelItem, ChannelList, Diffs, Items, State, StateConfig, Timeline, TimelineItem, Unread, UnreadTotals,
-    VectorDiff,
+    ChannelItem, ChannelList, Diffs, Drafts, Items, State, StateConfig, ThreadList, Timeline, TimelineItem,
+    Unread, UnreadTotals, VectorDiff,
 };
 
 pub(crate) struct Driver {
     pub(crate) disk: Disk,
     pub(crate) state: State,
+    pub(crate) now: Timestamp,
 }
 
 impl Driver {
@@ -21,6 +23,7 @@ impl Driver {
         Self {
             disk: Disk::default(),
             state: State::new(user("ada"), Vec::new()),
+            now: Timestamp::default(),
         }
     }
 
@@ -31,6 +34,7 @@ impl Driver {
         Self {
             disk: Disk::default(),
             state: State::with_config(user("ada"), Vec::new(), config),
+            now: Timestamp::default(),
         }
     }
 
@@ -51,6 +55,13 @@ impl Driver {
             }
             observe(&self.disk);
         }
+        if stale.all_threads {
+            let shown = self.state.threads().map_or(0, |list| list.loaded());
+            self.read_all_threads(shown.max(2));
+        } else {
+            stale.threads.iter().for_each(|id| self.put_thread(*id));
+        }
+        observe(&self.disk);
         for id in &stale.open_threads {
             let thread = self.disk.thread(self.state.me(), *id);
             self.state.put_thread(*id, thread);
@@ -140,7 +151,54 @@ impl Driver {
             .disk
             .channels(self.state.me(), &Query::channel_list(), None, usize::MAX);
         let rows: Vec<_> = rows.into_iter().map(|row| row.summary).collect();
-        self.state.open_unread(&rows)
+        let unread = self.state.open_unread(&rows);
+        self.read_all_threads(self.state.threads().map_or(0, |list| list.loaded()));
+        unread
+    }
+
+    pub(crate) fn open_threads(&self, limit: usize) -> ThreadList {
+        let list = self.state.open_threads();
+        self.extend_threads(&list, limit);
+        self.threads_that_wait()
+            .into_iter()
+            .for_each(|id| self.put_thread(id));
+        list
+    }
+
+    pub(crate) fn extend_threads(&self, list: &ThreadList, limit: usize) {
+        let me = self.state.me();
+        let (threads, has_more) = self.disk.threads(me, list.next_page(), limit);
+        self.state.extend_threads(list, threads, has_more);
+    }
+
+    pub(crate) fn open_drafts(&self) -> Drafts {
+        self.state.open_drafts(self.disk.drafts())
+    }
+
+    pub(crate) fn set_now(&mut self, now: Timestamp) {
+        self.now = now;
+        let _next = self.state.set_now(now);
+    }
+
+    fn read_all_threads(&self, shown: usize) {
+        let (threads, _) = self.disk.threads(self.state.me(), None, usize::MAX);
+        self.state.put_threads(threads, shown);
+        self.threads_that_wait()
+            .into_iter()
+            .for_each(|id| self.put_thread(id));
+    }
+
+    fn put_thread(&self, id: MessageId) {
+        self.state.put_thread(id, self.disk.thread(self.state.me(), id));
+    }
+
+    /// The threads that own replies wait for.
+    fn threads_that_wait(&self) -> Vec<MessageId> {
+        let replies = self.disk.outbox.values().filter_map(|item| match &item.op {
+            Op::SendMessage { parent, .. } => *parent,
+            _ => None,
+        });
+        replies.collect()
     }
 
     /// The sums over the whole list of a state that is made anew.
@@ -149,13 +207,22 @@ impl Driver {
         let (rows, has_more) = self.disk.channels(self.state.me(), &query, None, usize::MAX);
         let list = fresh.open_channels(&query);
         let _ = fresh.extend_channels(&list, rows, has_more);
-        let items = list.items();
-        UnreadTotals {
-            messages: items.iter().map(|item| item.unread).sum(),
-            channels: items.iter().filter(|item| item.unread > 0).count() as u64,
-            unknown: items.iter().map(|item| item.unread_unknown).sum(),
-            ..UnreadTotals::default()
+        let (threads, _) = self.disk.threads(self.state.me(), None, usize::MAX);
+        let mut totals = UnreadTotals::default();
+        for item in list.items() {
+            let is_muted = |mute: Mute| mute.until.is_none_or(|until| until > self.now);
+            if item.muted.is_some_and(is_muted) {
+                totals.muted += item.unread;
+                continue;
+            }
+            totals.messages += item.unread;
+            totals.mentions += item.mentions;
+            totals.channels += u64::from(item.unread > 0);
+            totals.unknown += item.unread_unknown;
+            let here = threads.iter().filter(|thread| thread.parent.cid == item.cid);
+            totals.threads += here.filter(|thread| thread.unread > 0).count() as u64;
         }
+        totals
     }
 
     pub(crate) fn extend_channels(&self, list: &ChannelList, limit: usize) {
@@ -172,7 +239,21 @@ impl Driver {
 
     /// A state made anew from the same disk.
     pub(crate) fn fresh(&self) -> State {
-        State::new(user("ada"), self.disk.outbox.values().cloned().collect())
+        let state = State::new(user("ada"), self.disk.outbox.values().cloned().collect());
+        let _next = state.set_now(self.now);
+        state
+    }
+
+    /// Does something with a driver that starts anew on the same disk.
+    pub(crate) fn anew<T>(&mut self, act: impl FnOnce(&Self) -> T) -> T {
+        let mut anew = Self {
+            state: self.fresh(),
+            disk: std::mem::take(&mut self.disk),
+            now: self.now,
+        };
+        let done = act(&anew);
+        self.disk = std::mem::take(&mut anew.disk);
+        done
     }
 }
 

@@ -174,6 +174,17 @@ struct Start {
     rows: usize,
 }
 
+/// Loads more into a timeline on either side, or shows another place in it.
+fn scroll(driver: &Driver, timeline: &Timeline, count: u8) {
+    let more = usize::from(count % 8) + 1;
+    match count / 16 {
+        0..=4 => driver.extend(timeline, more),
+        5..=10 => driver.extend_newer(timeline, more),
+        11..=13 => driver.move_to(timeline, u64::from(count % 32), more),
+        _ => driver.move_to(timeline, u64::MAX, more),
+    }
+}
+
 fn obeys_the_laws(start: Start, actions: Vec<Action>, queries: &[Query]) -> Result<(), TestCaseError> {
     let Start { history, limit, .. } = start;
     let mut world = World::with_window(history, start.rows);
@@ -203,14 +214,11 @@ fn obeys_the_laws(start: Start, actions: Vec<Action>, queries: &[Query]) -> Resu
             result?;
         }
         if let Action::Extend(count) = action {
-            let timeline = &timelines[usize::from(count / 8 % 2)].timeline;
-            let more = usize::from(count % 8) + 1;
-            match count / 16 {
-                0..=4 => world.driver.extend(timeline, more),
-                5..=10 => world.driver.extend_newer(timeline, more),
-                11..=13 => world.driver.move_to(timeline, u64::from(count % 32), more),
-                _ => world.driver.move_to(timeline, u64::MAX, more),
-            }
+            scroll(
+                &world.driver,
+                &timelines[usize::from(count / 8 % 2)].timeline,
+                count,
+            );
             let list = &lists[usize::from(count) % lists.len()];
             world.driver.extend_channels(list, usize::from(count % 2));
             for watched in &mut timelines {
@@ -229,21 +237,19 @@ fn obeys_the_laws(start: Start, actions: Vec<Action>, queries: &[Query]) -> Resu
             world.driver.unread_anew(),
             "E13: the sums of a recount"
         );
-        let fresh = Driver {
-            state: world.driver.fresh(),
-            disk: std::mem::take(&mut world.driver.disk),
-        };
-        for list in &lists {
-            let all = fresh.open_query(list.query(), usize::MAX).items();
-            let shown = list.items();
-            prop_assert_eq!(&all.take(shown.len()), &shown, "{:?}", list.query().filter());
-            prop_assert!(
-                list.has_more() || all.len() == shown.len(),
-                "{:?}",
-                list.query().filter()
-            );
-        }
-        world.driver.disk = fresh.disk;
+        world.driver.anew(|fresh| {
+            for list in &lists {
+                let all = fresh.open_query(list.query(), usize::MAX).items();
+                let shown = list.items();
+                prop_assert_eq!(&all.take(shown.len()), &shown, "{:?}", list.query().filter());
+                prop_assert!(
+                    list.has_more() || all.len() == shown.len(),
+                    "{:?}",
+                    list.query().filter()
+                );
+            }
+            Ok(())
+        })?;
     }
     Ok(())
 }

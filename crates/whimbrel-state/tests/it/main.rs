@@ -10,6 +10,7 @@
 mod channels;
 mod disk;
 mod driver;
+mod kept;
 mod laws;
 mod objects;
 mod others;

@@ -149,6 +149,7 @@ fn what_was_read_here_leaves_the_list_of_what_is_unread() {
     let list = driver.open_query(&query(field("has_unread").eq(true), Sort::by_id()), 10);
     assert_eq!(names(&list.items()), ["d", "e"]);
     let mark = Op::MarkRead {
+        thread: None,
         cid: cid("d"),
         epoch: 0,
         seq: 1,

@@ -1,14 +1,18 @@
 //! A server, someone who uses the device, others, and a network that delivers in any order.
 
+mod kept;
+
+pub(crate) use kept::Kept;
+
 use crate::{
-    disk::{accepted, channel, cid, member, membership, message, message_id, queued, rebase, rows, user},
+    disk::{accepted, channel, cid, member, message, message_id, queued, rebase, rows, user},
     driver::Driver,
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
-    Change, ChannelId, Code, Custom, Delta, MemberState, Message, MessageBody, MessageId, Op, OutboxStatus,
-    Reaction, ReactionType, Read, Rejection, Row, Timestamp, UserId,
+    Change, ChannelId, Code, Custom, Delta, DeviceId, Draft, MemberState, Membership, Message, MessageBody,
+    MessageId, Op, OutboxStatus, Reaction, ReactionType, Read, Rejection, Row, Timestamp, UserId,
 };
 
 /// One thing that happens. Numbers choose among what there is.
@@ -64,6 +68,8 @@ pub(crate) enum Action {
     },
     Rebase(u8),
     Extend(u8),
+    /// Threads, pins, drafts, and how a channel is kept.
+    Kept(Kept),
 }
 
 fn thread() -> impl Strategy<Value = Option<(u8, bool)>> {
@@ -100,7 +106,15 @@ pub(crate) fn action(burst: std::ops::RangeInclusive<u8>) -> impl Strategy<Value
         2 => any::<(u8, u8, u8)>().prop_map(|(channel, lo, len)| Action::Cover { channel, lo, len }),
         2 => any::<u8>().prop_map(Action::Extend),
     ];
-    prop_oneof![8 => own, 6 => answer, 8 => remote, 8 => arrival, 1 => any::<u8>().prop_map(Action::Rebase)]
+    let kept = kept::kept().prop_map(Action::Kept);
+    prop_oneof![
+        8 => own,
+        6 => answer,
+        8 => remote,
+        8 => arrival,
+        8 => kept,
+        1 => any::<u8>().prop_map(Action::Rebase),
+    ]
 }
 
 const CHANNELS: [&str; 3] = ["a", "b", "c"];
@@ -116,7 +130,9 @@ pub(crate) struct World {
     log: Vec<Row>,
     pub(crate) newest: BTreeMap<MessageId, Message>,
     seqs: BTreeMap<ChannelId, u64>,
-    reads: BTreeMap<ChannelId, Read>,
+    reads: BTreeMap<(ChannelId, Option<MessageId>), Read>,
+    memberships: BTreeMap<ChannelId, Membership>,
+    drafts: BTreeMap<(ChannelId, Option<MessageId>, DeviceId), Draft>,
     ver: u64,
     pos: u64,
     /// Own messages that have to be shown, exactly once.
@@ -135,6 +151,8 @@ impl World {
             newest: BTreeMap::new(),
             seqs: BTreeMap::new(),
             reads: BTreeMap::new(),
+            memberships: BTreeMap::new(),
+            drafts: BTreeMap::new(),
             ver: 0,
             pos: 0,
             alive: BTreeSet::new(),
@@ -142,9 +160,7 @@ impl World {
         for name in CHANNELS {
             world.ver += 1;
             world.log.push(channel(&cid(name), name, world.ver));
-            world
-                .log
-                .push(membership(&cid(name), MemberState::Active, world.ver));
+            world.put_membership(&cid(name), |row| row.state = MemberState::Active);
         }
         for _ in 0..history {
             world.remote_send(&cid("a"), None);
@@ -173,26 +189,30 @@ impl World {
 
     fn remote_send(&mut self, cid: &ChannelId, thread: Option<(u8, bool)>) {
         let (seq, ver) = (self.next_seq(cid), self.next());
-        let (parent, show_in_channel) = self.parent(cid, thread);
+        let (parent, show_in_channel) = self.parent(cid, thread, false);
         let message = Message {
             parent,
             show_in_channel,
             ..message(1_000_000 + ver, cid, seq, ver)
         };
-        self.put_message(message);
+        self.put_message(kept::told(message));
+        self.restamp(parent);
     }
 
-    fn parent(&self, cid: &ChannelId, thread: Option<(u8, bool)>) -> (Option<MessageId>, bool) {
+    /// Some message to reply to; also one that waits.
+    fn parent(&self, cid: &ChannelId, thread: Option<(u8, bool)>, waits: bool) -> (Option<MessageId>, bool) {
         let Some((n, show)) = thread else {
             return (None, false);
         };
-        let here: Vec<_> = self
-            .newest
-            .values()
-            .filter(|message| message.cid == *cid)
-            .collect();
+        let here = self.newest.values().filter(|message| message.cid == *cid);
+        let outbox = self.driver.disk.outbox.values().filter(|_| waits);
+        let waiting = outbox.filter_map(|item| match &item.op {
+            Op::SendMessage { cid: of, id, .. } if of == cid => Some(*id),
+            _ => None,
+        });
+        let here: Vec<_> = here.map(|message| message.id).chain(waiting).collect();
         match pick(&here, n) {
-            Some(parent) => (Some(parent.id), show),
+            Some(parent) => (Some(*parent), show),
             None => (None, false),
         }
     }
@@ -227,7 +247,9 @@ impl World {
         if let Some(mut message) = pick(&all, n).cloned() {
             message.ver = self.next();
             change(&mut message);
+            let parent = message.parent;
             self.put_message(message);
+            self.restamp(parent);
         }
     }
 
@@ -250,12 +272,18 @@ impl World {
         match op {
             Op::SendMessage { cid, id, .. } if !self.newest.contains_key(id) => {
                 let (seq, ver) = (self.next_seq(cid), self.next());
-                vec![self.put_message(accepted(op, seq, ver))]
+                let message = accepted(op, seq, ver);
+                let parent = message.parent;
+                let mut rows = vec![self.put_message(message)];
+                rows.extend(self.restamp(parent));
+                rows.extend(self.follow(cid, parent, seq));
+                rows
             }
             Op::EditMessage { id, body, .. } => self.accept_change(*id, |row| row.body = body.clone()),
             Op::DeleteMessage { id, .. } => self.accept_change(*id, |row| {
                 row.body = MessageBody::default();
                 row.deleted_at = Some(Timestamp(0));
+                row.pinned = None;
             }),
             Op::AddReaction { cid, message, .. } if self.newest.contains_key(message) => {
                 vec![self.reaction(cid.clone(), *message, user("ada"), false)]
@@ -263,20 +291,9 @@ impl World {
             Op::RemoveReaction { cid, message, .. } if self.newest.contains_key(message) => {
                 vec![self.reaction(cid.clone(), *message, user("ada"), true)]
             }
-            Op::MarkRead { cid, .. } => {
+            Op::MarkRead { cid, thread, .. } => {
                 let position = op.read_position().unwrap();
-                let ver = self.next();
-                let row = self
-                    .reads
-                    .entry(cid.clone())
-                    .or_insert_with(|| Read::new(cid.clone(), user("ada"), None));
-                if !row.advance(position) {
-                    return Vec::new();
-                }
-                row.ver = ver;
-                let row = Row::Read(row.clone());
-                self.log.push(row.clone());
-                vec![row]
+                self.advance(cid, *thread, position).into_iter().collect()
             }
             Op::UpdateChannel { cid, name, .. } => {
                 vec![channel(cid, name.as_deref().unwrap_or_default(), self.next())]
@@ -286,11 +303,13 @@ impl World {
                 vec![
                     channel(cid, name, ver),
                     member(cid, "ada", ver),
-                    membership(cid, MemberState::Active, ver),
+                    self.put_membership(cid, |row| row.state = MemberState::Active),
                 ]
             }
-            Op::RemoveMembers { cid, .. } => vec![membership(cid, MemberState::Gone, self.next())],
-            _ => Vec::new(),
+            Op::RemoveMembers { cid, .. } => {
+                vec![self.put_membership(cid, |row| row.state = MemberState::Gone)]
+            }
+            _ => self.accept_kept(op),
         }
     }
 
@@ -303,7 +322,10 @@ impl World {
         }
         message.ver = self.next();
         change(&mut message);
-        vec![self.put_message(message)]
+        let parent = message.parent;
+        let mut rows = vec![self.put_message(message)];
+        rows.extend(self.restamp(parent));
+        rows
     }
 
     fn queue(&mut self, op: Op) -> Delta {
@@ -331,7 +353,7 @@ impl World {
         Some(match action {
             Action::Send { channel, thread } => {
                 let cid = cid(pick(&CHANNELS, *channel)?);
-                let (parent, show_in_channel) = self.parent(&cid, *thread);
+                let (parent, show_in_channel) = self.parent(&cid, *thread, true);
                 Op::SendMessage {
                     kind: whimbrel_model::MessageKind::Regular,
                     silent: false,
@@ -396,6 +418,7 @@ impl World {
                 cid: one(n)?,
                 users: vec![user("ada")],
             },
+            Action::Kept(kept) => self.own_kept(kept)?,
             _ => return None,
         })
     }
@@ -404,7 +427,8 @@ impl World {
         let items: Vec<_> = self.driver.disk.outbox.values().cloned().collect();
         match action {
             Action::Accept { op, row_first } => {
-                let waiting: Vec<_> = items.iter().filter(|item| item.rejection().is_none()).collect();
+                let waiting = items.iter().filter(|item| item.rejection().is_none());
+                let waiting: Vec<_> = waiting.filter(|item| self.has_parent(&item.op)).collect();
                 let Some(item) = pick(&waiting, *op) else {
                     return Vec::new();
                 };
@@ -500,6 +524,7 @@ impl World {
                     .retain(|id| self.newest.get(id).is_none_or(|row| row.cid != cid));
                 vec![rebase(&cid).into()]
             }
+            Action::Kept(kept) => self.other_kept(kept),
             _ => Vec::new(),
         }
     }
