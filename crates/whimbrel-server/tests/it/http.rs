@@ -6,7 +6,7 @@ use tokio::{
     net::TcpStream,
 };
 use whimbrel_model::{Row, limits};
-use whimbrel_protocol::{HeadsPage, HistoryPage, Ops, Page};
+use whimbrel_protocol::{Answer, HeadsPage, HistoryPage, Ops, Page};
 
 #[tokio::test]
 async fn everything_that_the_socket_answers_can_be_asked_one_by_one() {
@@ -85,6 +85,56 @@ async fn a_request_without_a_good_token_is_refused() {
         (expired.status, expired.code()),
         (401, "token_expired".to_owned())
     );
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn questions_are_asked_over_http_with_the_same_answers_and_refusals() {
+    let fixture = Fixture::start().await;
+    let ada = fixture.http_as("ada");
+    let texts = ["one reef", "another reef", "an atoll"];
+    let mut ops = vec![create("messaging:general", &["bob"])];
+    ops.extend(texts.map(|text| send("messaging:general", text)));
+    let results = ada.ops(ops).await;
+    assert!(results.iter().all(accepted), "{results:?}");
+    let bob = fixture.http_as("bob");
+    let find = |window: serde_json::Value| json!({"messages": {"cid": "messaging:general", "filter": {"text": {"$q": "reef"}}, "window": window}});
+    let text = |answer: &Answer| match &answer.rows[..] {
+        [Row::Message(message)] => message.body.text.clone(),
+        rows => panic!("{rows:?}"),
+    };
+    let first: Answer = bob.post("/v1/query", &find(json!({"limit": 1}))).await.json();
+    assert_eq!((first.id, text(&first).as_str()), (0, "another reef"));
+    let rest = find(json!({"limit": 1, "after": first.next}));
+    let second: Answer = bob.post("/v1/query", &rest).await.json();
+    assert_eq!((text(&second).as_str(), second.next), ("one reef", None));
+    let eve = fixture.http_as("eve");
+    for (who, question, status, code, place) in [
+        (
+            &bob,
+            json!({"users": {"filter": {"name": {"$gt": 7}}}}),
+            400,
+            "invalid",
+            "/filter/name/$gt: ",
+        ),
+        (
+            &bob,
+            find(json!({"limit": 101})),
+            413,
+            "too_large",
+            "/window/limit: ",
+        ),
+        (&bob, json!({"dances": {}}), 400, "frame_invalid", ""),
+        (&eve, find(json!({})), 404, "channel_not_found", ""),
+    ] {
+        let answer = who.post("/v1/query", &question).await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (status, code),
+            "{question}"
+        );
+        assert!(answer.body.contains(place), "{}", answer.body);
+    }
     fixture.stop().await;
 }
 

@@ -1,6 +1,9 @@
-use crate::support::{create, send, user};
+use crate::support::{create, op, send, user};
+use serde_json::json;
 use std::{path::Path, sync::Arc};
-use whimbrel_hub::{Hub, HubConfig, Storage, SystemClock};
+use whimbrel_hub::{Hub, HubConfig, Request, Storage, SystemClock, apply_group};
+use whimbrel_model::{Op, Timestamp};
+use whimbrel_protocol::Question;
 use whimbrel_server::{OpenError, SqliteStorage};
 
 async fn hub_on(path: &Path) -> (Hub, Arc<SqliteStorage>) {
@@ -42,6 +45,72 @@ async fn a_dump_shows_every_row_also_while_a_server_runs() {
     assert_eq!(dump.rows.len(), 6);
     reader.close().await;
     hub.close().await;
+    storage.close().await;
+}
+
+#[tokio::test]
+async fn what_an_older_schema_holds_is_found_by_questions() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("server.db");
+    let storage = SqliteStorage::open(&path).await.unwrap();
+    let requests: Vec<Request> = [
+        ("ada", create("messaging:general", &["bob"])),
+        (
+            "bob",
+            op(Op::UpdateUser {
+                name: Some("Bób".to_owned()),
+                image: None,
+                custom: None,
+            }),
+        ),
+        ("ada", send("messaging:general", "hello")),
+    ]
+    .map(|(name, op)| Request { user: user(name), op })
+    .into();
+    apply_group(&storage, Timestamp(7), &requests).await.unwrap();
+    let questions = [
+        json!({"channels": {"filter": {"name": {"$autocomplete": "a chan"}, "last_message_at": 7}, "state": true}}),
+        json!({"members": {"cid": "messaging:general", "filter": {"name": {"$q": "bob"}}}}),
+        json!({"users": {"sort": [{"field": "name", "direction": 1}]}}),
+        json!({"messages": {}}),
+    ]
+    .map(|question| serde_json::from_value::<Question>(question).unwrap());
+    let ada = user("ada");
+    let mut answers = Vec::new();
+    for question in &questions {
+        let answer = storage.ask(&ada, question).await.unwrap();
+        assert!(!answer.rows.is_empty(), "{question:?}");
+        answers.push(answer);
+    }
+    storage.close().await;
+    // As the first version made it.
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    let later: Vec<(String, String)> = sqlx::query_as(
+        "SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'trigger') AND name NOT LIKE 'sqlite%' \
+         AND name NOT IN ('meta', 'streams', 'rows', 'results') \
+         ORDER BY type = 'trigger' DESC, sql LIKE 'CREATE VIRTUAL%' DESC",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
+    for (kind, name) in later {
+        let sql = sqlx::AssertSqlSafe(format!("DROP {kind} IF EXISTS {name}"));
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    }
+    sqlx::raw_sql("PRAGMA user_version = 1")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    sqlx::Connection::close(connection).await.unwrap();
+    let storage = SqliteStorage::open(&path).await.unwrap();
+    for (question, expected) in questions.iter().zip(&answers) {
+        assert_eq!(
+            &storage.ask(&ada, question).await.unwrap(),
+            expected,
+            "{question:?}"
+        );
+    }
     storage.close().await;
 }
 
