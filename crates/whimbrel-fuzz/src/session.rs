@@ -41,9 +41,17 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         r#"b{"sync":{"id":5,"stream":"C:messaging:reef","cursor":{"epoch":7,"ver":9,"window":{"lo":1,"ver":3}}}}"#,
         r#"{"history":{"id":6,"cid":"messaging:reef","from":{"around":3},"limit":4294967295}}"#,
     ];
-    let asked = asked.map(str::to_owned);
+    let asked = asked.map(str::to_owned).into_iter();
+    let questions = seeds::golden(&["question-"])
+        .into_iter()
+        .zip(7..)
+        .map(|(question, id)| {
+            let question: Value = serde_json::from_slice(&question).expect("a golden question");
+            json!({"ask": {"id": id, "question": question}}).to_string()
+        });
+    let asked: Vec<String> = asked.chain(questions).collect();
     let some = [&lines[..4], &asked[..]].concat();
-    let all = [lines, asked.to_vec()].concat();
+    let all = [lines, asked].concat();
     [some, all].map(|lines| lines.join("\n").into_bytes()).to_vec()
 }
 
