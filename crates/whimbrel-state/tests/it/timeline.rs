@@ -323,7 +323,9 @@ fn live_messages_push_the_oldest_out_of_memory() {
     let mut reader = Reader::new(timeline.subscribe());
     assert_eq!(timeline.edge(), OlderEdge::Start);
     for n in 11..=2_000 {
-        driver.commit(arrives(n));
+        let mut delta = arrives(n);
+        delta.push(covered(&cid("a"), &[(1, n)]));
+        driver.commit(delta);
         if n % 20 == 0 {
             reader.read();
         }
@@ -357,9 +359,9 @@ fn a_full_window_leaves_fetched_history_on_disk() {
     ));
     let timeline = driver.open(&cid("a"), 600);
     assert_eq!(timeline.edge(), OlderEdge::OnServer);
-    driver.commit(rows(
-        (801..=1_000).map(|n| Row::Message(message(n, &cid("a"), n, n))),
-    ));
+    let mut fetched = rows((801..=1_000).map(|n| Row::Message(message(n, &cid("a"), n, n))));
+    fetched.push(covered(&cid("a"), &[(801, 1_600)]));
+    driver.commit(fetched);
     assert_eq!(
         (timeline.items().len(), timeline.edge()),
         (600, OlderEdge::OnDisk)
