@@ -147,6 +147,19 @@ impl Channel {
         Ok(sent)
     }
 
+    /// Gives up what this device wrote for a place, and what other devices wrote that is named. What is not named stays. Unlike
+    /// [`Channel::discard_draft`] it needs no view of the draft.
+    ///
+    /// # Errors
+    /// As [`Channel::save_draft`].
+    pub async fn clear_draft(
+        &self,
+        parent: Option<MessageId>,
+        replaces: Vec<DraftSeen>,
+    ) -> Result<Queued, Error> {
+        self.put_draft(parent, None, replaces).await
+    }
+
     async fn put_draft(
         &self,
         parent: Option<MessageId>,

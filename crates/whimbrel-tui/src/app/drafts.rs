@@ -6,12 +6,12 @@ use super::{
     mentions,
 };
 use tui_input::Input;
-use whimbrel::model::{ChannelId, Draft, DraftContent, DraftSeen, MessageId, MessageScope};
+use whimbrel::model::{ChannelId, DraftContent, DraftSeen, MessageId, MessageScope};
 
 /// Seconds without a key after which a draft is saved.
 const PAUSE: u8 = 1;
 
-/// A draft as the client shows it.
+/// The drafts of one place. What this device wrote comes first: the line does not change under its writer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShownDraft {
     /// For which channel or thread.
@@ -21,7 +21,7 @@ pub struct ShownDraft {
     /// Which version of another device's it is. Absent: this device wrote it.
     pub seen: Option<DraftSeen>,
     /// What other devices wrote beside it.
-    pub beside: Vec<Draft>,
+    pub beside: Vec<(DraftContent, DraftSeen)>,
 }
 
 /// Returns for which thread a draft of a scope is.
@@ -29,13 +29,6 @@ pub(crate) const fn parent(scope: &Scope) -> Option<MessageId> {
     match scope.messages {
         MessageScope::Channel => None,
         MessageScope::Thread(parent) => Some(parent),
-    }
-}
-
-const fn seen(draft: &Draft) -> DraftSeen {
-    DraftSeen {
-        device: draft.device,
-        ver: draft.ver,
     }
 }
 
@@ -164,11 +157,12 @@ impl App {
     }
 
     /// Returns what another device wrote here, and is not in the line.
-    pub(crate) fn draft_beside(&self) -> Option<&Draft> {
+    pub(crate) fn draft_beside(&self) -> Option<(&DraftContent, DraftSeen)> {
         let shown = self.draft_of(&self.pane()?.scope)?;
         let replaced = &self.composer.kept.replaces;
         let mut beside = shown.beside.iter();
-        beside.find(|draft| draft.content.is_some() && !replaced.contains(&seen(draft)))
+        let (content, seen) = beside.find(|(_, seen)| !replaced.contains(seen))?;
+        Some((content, *seen))
     }
 
     /// Takes what another device wrote into the line, behind what is there.
@@ -176,10 +170,10 @@ impl App {
         if self.composer.edits() {
             return self.notify("An edit is in the line: finish it first");
         }
-        let Some(draft) = self.draft_beside().cloned() else {
+        let beside = self.draft_beside();
+        let Some((content, seen)) = beside.map(|(content, seen)| (content.clone(), seen)) else {
             return self.notify("No other device has a draft here");
         };
-        let content = draft.content.clone().unwrap_or_default();
         let here = self.composer.input.value();
         let text = match here.is_empty() {
             true => content.body.text,
@@ -189,6 +183,6 @@ impl App {
         if let (Writing::New, Some(quoted)) = (&self.composer.writing, content.quoted) {
             self.composer.writing = Writing::Quote(quoted);
         }
-        self.composer.kept.replaces.push(seen(&draft));
+        self.composer.kept.replaces.push(seen);
     }
 }

@@ -27,12 +27,8 @@ pub(super) fn title(app: &App, width: u16) -> String {
         if app.composer.in_channel {
             title.push_str(", in the channel too");
         }
-        if let Some(beside) = app.draft_beside() {
-            let words = beside
-                .content
-                .as_ref()
-                .map_or("", |content| content.body.text.as_str());
-            let words: String = words.chars().take(100).collect();
+        if let Some((beside, _)) = app.draft_beside() {
+            let words: String = beside.body.text.chars().take(100).collect();
             let words = text::cut(&text::one_line(&words), 30);
             title.push_str(&format!(" · another device wrote \"{words}\" (Ctrl-D takes it)"));
         }

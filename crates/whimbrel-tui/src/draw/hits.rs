@@ -9,6 +9,9 @@ use ratatui::{
 };
 use whimbrel::{Found, NotSearched, SearchHit};
 
+/// Lines of what was not searched, at most.
+const SAID: usize = 3;
+
 /// Lines of a hit.
 const HEIGHT: usize = 2;
 
@@ -16,7 +19,9 @@ const HEIGHT: usize = 2;
 pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let results = &app.search.results;
     let width = usize::from(area.width);
-    let fit = (usize::from(area.height).saturating_sub(2) / HEIGHT).max(1);
+    let said = said(app, width);
+    let free = usize::from(area.height).saturating_sub(said.len() + 1);
+    let fit = (free / HEIGHT).max(1);
     let at = app.search.at;
     let first = at.saturating_sub(fit / 2);
     let first = first.min(results.hits.len().saturating_sub(fit));
@@ -24,8 +29,8 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let mut rows: Vec<_> = shown
         .flat_map(|(index, hit)| row(app, hit, index == at, width))
         .collect();
-    rows.resize(usize::from(area.height).saturating_sub(2), Line::raw(""));
-    rows.push(said(app, width));
+    rows.resize(free, Line::raw(""));
+    rows.extend(said);
     let keys = "Enter go there  ↑ ↓ choose  \"a phrase\"  in:general  by:bob  Esc close";
     rows.push(Line::styled(text::cut(keys, width), style::DIM));
     lines(frame, area, rows);
@@ -65,8 +70,8 @@ fn row(app: &App, hit: &SearchHit, selected: bool, width: usize) -> [Line<'stati
     ]
 }
 
-/// The line that says how far the search has come, and what it leaves out.
-fn said(app: &App, width: usize) -> Line<'static> {
+/// What says how far the search has come, and what it leaves out.
+fn said(app: &App, width: usize) -> Vec<Line<'static>> {
     let results = &app.search.results;
     let (words, words_style) = match &results.problem {
         Some(problem) => (text::one_line(problem), style::BAD),
@@ -76,7 +81,7 @@ fn said(app: &App, width: usize) -> Line<'static> {
             let mut words = format!("{}{more} found", results.hits.len());
             if !results.done {
                 words.push_str(" on this device; asking the server …");
-                return Line::styled(text::cut(&words, width), style::WAITING);
+                return vec![Line::styled(text::cut(&words, width), style::WAITING)];
             }
             let left: Vec<_> = results
                 .not_searched
@@ -94,7 +99,12 @@ fn said(app: &App, width: usize) -> Line<'static> {
             }
         }
     };
-    Line::styled(text::cut(&words, width), words_style)
+    let mut lines = text::wrap(&words, width);
+    lines.truncate(SAID);
+    lines
+        .into_iter()
+        .map(|line| Line::styled(line, words_style))
+        .collect()
 }
 
 /// Returns what was not searched, in words.

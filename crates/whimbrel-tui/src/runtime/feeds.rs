@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use tokio::sync::mpsc::Sender;
 use whimbrel::{
     ChannelList, Client, DraftView, Error, LoadState, Timeline,
-    model::{ChannelId, MessageId, MessageScope},
+    model::{ChannelId, DeviceId, Draft, DraftSeen, MessageId, MessageScope},
 };
 
 pub(super) async fn channels(client: Client, word: String, news: Sender<Event>) {
@@ -142,7 +142,7 @@ pub(super) async fn drafts(client: Client, news: Sender<Event>) {
     };
     let (mut items, mut changes) = drafts.subscribe();
     loop {
-        let feed = Feed::Drafts(items.iter().map(|view| shown(view)).collect());
+        let feed = Feed::Drafts(items.iter().map(|view| shown(view, client.device())).collect());
         if news.send(Event::Feed(feed)).await.is_err() {
             return;
         }
@@ -153,15 +153,32 @@ pub(super) async fn drafts(client: Client, news: Sender<Event>) {
     }
 }
 
-fn shown(view: &DraftView) -> ShownDraft {
+/// Returns the drafts of a place with what this device wrote first, if it wrote there: the client has them in the server's order.
+fn shown(view: &DraftView, me: DeviceId) -> ShownDraft {
+    let seen = |draft: &Draft| DraftSeen {
+        device: draft.device,
+        ver: draft.ver,
+    };
+    let beside = view.beside.iter();
+    let mut beside: Vec<_> = beside
+        .filter_map(|draft| Some((draft.content.clone()?, seen(draft))))
+        .collect();
+    let mut first = (view.content.clone(), view.seen());
+    if let Some(own) = beside.iter().position(|(_, seen)| seen.device == me)
+        && let Some(other) = first.1
+    {
+        let (content, _) = beside.remove(own);
+        let (content, _) = std::mem::replace(&mut first, (content, None));
+        beside.insert(0, (content, other));
+    }
     ShownDraft {
         scope: Scope {
             cid: view.cid.clone(),
             messages: view.parent.map_or(MessageScope::Channel, MessageScope::Thread),
         },
-        content: view.content.clone(),
-        seen: view.seen(),
-        beside: view.beside.clone(),
+        content: first.0,
+        seen: first.1.filter(|seen| seen.device != me),
+        beside,
     }
 }
 

@@ -81,12 +81,7 @@ async fn save_draft(
         };
         return channel.save_draft(draft).await.map(drop);
     }
-    match channel.draft(parent).await? {
-        Some(shown) if shown.seen().is_none_or(|seen| replaces.contains(&seen)) => {
-            channel.discard_draft(&shown).await.map(drop)
-        }
-        _ => Ok(()),
-    }
+    channel.clear_draft(parent, replaces).await.map(drop)
 }
 
 async fn carry_out(client: &Client, action: Action) -> Result<Option<Feed>, Error> {

@@ -4,7 +4,12 @@
 
 mod composing;
 mod dialogs;
+mod drafts;
 mod drawing;
 mod hostile;
+mod keeping;
 mod moving;
+mod pins;
+mod searching;
 mod support;
+mod threads;

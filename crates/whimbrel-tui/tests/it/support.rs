@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::{Terminal, backend::TestBackend};
 use std::sync::Arc;
 use whimbrel::{
-    ChannelItem, Items, NewerEdge, OlderEdge, TimelineItem,
+    ChannelItem, Items, NewerEdge, OlderEdge, ThreadItem, TimelineItem,
     model::{
         ChannelId, Custom, Message, MessageBody, MessageId, MessageKind, Role, Timestamp, UserId,
         overlay::{MessageStatus, MessageView},
@@ -211,5 +211,32 @@ pub(crate) fn unread(count: u64) -> Feed {
     Feed::Channels {
         items: Items::from_iter([Arc::new(item)]),
         has_more: false,
+    }
+}
+
+/// The channel list has exactly these.
+pub(crate) fn channels(items: impl IntoIterator<Item = ChannelItem>) -> Feed {
+    Feed::Channels {
+        items: items.into_iter().map(Arc::new).collect(),
+        has_more: false,
+    }
+}
+
+/// A reply in the thread of the message with that number.
+pub(crate) fn reply(number: u64, parent: u64, author: &str, text: &str) -> TimelineItem {
+    let mut item = message(number, author, text);
+    item.view.message.parent = Some(id(parent));
+    item
+}
+
+/// A followed thread with unread replies.
+pub(crate) fn followed(parent: &TimelineItem, last: &TimelineItem, unread: u64) -> ThreadItem {
+    ThreadItem {
+        parent: parent.view.clone(),
+        last_reply: Some(last.view.clone()),
+        replies: 2,
+        unread,
+        unread_unknown: 0,
+        pending: 0,
     }
 }
