@@ -183,23 +183,14 @@ impl ClientBuilder {
         let connector = self.connector.ok_or(Error::Missing("a server"))??;
         let tokens = self.tokens.ok_or(Error::Missing("a token or a token provider"))?;
         let environment = self.environment.unwrap_or_else(|| Arc::new(SystemEnvironment));
-        let mut store: Arc<dyn Store> = if self.in_memory {
-            Arc::new(MemoryStore::new())
-        } else {
-            let place = StorePlace {
-                server: self.server,
-                user: user.clone(),
-            };
-            let open = self.store;
-            open.ok_or(Error::Missing("a store, or a directory for one"))?(place).await?
+        let place = StorePlace {
+            server: self.server,
+            user: user.clone(),
         };
-        if !self.in_memory && !self.never_persisted.is_empty() {
-            let in_memory = InMemory {
-                types: self.never_persisted,
-                ..InMemory::default()
-            };
-            store = Arc::new(SplitStore::new(store, MemoryStore::new(), in_memory));
-        }
+        let store: Arc<dyn Store> = match self.in_memory {
+            true => Arc::new(MemoryStore::new()),
+            false => open_store(self.store, place, self.never_persisted).await?,
+        };
 
         let clock = Monotonic::start();
         let loaded = store.load_own().await?;
@@ -248,4 +239,22 @@ impl ClientBuilder {
             _stop: stop.drop_guard(),
         }))
     }
+}
+
+/// Opens the database, with what is never written to it in memory.
+async fn open_store(
+    open: Option<StoreOpener>,
+    place: StorePlace,
+    never_persisted: BTreeSet<String>,
+) -> Result<Arc<dyn Store>, Error> {
+    let open = open.ok_or(Error::Missing("a store, or a directory for one"))?;
+    let store = open(place).await?;
+    if never_persisted.is_empty() {
+        return Ok(store);
+    }
+    let in_memory = InMemory {
+        types: never_persisted,
+        ..InMemory::default()
+    };
+    Ok(Arc::new(SplitStore::new(store, MemoryStore::new(), in_memory)))
 }
