@@ -83,7 +83,8 @@ impl Pins {
 
     /// Puts a message that something waits for.
     pub(crate) fn put(&self, message: Message, outbox: &Outbox) {
-        if message.cid == self.0.cid {
+        // Of a history that the server no longer has: it says nothing about this one.
+        if message.cid == self.0.cid && message.ver > 0 {
             let mut rows = lock(&self.0.rows);
             let id = message.id;
             rows.stored.insert(id, message);
@@ -103,8 +104,11 @@ impl Pins {
                             rows.stored.insert(message.id, message.clone());
                             touched.push(message.id);
                         }
-                        // Only the store can tell whether it has a newer copy that is not pinned.
-                        None if message.pinned.is_some() => missing.push(message.id),
+                        // Only the store can tell whether it has a newer copy that is not pinned. A pin may have waited for the
+                        // message itself.
+                        None if message.pinned.is_some() || waits_for_pin(outbox, message.id) => {
+                            missing.push(message.id);
+                        }
                         _ => {}
                     }
                 }
@@ -176,6 +180,12 @@ impl Rows {
         }
         batch.commit();
     }
+}
+
+fn waits_for_pin(outbox: &Outbox, id: MessageId) -> bool {
+    outbox
+        .about(id)
+        .any(|item| matches!(item.op, Op::PinMessage { .. }))
 }
 
 impl fmt::Debug for Pins {
