@@ -37,8 +37,8 @@ impl Channel {
         self.archived(false).await
     }
 
-    /// Hides the channel until it has a message that this device does not know of now. The usual list leaves hidden channels
-    /// out.
+    /// Hides the channel until it has a message that this device does not know of now. A list without hidden channels asks for
+    /// `hidden` false; in the usual list they say that they are ([`ChannelItem::hidden`](crate::ChannelItem::hidden)).
     ///
     /// # Errors
     /// As [`Channel::pin`].
