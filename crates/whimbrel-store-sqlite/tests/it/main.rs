@@ -9,3 +9,4 @@ mod opening;
 mod salvage;
 mod sample;
 mod search;
+mod split;
