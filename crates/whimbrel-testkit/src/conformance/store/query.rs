@@ -59,6 +59,9 @@ pub(super) fn a_few_queries() -> Vec<Query> {
             &json!({"name": {"$q": "version"}, "joined": false}),
             &down("last_updated"),
         ),
+        ask(&json!({"pinned": true, "archived": false}), &down("pinned_at")),
+        ask(&json!({"hidden": false}), &down("muted_until")),
+        ask(&json!({"muted_until": {"$gt": 3}}), &json!([])),
     ]
 }
 
