@@ -20,10 +20,13 @@ impl Channels {
     pub(crate) fn put(&mut self, items: Items<ChannelItem>, has_more: bool) {
         let names = items.iter().map(|item| (item.cid.clone(), item.name.clone()));
         self.names.extend(names);
+        let before = self.index().unwrap_or(0);
         self.items = items;
         self.has_more = has_more;
         if self.index().is_none() {
-            self.selected = self.items.front().map(|item| item.cid.clone());
+            // What was selected is gone, to the archive say: the next one is.
+            let next = before.min(self.items.len().saturating_sub(1));
+            self.selected = self.items.get(next).map(|item| item.cid.clone());
         }
     }
 

@@ -128,6 +128,10 @@ impl App {
             return Vec::new();
         }
         self.channels.filter.clone_from(&word);
+        if !word.is_empty() {
+            // The first of what is found is selected.
+            self.channels.selected = None;
+        }
         vec![Action::FilterChannels(word)]
     }
 

@@ -105,7 +105,7 @@ impl App {
             awaited: was_kept,
             ..Kept::default()
         });
-        let action = was_kept.then(|| Action::SaveDraft(scope, None, before.replaces));
+        let action = was_kept.then_some(Action::SaveDraft(scope, None, before.replaces));
         (content, action)
     }
 

@@ -165,7 +165,7 @@ impl App {
             'i' => return vec![Action::Explain(item.id())],
             'u' => return self.mark_unread(&item),
             'e' | 'd' | 'r' | 'q' | 'p' if item.view.message.is_deleted() => {
-                self.notify("The message is deleted")
+                self.notify("The message is deleted");
             }
             'e' | 'r' | 'q' | 'd' if matches!(item.view.status, MessageStatus::Failed(_)) => {
                 self.notify("The server did not accept this message. Retry or discard it in the outbox: x");

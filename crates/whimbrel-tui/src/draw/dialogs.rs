@@ -22,28 +22,16 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>) {
             help::draw(*from, screen, frame, area);
         }
         Some(Dialog::Threads(at)) => {
-            let rows = (app.threads.items.len() * threads::HEIGHT).max(1) + 1;
-            let area = window(frame, "Threads", 90, rows);
+            let area = list(frame, "Threads", app.threads.items.len() * threads::HEIGHT);
             threads::draw(app, *at, frame, area);
         }
         Some(Dialog::Pins(at)) => {
-            let rows = (app.pins.items.len() * pins::HEIGHT).max(1) + 1;
-            let channel = app.open.as_ref().map(|open| app.channels.title(&open.scope.cid));
-            let title = format!("Pinned in {}", channel.unwrap_or_default());
-            let area = window(frame, &title, 90, rows);
+            let open = app.open.as_ref().map(|open| app.channels.title(&open.scope.cid));
+            let title = format!("Pinned in {}", open.unwrap_or_default());
+            let area = list(frame, &title, app.pins.items.len() * pins::HEIGHT);
             pins::draw(app, *at, frame, area);
         }
-        Some(Dialog::Search) => {
-            let area = window(frame, "Search", 100, 30);
-            let below = Rect::new(
-                area.x,
-                area.y + 1.min(area.height),
-                area.width,
-                area.height.saturating_sub(1),
-            );
-            hits::draw(app, frame, below);
-            field(frame, area, 0, "? ", &app.search.input, true);
-        }
+        Some(Dialog::Search) => search(app, frame),
         Some(Dialog::Explanation(words)) => {
             let columns = 68;
             let text = text::wrap(&text::clean(words), columns);
@@ -51,8 +39,7 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>) {
             lines(frame, area, text.into_iter().map(Line::raw).collect());
         }
         Some(Dialog::Outbox(at)) => {
-            let rows = (app.outbox.items.len() * outbox::HEIGHT).max(1) + 1;
-            let area = window(frame, "Outbox", 90, rows);
+            let area = list(frame, "Outbox", app.outbox.items.len() * outbox::HEIGHT);
             outbox::draw(app, *at, frame, area);
         }
         Some(Dialog::Delete(id)) => {
@@ -79,22 +66,37 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>) {
             );
             field(frame, area, 0, "> ", input, true);
         }
-        Some(Dialog::Filter(input)) => {
-            let area = window(frame, "Find channels", 76, 3);
-            let said = match listing::filter(input.value()) {
-                Ok(_) => Line::styled("Enter keeps the list so, Esc shows the usual one", style::DIM),
-                Err(why) => Line::styled(
-                    text::cut(&text::one_line(&why), usize::from(area.width)),
-                    style::WAITING,
-                ),
-            };
-            let keys = "words  archived: hidden: pinned: muted: unread: all:true  member:bob  {JSON}";
-            let keys = Line::styled(text::cut(keys, usize::from(area.width)), style::DIM);
-            lines(frame, area, vec![Line::raw(""), said, keys]);
-            field(frame, area, 0, "/ ", input, true);
-        }
+        Some(Dialog::Filter(input)) => filter(input, frame),
         Some(Dialog::Create(form)) => create(form, frame),
     }
+}
+
+/// Makes a window for a list of so many lines, and one with its keys.
+fn list(frame: &mut Frame<'_>, title: &str, rows: usize) -> Rect {
+    window(frame, title, 90, rows.max(1) + 1)
+}
+
+fn search(app: &App, frame: &mut Frame<'_>) {
+    let area = window(frame, "Search", 100, 30);
+    let field_rows = 1.min(area.height);
+    let below = Rect::new(area.x, area.y + field_rows, area.width, area.height - field_rows);
+    hits::draw(app, frame, below);
+    field(frame, area, 0, "? ", &app.search.input, true);
+}
+
+fn filter(input: &Input, frame: &mut Frame<'_>) {
+    let area = window(frame, "Find channels", 76, 3);
+    let said = match listing::filter(input.value()) {
+        Ok(_) => Line::styled("Enter keeps the list so, Esc shows the usual one", style::DIM),
+        Err(why) => Line::styled(
+            text::cut(&text::one_line(&why), usize::from(area.width)),
+            style::WAITING,
+        ),
+    };
+    let keys = "words  archived: hidden: pinned: muted: unread: all:true  member:bob  {JSON}";
+    let keys = Line::styled(text::cut(keys, usize::from(area.width)), style::DIM);
+    lines(frame, area, vec![Line::raw(""), said, keys]);
+    field(frame, area, 0, "/ ", input, true);
 }
 
 fn create(form: &Form, frame: &mut Frame<'_>) {

@@ -50,7 +50,8 @@ const HELP: &[(&str, &str)] = &[
     ("Ctrl-D", "take the draft that another device wrote"),
     ("", "Marks"),
     ("· ✓ ! ✎", "on its way, sent, not accepted, edited or a draft"),
-    ("(3 @1) ↳1", "3 unread, 1 of them mentions you; 1 unread thread"),
+    ("(3 @1)", "3 unread, 1 of them mentions you"),
+    ("↳1", "1 thread that you follow has unread replies"),
     ("^ ~ # -", "a channel: pinned, muted, archived, hidden"),
 ];
 
@@ -87,4 +88,30 @@ pub(super) fn draw(from: usize, screen: u16, frame: &mut Frame<'_>, area: Rect) 
     };
     help.push(Line::styled(hint, style::DIM));
     lines(frame, area, help);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_in_the_documentation() {
+        let written = include_str!("../../../../docs/TERMINAL.md");
+        let keys = HELP.iter().flat_map(|(keys, _)| match keys.starts_with('(') {
+            true => vec![*keys],
+            false => keys.split([' ', ',']).collect(),
+        });
+        for key in keys.filter(|key| !key.is_empty() && *key != "arrows") {
+            let key = key.trim_start_matches(|c| c == '/' && key.len() > 1);
+            let there = written.contains(&format!("`{key}`")) || written.contains(&format!("`{key} "));
+            assert!(there, "{key}");
+        }
+    }
+
+    #[test]
+    fn every_line_of_the_help_can_be_reached() {
+        for screen in 0..60 {
+            assert_eq!(most_scroll(screen) + fit(screen), HELP.len());
+        }
+    }
 }

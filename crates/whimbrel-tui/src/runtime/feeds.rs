@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use tokio::sync::mpsc::Sender;
 use whimbrel::{
     ChannelList, Client, DraftView, Error, LoadState, Timeline,
-    model::{ChannelId, DeviceId, Draft, DraftSeen, MessageId, MessageScope},
+    model::{ChannelId, DeviceId, DraftContent, DraftSeen, MessageId, MessageScope},
 };
 
 pub(super) async fn channels(client: Client, word: String, news: Sender<Event>) {
@@ -153,32 +153,44 @@ pub(super) async fn drafts(client: Client, news: Sender<Event>) {
     }
 }
 
-/// Returns the drafts of a place with what this device wrote first, if it wrote there: the client has them in the server's order.
 fn shown(view: &DraftView, me: DeviceId) -> ShownDraft {
-    let seen = |draft: &Draft| DraftSeen {
-        device: draft.device,
-        ver: draft.ver,
-    };
-    let beside = view.beside.iter();
-    let mut beside: Vec<_> = beside
-        .filter_map(|draft| Some((draft.content.clone()?, seen(draft))))
-        .collect();
-    let mut first = (view.content.clone(), view.seen());
-    if let Some(own) = beside.iter().position(|(_, seen)| seen.device == me)
-        && let Some(other) = first.1
-    {
-        let (content, _) = beside.remove(own);
-        let (content, _) = std::mem::replace(&mut first, (content, None));
-        beside.insert(0, (content, other));
-    }
+    let beside = view.beside.iter().filter_map(|draft| {
+        let seen = DraftSeen {
+            device: draft.device,
+            ver: draft.ver,
+        };
+        Some((draft.content.clone()?, seen))
+    });
+    let (first, beside) = own_first((view.content.clone(), view.seen()), beside.collect(), me);
     ShownDraft {
         scope: Scope {
             cid: view.cid.clone(),
             messages: view.parent.map_or(MessageScope::Channel, MessageScope::Thread),
         },
         content: first.0,
-        seen: first.1.filter(|seen| seen.device != me),
+        seen: first.1,
         beside,
+    }
+}
+
+type Seen = (DraftContent, DraftSeen);
+
+/// Puts what this device wrote first, if it wrote there: the client has drafts in the server's order. The own one needs no version.
+fn own_first(
+    (content, seen): (DraftContent, Option<DraftSeen>),
+    mut beside: Vec<Seen>,
+    me: DeviceId,
+) -> ((DraftContent, Option<DraftSeen>), Vec<Seen>) {
+    let Some(seen) = seen.filter(|seen| seen.device != me) else {
+        return ((content, None), beside);
+    };
+    match beside.iter().position(|(_, seen)| seen.device == me) {
+        None => ((content, Some(seen)), beside),
+        Some(at) => {
+            let (own, _) = beside.remove(at);
+            beside.insert(0, (content, seen));
+            ((own, None), beside)
+        }
     }
 }
 
@@ -226,4 +238,37 @@ pub(super) async fn say(news: &Sender<Event>, problem: String) {
     let feed = Feed::Problem(problem);
     // Nobody listens any more when the program ends.
     let _ = news.send(Event::Feed(feed)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_device_wrote_comes_first() {
+        let device = |number: u64| -> DeviceId {
+            let id = format!("01900000-0000-7000-8000-{number:012x}");
+            id.parse().unwrap()
+        };
+        let of = |number, text: &str| {
+            let device = device(number);
+            (DraftContent::text(text), DraftSeen { device, ver: number })
+        };
+        let (own, other, third) = (of(1, "own"), of(2, "other"), of(3, "third"));
+        let first = |draft: &Seen| (draft.0.clone(), Some(draft.1));
+        let in_line = (own.0.clone(), None);
+        let me = device(1);
+        assert_eq!(
+            own_first(first(&other), vec![third.clone(), own.clone()], me),
+            (in_line.clone(), vec![other.clone(), third.clone()])
+        );
+        assert_eq!(
+            own_first(first(&own), vec![other.clone()], me),
+            (in_line, vec![other.clone()])
+        );
+        assert_eq!(
+            own_first(first(&other), vec![third.clone()], me),
+            (first(&other), vec![third])
+        );
+    }
 }

@@ -1,12 +1,13 @@
 //! Text that means harm, and screens that are too small.
 
-use crate::support::{Screen, message, user};
+use crate::support::{Screen, cid, followed, general, id, message, user};
 use crossterm::event::KeyCode;
+use std::sync::Arc;
 use whimbrel::{
-    OlderEdge,
-    model::{Attachment, User},
+    Found, OlderEdge, SearchHit,
+    model::{Attachment, DraftContent, DraftSeen, User},
 };
-use whimbrel_tui::{Event, Feed};
+use whimbrel_tui::{Event, Feed, Results, ShownDraft};
 
 const ATTACKS: &[&str] = &[
     "\x1b[2J\x1b]0;owned\x07",
@@ -41,6 +42,66 @@ fn nothing_of_others_reaches_the_terminal_raw() {
         ver: 1,
     }]));
     screen.feed(Feed::Problem(ATTACKS[0].to_owned()));
+    harmless(&screen);
+    screen.sees("␛[2J␛]0;owned␇");
+}
+
+#[test]
+fn nothing_of_others_reaches_the_terminal_raw_from_a_list_over_the_screen() {
+    let mut screen = Screen::with(90, 30, vec![message(90, "bob", "hello")]);
+    let items: Vec<_> = (1..)
+        .zip(ATTACKS)
+        .map(|(number, text)| message(number, "eve", text))
+        .collect();
+    let views = || items.iter().map(|item| &item.view);
+    screen.feed(Feed::Pins(
+        cid("general"),
+        views().map(|view| Arc::new(view.clone())).collect(),
+    ));
+    let threads = items.iter().map(|item| Arc::new(followed(item, item, 1)));
+    screen.feed(Feed::Threads {
+        items: threads.collect(),
+        has_more: false,
+    });
+    screen.feed(Feed::Drafts(vec![ShownDraft {
+        scope: general(),
+        content: DraftContent::text(ATTACKS[1]),
+        seen: None,
+        beside: vec![(
+            DraftContent::text(ATTACKS[0]),
+            DraftSeen {
+                device: id(1).to_string().parse().unwrap(),
+                ver: 1,
+            },
+        )],
+    }]));
+    harmless(&screen);
+    screen.press(KeyCode::Esc);
+    for (letter, title) in [("T", "Threads"), ("P", "Pinned"), ("s", "Search")] {
+        screen.write(letter);
+        if letter == "s" {
+            screen.write("a");
+            screen.feed(Feed::Found(Results {
+                text: "a".to_owned(),
+                hits: views()
+                    .map(|view| SearchHit {
+                        message: view.message.clone(),
+                        found: Found::Local,
+                    })
+                    .collect(),
+                done: true,
+                ..Results::default()
+            }));
+        }
+        screen.sees(title);
+        screen.sees("␛[2J␛]0;owned␇");
+        harmless(&screen);
+        screen.press(KeyCode::Esc);
+    }
+}
+
+/// Fails if something on the screen controls the terminal, or the direction of writing.
+fn harmless(screen: &Screen) {
     let text = screen.text();
     for c in text.chars().filter(|c| *c != '\n') {
         assert!(!c.is_control(), "{c:?} is on the screen:\n{text}");
@@ -49,7 +110,6 @@ fn nothing_of_others_reaches_the_terminal_raw() {
             "{text}"
         );
     }
-    screen.sees("␛[2J␛]0;owned␇");
 }
 
 #[test]
@@ -109,7 +169,7 @@ fn no_size_is_too_small() {
             screen.lines();
             screen.press(KeyCode::Esc);
         }
-        for letter in ["x", "n"] {
+        for letter in ["x", "n", "s", "T", "P", "/"] {
             screen.press(KeyCode::Esc);
             screen.write(letter);
             screen.lines();

@@ -76,6 +76,20 @@ fn a_query_that_cannot_be_read_yet_says_so_and_leaves_the_list() {
 }
 
 #[test]
+fn the_next_channel_is_selected_when_the_selected_one_leaves_the_list() {
+    let mut screen = Screen::new(90, 20);
+    screen.feed(channels(["a", "b", "c"].map(channel)));
+    screen.press(KeyCode::Home);
+    screen.press(KeyCode::Down);
+    let archive = |id: &str| [Action::Keep(cid(id), Keep::Archived(true))];
+    assert_eq!(screen.write("a"), archive("b"));
+    screen.feed(channels(["a", "c"].map(channel)));
+    assert_eq!(screen.write("a"), archive("c"));
+    screen.feed(channels(["a"].map(channel)));
+    assert_eq!(screen.write("a"), archive("a"));
+}
+
+#[test]
 fn no_letter_of_the_channel_list_acts_on_a_channel_that_is_not_there() {
     let mut screen = Screen::new(90, 20);
     screen.feed(channels([]));
