@@ -11,7 +11,8 @@ use crate::{
 use futures_util::FutureExt;
 use proptest::prelude::*;
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Code, Custom, MemberState, Message, MessageId, MessageScope, Op, Timestamp,
+    ChannelId, ChannelSummary, Code, Custom, Delta, MemberState, Message, MessageId, MessageScope, Op, Read,
+    Row, ThreadSummary, Timestamp,
 };
 use whimbrel_query::Query;
 use whimbrel_state::{
@@ -280,8 +281,8 @@ fn what_may_be_done_is_predicted_from_the_role_and_a_channel_made_here_is_owned(
 }
 
 /// A message of bob that quotes another one.
-fn rows_message(n: u64, seq: u64, ver: u64, quoted: Option<u64>) -> whimbrel_model::Row {
-    whimbrel_model::Row::Message(Message {
+fn rows_message(n: u64, seq: u64, ver: u64, quoted: Option<u64>) -> Row {
+    Row::Message(Message {
         quoted: quoted.map(message_id),
         ..message(n, &cid("a"), seq, ver)
     })
@@ -313,7 +314,7 @@ fn a_quoted_message_is_there_wherever_it_stands_and_follows_its_changes() {
     assert_eq!(quoted(1).as_deref(), Some("message 1"));
     let mut changed = message(1, &cid("a"), 1, 200);
     changed.body.text = "changed".to_owned();
-    driver.commit(rows([whimbrel_model::Row::Message(changed)]));
+    driver.commit(rows([Row::Message(changed)]));
     assert_eq!(quoted(1).as_deref(), Some("changed"));
     driver.commit(rebase(&cid("a")));
     look_up(&driver.state, &driver.disk);
@@ -450,4 +451,63 @@ fn the_account_says_what_is_unread_by_type_and_whether_it_ever_caught_up() {
     assert_eq!(facts.initialization, Initialization::Complete);
     assert_eq!((facts.unread.messages, facts.unread.channels), (1, 1));
     assert_eq!(facts.unread_by_type.get("messaging"), Some(&facts.unread));
+}
+
+/// The object of the thread of bob's message 1.
+fn open_thread(driver: &Driver) -> ThreadState {
+    let (a, parent) = (cid("a"), message_id(1));
+    let timeline = driver.open_scope(&a, MessageScope::Thread(parent), 50);
+    let (state, disk) = (&driver.state, &driver.disk);
+    let thread = state.open_thread_state(&timeline, parent, &driver.open_drafts());
+    state.put_thread_reads(&a, parent, &disk.reads(&a, Some(parent)));
+    state.put_thread(parent, disk.thread(state.me(), parent));
+    look_up(state, disk);
+    thread
+}
+
+/// Bob's reply `n` to his message 1, and that message as it is with it.
+fn replied(n: u64, replies: u32) -> Delta {
+    let reply = Message {
+        parent: Some(message_id(1)),
+        ..message(n, &cid("a"), n, 100 + n)
+    };
+    let parent = Message {
+        thread: Some(ThreadSummary {
+            replies,
+            last_seq: n,
+            last_at: Timestamp(0),
+        }),
+        ..message(1, &cid("a"), 1, 200 + n)
+    };
+    rows([Row::Message(reply), Row::Message(parent)])
+}
+
+#[test]
+fn what_is_unread_in_a_thread_changes_with_its_replies_and_not_after_them() {
+    let (mut driver, _state) = in_channel();
+    driver.commit(rows([rows_message(1, 1, 10, None)]));
+    let thread = open_thread(&driver);
+    assert!(!thread.facts().unread.followed);
+    let followed = Read::new(cid("a"), user("ada"), Some(message_id(1)));
+    driver.commit(rows([Row::Read(Read { ver: 20, ..followed })]));
+    assert!(thread.facts().unread.followed);
+    for n in 2..=4 {
+        driver.commit_observed(replied(n, u32::try_from(n).unwrap() - 1), |_| {
+            let facts = thread.facts();
+            assert_eq!(u64::from(facts.replies), facts.unread.replies);
+        });
+    }
+    let facts = thread.facts();
+    assert_eq!((facts.replies, facts.oldest, facts.newest), (3, Some(2), Some(4)));
+}
+
+#[test]
+fn who_was_in_another_history_and_how_far_they_had_read_is_forgotten_with_it() {
+    let (mut driver, state) = in_channel();
+    driver.commit(rows([rows_message(1, 1, 10, None), read(&cid("a"), 1, 11)]));
+    assert_eq!((state.members().len(), state.reads().len()), (2, 1));
+    driver.commit(rebase(&cid("a")));
+    assert!(state.members().is_empty() && state.reads().is_empty());
+    driver.commit(rows([member(&cid("a"), "ada", 1)]));
+    assert_eq!(names(&state), ["ada"], "however small its version is");
 }
