@@ -16,6 +16,12 @@ pub(crate) struct Args {
     /// Runs with this protection switched off
     #[arg(long)]
     mutant: Option<String>,
+    /// Runs a day of a thousand devices instead, whose lists have to be the server's answers in the evening
+    #[arg(long)]
+    day: bool,
+    /// With `--day`: how many devices
+    #[arg(long, requires = "day")]
+    devices: Option<u64>,
     /// Prints the result as one line of JSON
     #[arg(long)]
     json: bool,
@@ -29,6 +35,8 @@ impl Args {
             seed: 1,
             mutants,
             mutant: None,
+            day: false,
+            devices: None,
             json: false,
         }
     }
@@ -50,7 +58,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if let Some(schedules) = args.schedules {
         call.extend(["--schedules".to_owned(), schedules.to_string()]);
     }
-    for (given, flag) in [(args.mutants, "--mutants"), (args.json, "--json")] {
+    if let Some(devices) = args.devices {
+        call.extend(["--devices".to_owned(), devices.to_string()]);
+    }
+    let flags = [
+        (args.mutants, "--mutants"),
+        (args.day, "--day"),
+        (args.json, "--json"),
+    ];
+    for (given, flag) in flags {
         call.extend(given.then(|| flag.to_owned()));
     }
     if let Some(mutant) = &args.mutant {

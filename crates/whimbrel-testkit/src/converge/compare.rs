@@ -9,7 +9,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Debug,
 };
-use whimbrel_client::{Channel, Client, Error, OlderEdge, Timeline, TimelineItem};
+use whimbrel_client::{Channel, Client, Error, LoadState, OlderEdge, Timeline, TimelineItem};
 use whimbrel_model::{ChannelId, Gap, Message, MessageId, MessageScope, UserId, overlay::MessageStatus};
 
 /// Channels that are loaded at once when the list has more.
@@ -40,6 +40,8 @@ impl<'a> Comparison<'a> {
         for (cid, contents) in &self.truth.channels {
             self.channel(cid, contents).await?;
         }
+        self.drafts().await?;
+        self.threads().await?;
         Ok(self.differences)
     }
 
@@ -70,6 +72,7 @@ impl<'a> Comparison<'a> {
         let reads = channel.reads().await?.into_iter();
         let reads = reads.map(|read| (read.user.clone(), read)).collect();
         self.each(cid, "read position of", &reads, &contents.reads);
+        self.thread_reads(&channel, contents).await?;
         self.held(&channel, contents).await?;
         self.shown(&channel.timeline().await?, contents);
         let parents: BTreeSet<MessageId> = contents
@@ -80,6 +83,70 @@ impl<'a> Comparison<'a> {
         for parent in parents {
             self.shown(&channel.thread(parent).await?, contents);
         }
+        Ok(())
+    }
+
+    /// Compares the read positions in the threads whose first message the device does not call missing.
+    async fn thread_reads(&mut self, channel: &Channel, contents: &Contents) -> Result<(), Error> {
+        let gaps = channel.gaps().await?;
+        for (parent, there) in &contents.thread_reads {
+            if contents.is_beyond(&gaps, *parent) {
+                continue;
+            }
+            let reads = channel.thread_reads(*parent).await?.into_iter();
+            let reads = reads.map(|read| (read.user.clone(), read)).collect();
+            let what = format!("read position in the thread of {parent} of");
+            self.each(channel.cid(), &what, &reads, there);
+        }
+        Ok(())
+    }
+
+    /// Compares what was written and not sent, on whichever device.
+    async fn drafts(&mut self) -> Result<(), Error> {
+        let drafts = self.device.drafts().await?;
+        let mut shown = BTreeMap::new();
+        for view in &drafts.items() {
+            let first = (view.device, view.content.clone());
+            let beside = view.beside.iter();
+            let beside = beside.filter_map(|draft| Some((draft.device, draft.content.clone()?)));
+            let written: Vec<_> = std::iter::once(first).chain(beside).collect();
+            shown.insert((view.cid.clone(), view.parent), written);
+        }
+        let mut there: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        // The one that was written last is shown, the others stand beside it.
+        for draft in self.truth.drafts.values().rev() {
+            let written = draft.content.clone().map(|content| (draft.device, content));
+            let place = (draft.cid.clone(), draft.parent);
+            there.entry(place).or_default().extend(written);
+        }
+        self.equal("the drafts", &shown, &there);
+        Ok(())
+    }
+
+    /// Compares the list of threads: those that the user follows, as far as the device has the messages that began them.
+    async fn threads(&mut self) -> Result<(), Error> {
+        let list = self.device.threads().await?;
+        while list.load_state() == LoadState::More {
+            list.load_more(CHANNELS).await?;
+        }
+        let mut shown = BTreeMap::new();
+        for item in &list.items() {
+            let unread = (item.unread_unknown == 0).then_some(item.unread);
+            shown.insert(item.parent.message.id, (item.replies, unread));
+        }
+        let (me, mut there) = (self.device.user(), BTreeMap::new());
+        for (cid, contents) in &self.truth.channels {
+            let gaps = self.device.channel(cid.as_str())?.gaps().await?;
+            for (parent, replies) in contents.followed(me) {
+                if !contents.is_beyond(&gaps, parent) {
+                    // Where the device says that it does not know, nothing is compared.
+                    let known = shown.get(&parent).is_none_or(|(_, unread)| unread.is_some());
+                    let unread = known.then(|| contents.unread_replies(me, parent));
+                    there.insert(parent, (replies, unread));
+                }
+            }
+        }
+        self.equal("the threads", &shown, &there);
         Ok(())
     }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use whimbrel_hub::{Storage, StorageError};
 use whimbrel_model::{
-    Channel, ChannelId, HistoryFrom, Member, MemberState, Membership, Message, MessageId, Reaction,
-    ReactionType, Read, Row, StreamId, User, UserId, limits,
+    Channel, ChannelId, Draft, Gap, HistoryFrom, Member, MemberState, Membership, Message, MessageId,
+    Reaction, ReactionType, Read, Row, StreamId, User, UserId, limits,
 };
 
 /// A user's channels, and the profiles that come with them.
@@ -12,6 +12,8 @@ use whimbrel_model::{
 pub(super) struct Truth {
     pub(super) channels: BTreeMap<ChannelId, Contents>,
     pub(super) profiles: BTreeMap<UserId, User>,
+    /// What the user's devices have written and not sent, by version.
+    pub(super) drafts: BTreeMap<u64, Draft>,
 }
 
 /// Everything about one channel.
@@ -21,6 +23,8 @@ pub(super) struct Contents {
     pub(super) channel: Option<Channel>,
     pub(super) members: BTreeMap<UserId, Member>,
     pub(super) reads: BTreeMap<UserId, Read>,
+    /// By the message that began the thread.
+    pub(super) thread_reads: BTreeMap<MessageId, BTreeMap<UserId, Read>>,
     /// By sequence.
     pub(super) messages: BTreeMap<u64, Message>,
     /// Those that were not taken back.
@@ -35,6 +39,7 @@ impl Truth {
             match row {
                 Row::Membership(row) if row.state == MemberState::Active => memberships.push(row),
                 Row::User(row) => truth.profile(row),
+                Row::Draft(row) if row.content.is_some() => drop(truth.drafts.insert(row.ver, row)),
                 _ => {}
             }
         }
@@ -68,14 +73,20 @@ impl Truth {
         match row {
             Row::Channel(row) => contents.channel = Some(row),
             Row::Member(row) => drop(contents.members.insert(row.user.clone(), row)),
-            Row::Read(row) => drop(contents.reads.insert(row.user.clone(), row)),
+            Row::Read(row) => {
+                let reads = match row.thread {
+                    None => &mut contents.reads,
+                    Some(thread) => contents.thread_reads.entry(thread).or_default(),
+                };
+                reads.insert(row.user.clone(), row);
+            }
             Row::Message(row) => drop(contents.messages.insert(row.seq, row)),
             Row::Reaction(row) if !row.removed => {
                 let key = (row.message, row.user.clone(), row.kind.clone());
                 contents.reactions.insert(key, row);
             }
             Row::User(row) => self.profile(row),
-            Row::Reaction(_) | Row::Membership(_) => {}
+            Row::Reaction(_) | Row::Membership(_) | Row::Draft(_) => {}
         }
     }
 
@@ -94,5 +105,34 @@ async fn stream(storage: &dyn Storage, user: &UserId, stream: &StreamId) -> Resu
             return Ok(rows);
         }
         cursor = Some(page.to);
+    }
+}
+
+impl Contents {
+    /// Returns whether a message lies in one of these gaps.
+    pub(super) fn is_beyond(&self, gaps: &[Gap], id: MessageId) -> bool {
+        let found = self.messages.values().find(|message| message.id == id);
+        let is_in = |seq: u64| gaps.iter().any(|gap| gap.lo <= seq && seq <= gap.hi);
+        found.is_none_or(|message| is_in(message.seq))
+    }
+
+    /// Iterates over the threads that a user follows, with how many replies each has.
+    pub(super) fn followed(&self, user: &UserId) -> impl Iterator<Item = (MessageId, u32)> {
+        self.messages.values().filter_map(move |message| {
+            let thread = message.thread?;
+            let reads = self.thread_reads.get(&message.id);
+            let follows = message.author == *user || reads.is_some_and(|reads| reads.contains_key(user));
+            follows.then_some((message.id, thread.replies))
+        })
+    }
+
+    /// Returns how many replies in a thread a user has not read.
+    pub(super) fn unread_replies(&self, user: &UserId, parent: MessageId) -> u64 {
+        let read = self.thread_reads.get(&parent).and_then(|reads| reads.get(user));
+        let position = read.map_or(0, |read| read.seq);
+        let past = self.messages.range(position + 1..).map(|(_, message)| message);
+        let news =
+            past.filter(|message| message.parent == Some(parent) && message.counts_as_unread_reply_for(user));
+        news.count() as u64
     }
 }

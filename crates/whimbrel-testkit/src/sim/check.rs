@@ -17,7 +17,7 @@ use whimbrel_model::{
     UserId, limits,
 };
 use whimbrel_state::{OlderEdge, Timeline};
-use whimbrel_store::Store as _;
+use whimbrel_store::{Store as _, StoreReader as _};
 use whimbrel_sync::EngineConfig;
 
 /// How often an own message has to be shown.
@@ -276,9 +276,8 @@ impl World {
             rows.extend(reads.into_iter().map(Row::Read));
         }
         let page = or_broken(now_or(store.messages(&everything(cid, MessageScope::Channel)))?)?;
-        let parents: BTreeSet<MessageId> = page.replies.keys().copied().collect();
         let mut reactions: Vec<Reaction> = page.reactions;
-        for parent in parents {
+        for parent in held.threads() {
             let thread = everything(cid, MessageScope::Thread(parent));
             reactions.extend(or_broken(now_or(store.messages(&thread))?)?.reactions);
         }

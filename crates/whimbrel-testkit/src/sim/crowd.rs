@@ -11,7 +11,7 @@ use super::{
 use std::collections::BTreeSet;
 use whimbrel_model::{ChannelId, ChannelSummary, Custom, Op, Role, UserId};
 use whimbrel_query::Query;
-use whimbrel_store::Store as _;
+use whimbrel_store::StoreReader as _;
 
 /// What people do in channels, each with its weight.
 const DEEDS: [(Kind, u64); 20] = [

@@ -1,10 +1,12 @@
 //! What an operation says that somebody makes.
 
-use super::{Violation, action::Kind, device::or_broken, ghost::Fate, storage::now_or, world::World};
+use super::{
+    Violation, action::Kind, device::or_broken, ghost::Fate, observe::Place, storage::now_or, world::World,
+};
 use std::collections::BTreeSet;
 use whimbrel_model::{ChannelId, Custom, MessageBody, MessageId, MessageKind, Op, ReactionType, UserId};
 use whimbrel_state::TimelineItem;
-use whimbrel_store::Store as _;
+use whimbrel_store::StoreReader as _;
 
 impl World {
     /// Returns the channels that a device shows.
@@ -172,13 +174,33 @@ impl World {
         cid: &ChannelId,
         own: bool,
     ) -> Result<Option<TimelineItem>, Violation> {
-        let Some(timeline) = self.timeline(index, &(cid.clone(), None))? else {
-            return Ok(None);
-        };
-        let me = self.devices[index].user.clone();
         if let Some(run) = self.devices[index].run.as_mut() {
             run.engine.set_visible(cid, true);
         }
+        let item = self.target_in(index, &(cid.clone(), None), own)?;
+        let begun = item.as_ref().and_then(|item| {
+            let message = &item.view.message;
+            message.thread.map(|_| message.id)
+        });
+        match begun.filter(|_| self.dice.per_mille(400)) {
+            None => Ok(item),
+            Some(parent) => {
+                let reply = self.target_in(index, &(cid.clone(), Some(parent)), own)?;
+                Ok(reply.or(item))
+            }
+        }
+    }
+
+    fn target_in(
+        &mut self,
+        index: usize,
+        place: &Place,
+        own: bool,
+    ) -> Result<Option<TimelineItem>, Violation> {
+        let Some(timeline) = self.timeline(index, place)? else {
+            return Ok(None);
+        };
+        let me = self.devices[index].user.clone();
         let items = timeline.items();
         let fit: Vec<_> = items
             .iter()

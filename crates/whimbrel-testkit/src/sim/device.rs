@@ -20,7 +20,7 @@ use whimbrel_model::{
 use whimbrel_protocol::{ClientFrame, OpResult, Outcome, Results, ServerFrame};
 use whimbrel_query::Query;
 use whimbrel_state::State;
-use whimbrel_store::{MemoryStore, Store as _, StoreError};
+use whimbrel_store::{MemoryStore, Store as _, StoreError, StoreReader};
 use whimbrel_sync::{Effects, Engine, EngineConfig, Env, Input, LinkAction, Notice, Status};
 
 #[derive(Debug)]

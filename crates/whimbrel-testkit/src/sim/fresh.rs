@@ -11,7 +11,7 @@ use super::{
 use std::collections::BTreeMap;
 use whimbrel_model::{ChannelId, ChannelSummary, MessageScope, limits};
 use whimbrel_state::{State, TimelineItem};
-use whimbrel_store::{Query, Store as _};
+use whimbrel_store::{Query, Store as _, StoreReader as _};
 
 /// Rows of a timeline that are compared.
 const SCREEN: usize = 20;

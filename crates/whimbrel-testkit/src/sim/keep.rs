@@ -8,7 +8,7 @@ use whimbrel_model::{
     Timestamp, UserId,
 };
 use whimbrel_state::TimelineItem;
-use whimbrel_store::Store as _;
+use whimbrel_store::{Store as _, StoreReader as _};
 
 impl World {
     /// Marks as read until `seq`, or what comes from there on as unread.

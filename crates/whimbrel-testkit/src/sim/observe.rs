@@ -17,7 +17,7 @@ use whimbrel_model::{
 use whimbrel_state::{
     ChannelItem, ChannelList, ChannelRow, Diffs, Items, OlderEdge, State, Timeline, TimelineItem, VectorDiff,
 };
-use whimbrel_store::{MemoryStore, Store as _};
+use whimbrel_store::{MemoryStore, Store as _, StoreReader as _};
 
 /// A channel, and the message whose thread it is.
 pub(super) type Place = (ChannelId, Option<MessageId>);

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use whimbrel_model::{ChannelId, FollowedThread, MessageId, Op, Timestamp, overlay::MessageView};
 use whimbrel_query::Query;
 use whimbrel_state::{DraftView, Drafts, Items, Pins, Stale, State, ThreadItem, ThreadList, Unread};
-use whimbrel_store::{MemoryStore, Store as _};
+use whimbrel_store::{MemoryStore, StoreReader as _};
 
 /// Threads that an opened list begins with: few, so that there is more to read.
 const FIRST_THREADS: usize = 3;

@@ -7,7 +7,7 @@ use whimbrel_model::{
     RangeSet, Row, StreamEvent, StreamId, UserId, limits,
 };
 use whimbrel_protocol::{Outcome, Page, ServerFrame, Sync};
-use whimbrel_store::Store as _;
+use whimbrel_store::{Store as _, StoreReader as _};
 
 /// Says that nothing is missing, for a mutant.
 pub(super) fn without_gaps(delta: &Delta) -> Delta {

@@ -38,10 +38,14 @@ async fn everything_that_a_chat_has_is_compared_and_equal() {
     }
     channel.edit(id, "hello, edited").await.unwrap();
     theirs.delete(reply).await.unwrap();
+    theirs.reply(id, "in the thread again").await.unwrap();
+    channel.pin_message(id, None).await.unwrap();
+    channel.save_draft("to be continu").await.unwrap();
+    theirs.mute(None).await.unwrap();
     let agreed = server.converged(&[&ada, &bob]).await.unwrap();
     let texts = agreed.texts(CID);
-    assert_eq!((texts.len(), texts[0]), (121, "hello, edited"));
-    assert_eq!(agreed.messages(CID).len(), 122);
+    assert_eq!((texts.len(), texts[0]), (122, "hello, edited"));
+    assert_eq!(agreed.messages(CID).len(), 123);
     assert!(agreed.messages("messaging:nowhere").is_empty());
 }
 

@@ -2,7 +2,7 @@
 //!
 //! What needs many schedules (rare mixes, every mutant) is `cargo xtask sim`.
 
-use whimbrel_testkit::sim::{Cut, Mutant, Total, herd, run, shrink, tell};
+use whimbrel_testkit::sim::{Cut, Day, Mutant, Total, day, herd, run, shrink, tell};
 
 #[test]
 fn no_schedule_breaks_an_invariant() {
@@ -121,6 +121,55 @@ caught! {
     a_gap_that_is_not_shown_is_caught: GapUnmarked within 400 by ["C8", "C14"];
     a_token_of_somebody_else_is_caught: AccountUnchecked within 400 by ["C13"];
     a_change_that_a_screen_misses_is_caught: DiffDropped within 20 by ["C18"];
+    a_draft_that_nobody_saw_and_is_lost_is_caught: DraftUnseenDropped within 400 by ["E16", "S4"];
+    a_device_that_claims_to_have_seen_a_draft_is_caught: DraftSeenUnseen within 400 by ["E16"];
+    a_deleted_reply_that_counts_is_caught: ReplyCountStays within 400 by ["S18"];
+    a_read_position_of_a_thread_that_goes_back_is_caught: ThreadReadBack within 200 by ["S11"];
+    a_channel_that_stays_hidden_is_caught: HiddenForGood within 100 by ["E18", "S4"];
+    a_mute_that_a_snapshot_leaves_out_is_caught: MuteLost within 200 by ["C8", "E3"];
+    a_second_distinct_channel_is_caught: DistinctTwice within 100 by ["E15", "S4", "S5"];
+    a_silent_message_that_is_loud_is_caught: SilentLoud within 50 by ["E8", "S4"];
+    a_channel_that_anyone_speaks_for_is_caught: SystemByAnyone within 50 by ["E8", "S4", "S9"];
+    a_setting_that_is_folded_away_is_caught: SettingsFoldForgets within 100 by ["C4", "E8"];
+    a_pin_that_an_edit_takes_away_is_caught: PinForgotten within 200 by ["C8", "E3"];
+}
+
+/// In the evening each list is what the server's rows, a new device and the server's own answer say. `cargo xtask sim --day` has a
+/// thousand devices.
+#[test]
+fn after_a_day_fifty_lists_are_the_servers_answers() {
+    let total = day(Day::of(1, 50)).unwrap();
+    assert_eq!((total.devices, total.lists), (50, 100));
+    // Else it says little: different queries, with something in them, that leave something out.
+    assert!(total.queries >= 15, "{total:?}");
+    assert!(total.rows >= 250, "{total:?}");
+    assert!(total.partial >= 15, "{total:?}");
+    assert!(total.answers >= 50, "{total:?}");
+    for path in [
+        "restarted",
+        "event_lost",
+        "event_gap",
+        "unfollow",
+        "server_stopped",
+    ] {
+        assert!(total.counters.get(path) > 0, "{path} was never reached");
+    }
+}
+
+#[test]
+fn a_day_is_the_same_every_time() {
+    let [one, other] = [0, 1].map(|_| day(Day::of(5, 20)).unwrap());
+    assert_eq!(one, other);
+}
+
+#[test]
+fn a_day_without_heads_leaves_lists_behind() {
+    let broken = day(Day {
+        mutant: Some(Mutant::NoHeartbeatHeads),
+        ..Day::of(2, 50)
+    });
+    let violation = broken.unwrap_err();
+    assert!(["E3", "E14", "L1"].contains(&violation.invariant), "{violation}");
 }
 
 /// L3: nobody storms a server that comes back.
