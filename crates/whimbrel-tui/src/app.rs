@@ -214,7 +214,8 @@ impl App {
         let unread = self
             .channels
             .get(&pane.scope.cid)
-            .is_some_and(|item| item.unread + item.unread_unknown > 0);
+            // Of one that the list does not have nothing is known: what is read already is not marked again.
+            .is_none_or(|item| item.unread + item.unread_unknown > 0);
         if !unread || pane.kept_unread || pane.marked == Some(newest) || !crate::draw::shows_newest(self) {
             return None;
         }

@@ -1,5 +1,6 @@
 //! The channel list and its selection, which stays with the channel when the list moves.
 
+use super::Action;
 use std::collections::HashMap;
 use whimbrel::{ChannelItem, Items, UnreadTotals, model::ChannelId};
 
@@ -12,7 +13,7 @@ pub(crate) struct Channels {
     pub(crate) unread: UnreadTotals,
     /// The word that the names complete. Empty: all channels are listed.
     pub(crate) filter: String,
-    /// Names that were listed: the filter may hide the channel that is open.
+    /// Names that were listed or read: the filter may hide the channel that is open, or that a hit is in.
     names: HashMap<ChannelId, String>,
 }
 
@@ -28,6 +29,23 @@ impl Channels {
             let next = before.min(self.items.len().saturating_sub(1));
             self.selected = self.items.get(next).map(|item| item.cid.clone());
         }
+    }
+
+    /// Takes the name of a channel that need not be listed.
+    pub(crate) fn put_name(&mut self, cid: ChannelId, name: String) {
+        self.names.insert(cid, name);
+    }
+
+    /// Returns those of `channels` whose names were not listed and not asked for.
+    pub(super) fn ask_for_names<'a>(&mut self, channels: impl Iterator<Item = &'a ChannelId>) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for cid in channels {
+            if !self.names.contains_key(cid) {
+                self.names.insert(cid.clone(), String::new());
+                actions.push(Action::ReadName(cid.clone()));
+            }
+        }
+        actions
     }
 
     pub(crate) fn get(&self, cid: &ChannelId) -> Option<&ChannelItem> {

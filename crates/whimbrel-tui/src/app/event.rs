@@ -83,6 +83,8 @@ pub enum Action {
     Discard(OpId),
     /// Reads profiles.
     ReadUsers(Vec<UserId>),
+    /// Reads the name of a channel that is not listed.
+    ReadName(ChannelId),
     /// Reads the members of a channel.
     ReadMembers(ChannelId),
     /// Reads a message that is quoted.

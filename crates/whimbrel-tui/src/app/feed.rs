@@ -92,6 +92,8 @@ pub enum Feed {
     },
     /// Profiles that were asked for.
     Users(Vec<User>),
+    /// The name of a channel.
+    Name(ChannelId, String),
     /// The members of a channel.
     Members(ChannelId, Vec<Member>),
     /// A message that was asked for. Absent: it is not on this device.
@@ -121,6 +123,7 @@ impl App {
                 self.outbox.summary = summary;
                 self.outbox.items = items;
             }
+            Feed::Name(cid, name) => self.channels.put_name(cid, name),
             Feed::Users(users) => self.known.put_users(users),
             Feed::Members(cid, members) => {
                 let active = members

@@ -122,7 +122,10 @@ impl App {
         let unknown = self
             .known
             .ask_for_users(hits.iter().map(|hit| &hit.message.author));
-        known::read_users(unknown)
+        let names = hits.iter().map(|hit| &hit.message.cid);
+        let mut actions = self.channels.ask_for_names(names);
+        actions.extend(known::read_users(unknown));
+        actions
     }
 
     fn go_to_hit(&mut self, hit: &SearchHit) -> Vec<Action> {

@@ -36,8 +36,11 @@ impl App {
             let shown = thread.parent.get_or_insert_with(|| alone(item.parent.clone()));
             Arc::make_mut(shown).view.clone_from(&item.parent);
         }
+        let names = items.iter().map(|item| &item.parent.message.cid);
+        let mut actions = self.channels.ask_for_names(names);
         self.threads = Threads { items, has_more };
-        known::read_users(unknown)
+        actions.extend(known::read_users(unknown));
+        actions
     }
 
     pub(super) fn threads_key(&mut self, at: usize, key: KeyEvent) -> Vec<Action> {

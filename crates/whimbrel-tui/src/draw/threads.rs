@@ -1,7 +1,10 @@
 //! The list of threads: two lines for each.
 
 use super::{lines, message, style};
-use crate::{app::App, text};
+use crate::{
+    app::{App, Scope},
+    text,
+};
 use ratatui::{
     Frame,
     layout::Rect,
@@ -44,7 +47,10 @@ fn row(app: &App, item: &ThreadItem, selected: bool, width: usize) -> [Line<'sta
         (count, _) => format!(" ({count}+)"),
     };
     let pending = if item.pending > 0 { " ·" } else { "" };
-    let badge = format!("  {replies}{pending}{unread}");
+    let parent = &item.parent.message;
+    let draft = app.draft_of(&Scope::thread(parent.cid.clone(), parent.id));
+    let draft = if draft.is_some() { " ✎" } else { "" };
+    let badge = format!("  {replies}{pending}{draft}{unread}");
     let columns = width.saturating_sub(1 + text::width(&badge));
     let title = text::fit(&format!("{place} · {}", says(app, &item.parent)), columns);
     let title_style = match item.unread {

@@ -118,6 +118,11 @@ async fn carry_out(client: &Client, action: Action) -> Result<Option<Feed>, Erro
         Action::Retry(op) => drop(client.retry(op).await?),
         Action::Discard(op) => client.discard(op).await?,
         Action::ReadUsers(users) => return Ok(Some(Feed::Users(client.users(&users).await?))),
+        Action::ReadName(cid) => {
+            let summary = client.channel(cid.as_str())?.summary().await?;
+            let name = summary.and_then(|summary| Some(summary.channel?.name));
+            return Ok(Some(Feed::Name(cid, name.unwrap_or_default())));
+        }
         Action::ReadMembers(cid) => {
             let members = client.channel(cid.as_str())?.members().await?;
             return Ok(Some(Feed::Members(cid, members)));

@@ -116,6 +116,25 @@ fn enter_opens_the_channel_around_the_hit_and_end_goes_back() {
 }
 
 #[test]
+fn a_channel_that_is_not_listed_has_its_name_and_is_marked_as_read() {
+    let mut screen = searching("reef");
+    let mut old = message(5, "bob", "the reef");
+    old.view.message.cid = cid("archive");
+    let hits = || vec![hit(old.clone(), Found::Both)];
+    let actions = screen.feed(found("reef", hits(), true));
+    assert!(actions.contains(&Action::ReadName(cid("archive"))), "{actions:?}");
+    let again = screen.feed(found("reef", hits(), true));
+    assert!(!again.contains(&Action::ReadName(cid("archive"))), "once");
+    screen.feed(Feed::Name(cid("archive"), "Old things".to_owned()));
+    screen.sees("Old things · bob");
+    let scope = Scope::channel(cid("archive"));
+    let actions = screen.press(KeyCode::Enter);
+    assert!(actions.contains(&Action::WatchAround(scope.clone(), id(5))));
+    let read = screen.show_in(scope, vec![old.clone()], OlderEdge::Start);
+    assert!(read.contains(&Action::MarkRead(cid("archive"))), "{read:?}");
+}
+
+#[test]
 fn a_hit_in_a_thread_opens_the_thread_around_it() {
     let mut screen = searching("reef");
     let hits = vec![hit(reply(5, 1, "bob", "the reef"), Found::Both)];
