@@ -211,20 +211,28 @@ impl Script {
                 image: None,
                 custom: None,
             },
-            15 => Op::PinMessage {
+            15..=20 => self.own(cid),
+            _ => self.new_message(cid),
+        }
+    }
+
+    /// Pins, drafts, threads, and how a user keeps a channel.
+    fn own(&mut self, cid: ChannelId) -> Op {
+        match self.below(6) {
+            0 => Op::PinMessage {
                 cid,
                 id: self.message(),
                 until: (self.below(2) == 0).then_some(Timestamp(1_010)),
             },
-            16 => Op::UnpinMessage {
+            1 => Op::UnpinMessage {
                 cid,
                 id: self.message(),
             },
-            17 | 18 => Op::UpdateMembership {
+            2 | 3 => Op::UpdateMembership {
                 cid,
                 change: self.change(),
             },
-            19 => Op::SaveDraft {
+            4 => Op::SaveDraft {
                 cid,
                 parent: (self.below(2) == 0).then(|| self.message()),
                 device: DeviceId(Uuid::from_u128(u128::from(self.below(2)))),
@@ -234,13 +242,12 @@ impl Script {
                 }),
                 replaces: Vec::new(),
             },
-            20 => Op::MarkRead {
+            _ => Op::MarkRead {
                 thread: Some(self.message()),
                 cid,
                 epoch: 0,
                 seq: self.below(60),
             },
-            _ => self.new_message(cid),
         }
     }
 
