@@ -84,7 +84,12 @@ async fn fill(path: &Path, channels: u64) -> Result<()> {
         tasks.spawn(async move {
             for number in (writer..channels).step_by(WRITERS as usize) {
                 let author = account::member(number, 1)?;
-                for result in hub.ops(&author, ops(number)?).await {
+                let mut results = hub.ops(&author, ops(number)?).await;
+                // In one channel of four there is something to read.
+                if !number.is_multiple_of(4) {
+                    results.extend(hub.ops(&sample::user(0)?, vec![read(number)?]).await);
+                }
+                for result in results {
                     if !matches!(result.outcome, Outcome::Accepted { .. }) {
                         return Err(format!("the server did not take it: {:?}", result.outcome).into());
                     }
@@ -99,6 +104,22 @@ async fn fill(path: &Path, channels: u64) -> Result<()> {
     hub.close().await;
     storage.close().await;
     Ok(())
+}
+
+/// Makes the operation that reads all of a channel.
+fn read(number: u64) -> Result<OpEnvelope> {
+    let op = Op::MarkRead {
+        cid: account::channel(number)?,
+        thread: None,
+        epoch: 0,
+        seq: MESSAGES,
+    };
+    Ok(OpEnvelope {
+        id: OpId(sample::id((1 << 40) + number)),
+        op,
+        composed_at: sample::written(),
+        after: None,
+    })
 }
 
 /// Makes the operations that make a channel, by its second member.

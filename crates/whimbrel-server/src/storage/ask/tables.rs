@@ -7,18 +7,28 @@ use whimbrel_query::{Column, CustomColumn, Dialect, Endpoint, Schema};
 pub(super) const CHANNELS_FROM: &str = "seats s CROSS JOIN channels c ON c.stream = s.channel \
      LEFT JOIN streams h ON h.id = s.channel";
 
-/// The messages of a channel that the asker, `?1`, has not read.
+/// Up to which message the asker, `?1`, has read a channel.
+macro_rules! position {
+    () => {
+        "coalesce((SELECT json_extract(r.body, '$.read.seq') FROM rows r WHERE r.key = 'read ' || c.cid || ' ' || ?1), 0)"
+    };
+}
+
+/// The messages of a channel that the asker, `?1`, has not read. Where the newest one is read, none is looked at.
 macro_rules! unread {
     ($what:literal) => {
         concat!(
+            "CASE WHEN coalesce(c.last_seq, 0) > ",
+            position!(),
+            " THEN ",
             $what,
-            " FROM rows u WHERE u.stream = s.channel AND u.op IS NOT NULL AND u.seq > coalesce( \
-             (SELECT json_extract(r.body, '$.read.seq') FROM rows r WHERE r.key = 'read ' || c.cid || ' ' || ?1), 0) \
-             AND json_extract(u.body, '$.message.author') <> ?1 \
+            " FROM rows u WHERE u.stream = s.channel AND u.op IS NOT NULL AND u.seq > ",
+            position!(),
+            " AND json_extract(u.body, '$.message.author') <> ?1 \
              AND json_extract(u.body, '$.message.deleted_at') IS NULL \
              AND json_extract(u.body, '$.message.silent') IS NULL \
              AND (json_extract(u.body, '$.message.parent') IS NULL \
-              OR json_extract(u.body, '$.message.show_in_channel') = 1))"
+              OR json_extract(u.body, '$.message.show_in_channel') = 1)) ELSE 0 END"
         )
     };
 }
