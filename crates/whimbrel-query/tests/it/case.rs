@@ -264,12 +264,11 @@ pub(crate) fn messages() -> impl Strategy<Value = Vec<Message>> {
                 author,
                 seq,
                 body: MessageBody {
-                    mention_channel: false,
-                    mention_here: false,
                     text: text.to_owned(),
                     mentions,
                     attachments: kinds.into_iter().map(attachment).collect(),
                     custom,
+                    ..MessageBody::default()
                 },
                 parent: ids[0],
                 quoted: ids[1],
