@@ -179,7 +179,8 @@ fn scroll(driver: &Driver, timeline: &Timeline, count: u8) {
     let more = usize::from(count % 8) + 1;
     match count / 16 {
         0..=4 => driver.extend(timeline, more),
-        5..=10 => driver.extend_newer(timeline, more),
+        5..=7 => driver.extend_newer(timeline, more),
+        8..=10 => driver.extend_newer(timeline, 10 * more),
         11..=13 => driver.move_to(timeline, u64::from(count % 32), more),
         _ => driver.move_to(timeline, u64::MAX, more),
     }
