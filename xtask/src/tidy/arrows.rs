@@ -178,6 +178,7 @@ const TABLE: &[Arrows] = &[
             "whimbrel-hub",
             "whimbrel-model",
             "whimbrel-protocol",
+            "whimbrel-query",
             "whimbrel-server",
             "whimbrel-state",
             "whimbrel-store",
