@@ -120,3 +120,43 @@ fn page(rows: &[SqliteRow], query: &SearchQuery, after: Option<i64>, limit: usiz
     });
     Ok(hits.into_page(unindexed))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema;
+    use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
+    use std::path::Path;
+
+    #[tokio::test]
+    async fn hits_come_in_their_order_and_each_finds_its_message_by_its_number() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        schema::migrate(&mut connection, Path::new("x"), 0).await.unwrap();
+        let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", statement())))
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        let plan = plan.join("\n");
+        assert!(plan.contains("SEARCH m USING INTEGER PRIMARY KEY"), "{plan}");
+        assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        assert!(!plan.contains("SCAN m\n"), "{plan}");
+    }
+
+    #[test]
+    fn numbers_are_in_the_order_of_time() {
+        let times = [
+            -5,
+            0,
+            1,
+            1_700_000_000_000,
+            1_700_000_000_001,
+            (1 << 42) - 1,
+            i64::MAX,
+        ];
+        let numbers = times.map(|at| number_at(at, 7));
+        assert!(numbers.is_sorted());
+        assert_eq!(numbers[0], i64::MIN + 7);
+        assert_eq!(numbers[6], i64::MAX - (1 << ROW_BITS) + 8);
+    }
+}

@@ -2,12 +2,12 @@
 
 use crate::{
     storage::InDirectory,
-    support::{cid, create, send, user},
+    support::{cid, create, op, send, user},
 };
 use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
 use std::{path::Path, sync::Arc, time::Duration};
 use whimbrel_hub::{Hub, HubConfig, Storage, SystemClock};
-use whimbrel_model::{Op, OpEnvelope, OpId, Row, Timestamp};
+use whimbrel_model::{Op, Row};
 use whimbrel_protocol::{Answer, Question, Search};
 use whimbrel_server::SqliteStorage;
 use whimbrel_testkit::conformance::storage::{Opener as _, search::searches_of_what_has_settled};
@@ -68,15 +68,10 @@ async fn what_the_index_does_not_have_yet_is_told_and_nothing_deleted_stays_in_i
     let words = "SELECT count(*) FROM words WHERE words MATCH 'secret'";
     assert_eq!(number(&path, words).await, 1);
     assert_eq!(find(&storage, "secret").await.rows.len(), 1);
-    let delete = OpEnvelope {
-        id: OpId(uuid::Uuid::now_v7()),
-        op: Op::DeleteMessage {
-            cid: cid("messaging:general"),
-            id,
-        },
-        composed_at: Timestamp(1),
-        after: None,
-    };
+    let delete = op(Op::DeleteMessage {
+        cid: cid("messaging:general"),
+        id,
+    });
     hub.ops(&ada, vec![delete]).await;
     assert_eq!(find(&storage, "secret").await, Answer::default());
     settled(&path).await;

@@ -104,6 +104,7 @@ fn a_gap_is_filled_from_its_newer_side_and_no_further_than_the_newest_thousand()
         world.engine.gaps(&cid("general")),
         [gap(1, 10, true), gap(11, 1_950, false)]
     );
+    assert_eq!(world.engine.incomplete(), [cid("general")]);
     let mut before = 1_951;
     loop {
         let asks = histories(&effects.frames);
@@ -161,6 +162,7 @@ fn what_may_have_changed_is_fetched_again() {
     let last = last.expect("there was a gap");
     assert_eq!((last.from, last.limit), (HistoryFrom::Before(11), 10));
     assert_eq!(world.engine.gaps(&cid("general")), []);
+    assert_eq!(world.engine.incomplete(), []);
 }
 
 #[test]

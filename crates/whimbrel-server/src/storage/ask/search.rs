@@ -37,7 +37,8 @@ UNION ALL
 SELECT r.id, r.body FROM (SELECT id FROM unindexed LIMIT ?1) u JOIN rows r ON r.id = u.id
 WHERE r.stream IN (SELECT value FROM json_each(?2))
 UNION ALL
-SELECT max(0, (SELECT coalesce(max(id), 0) FROM rows) - (SELECT upto FROM indexed) - ?1)
+SELECT iif((SELECT count(*) FROM (SELECT 1 FROM rows WHERE id > (SELECT upto FROM indexed) AND op IS NOT NULL
+    ORDER BY id DESC LIMIT ?1)) < ?1, 0, (SELECT max(id) FROM rows) - (SELECT upto FROM indexed) - ?1)
   + max(0, (SELECT count(*) FROM unindexed) - ?1), NULL";
 
 impl SqliteReader {
