@@ -117,6 +117,33 @@ async fn drafts_reach_the_other_device_stand_side_by_side_and_are_sent_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn clearing_a_place_leaves_what_another_device_wrote_there_unless_it_is_named() {
+    let server = TestServer::new();
+    let phone = online(&server, "ada").await;
+    let desk = online(&server, "ada").await;
+    made(&phone).await;
+    let (of_phone, of_desk) = (phone.drafts().await.unwrap(), desk.drafts().await.unwrap());
+    desk.disconnect().await.unwrap();
+    general(&phone).save_draft("from the phone").await.unwrap();
+    general(&desk).save_draft("from the desk").await.unwrap();
+    settled(&phone).await;
+    go_live(&desk).await;
+    settled(&desk).await;
+    let both = || async { of_phone.items().iter().any(|view| view.beside.len() == 1) };
+    until("both drafts", both).await;
+    general(&phone).clear_draft(None, Vec::new()).await.unwrap();
+    settled(&phone).await;
+    let left = || async {
+        let beside = of_desk.items().iter().map(|view| view.beside.len()).sum::<usize>();
+        texts(&of_desk) == ["from the desk"] && beside == 0
+    };
+    until("one draft", left).await;
+    let seen = of_phone.items()[0].seen().unwrap();
+    general(&phone).clear_draft(None, vec![seen]).await.unwrap();
+    until("no draft", || async { of_desk.items().is_empty() }).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_draft_survives_a_restart_with_no_network() {
     let server = TestServer::new();
     let disk = MemoryStore::new();
