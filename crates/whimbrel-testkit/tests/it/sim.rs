@@ -42,9 +42,13 @@ fn a_seed_is_the_same_schedule_every_time() {
 
 #[test]
 fn a_failure_is_told_smaller_than_it_was_found() {
-    let found = Total::of(1, 100, Some(Mutant::NoGapCheck), 1);
-    let (seed, _) = found.failures[0];
-    let whole = tell(seed, Some(Mutant::NoGapCheck), &Cut::default());
+    let found = Total::of(1, 30, Some(Mutant::NoGapCheck), 5);
+    let told = found.failures.iter().map(|(seed, _)| {
+        let whole = tell(*seed, Some(Mutant::NoGapCheck), &Cut::default());
+        (*seed, whole)
+    });
+    // What fails at once cannot be told in fewer words.
+    let (seed, whole) = told.max_by_key(|(_, whole)| whole.story.len()).unwrap();
     let small = shrink(seed, Some(Mutant::NoGapCheck));
     let broken = |outcome: &whimbrel_testkit::sim::Outcome| {
         outcome.violation.as_ref().map(|violation| violation.invariant)
