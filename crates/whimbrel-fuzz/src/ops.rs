@@ -172,21 +172,7 @@ fn made(envelope: &OpEnvelope) -> Option<Row> {
             revision: 0,
             deleted_at: None,
         }),
-        Op::SaveDraft {
-            cid,
-            parent,
-            device,
-            content,
-            ..
-        } => Row::Draft(Draft {
-            user: ada,
-            cid: cid.clone(),
-            parent: *parent,
-            device: *device,
-            content: content.clone(),
-            updated_at: at,
-            ver: 1,
-        }),
+        Op::SaveDraft { .. } => return drafted(&envelope.op, ada, at),
         Op::UpdateUser { name, image, custom } => Row::User(User {
             id: ada,
             name: name.clone().unwrap_or_default(),
@@ -197,6 +183,28 @@ fn made(envelope: &OpEnvelope) -> Option<Row> {
         _ => return None,
     };
     Some(row)
+}
+
+fn drafted(op: &Op, user: UserId, updated_at: Timestamp) -> Option<Row> {
+    let Op::SaveDraft {
+        cid,
+        parent,
+        device,
+        content,
+        ..
+    } = op
+    else {
+        return None;
+    };
+    Some(Row::Draft(Draft {
+        user,
+        cid: cid.clone(),
+        parent: *parent,
+        device: *device,
+        content: content.clone(),
+        updated_at,
+        ver: 1,
+    }))
 }
 
 /// Asserts that what one client can say, every client can hear: in an answer, an event and a page.

@@ -1,5 +1,7 @@
 use std::collections::BTreeSet;
-use whimbrel_model::{ChannelId, DeviceId, MessageId, Op, OpEnvelope, OpId, ReactionType, StreamId, UserId};
+use whimbrel_model::{
+    ChannelId, DeviceId, MessageId, Op, OpEnvelope, OpId, ReactionType, RowKey, StreamId, UserId,
+};
 
 /// One operation of one user, as it reaches the hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +46,26 @@ impl Keys {
             keys.add(request);
         }
         keys
+    }
+
+    /// Iterates over the rows that they name, each kind in sorted order; what only stored rows lead to is not among them.
+    pub fn rows(&self) -> impl Iterator<Item = RowKey> {
+        let members = self.members.iter().cloned().flat_map(|(cid, user)| {
+            [
+                RowKey::Member(cid.clone(), user.clone()),
+                RowKey::Membership(cid, user),
+            ]
+        });
+        let reactions = self.reactions.iter().cloned();
+        let reads = self.reads.iter().cloned();
+        let drafts = self.drafts.iter().cloned();
+        (self.channels.iter().cloned().map(RowKey::Channel))
+            .chain(members)
+            .chain(self.messages.iter().copied().map(RowKey::Message))
+            .chain(reactions.map(|(id, user, kind)| RowKey::Reaction(id, user, kind)))
+            .chain(reads.map(|(cid, user, thread)| RowKey::Read(cid, user, thread)))
+            .chain(self.users.iter().cloned().map(RowKey::User))
+            .chain(drafts.map(|(user, cid, thread, device)| RowKey::Draft(user, cid, thread, device)))
     }
 
     fn add(&mut self, Request { user, op }: &Request) {

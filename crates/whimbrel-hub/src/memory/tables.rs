@@ -44,50 +44,10 @@ impl Tables {
                 .collect(),
             ..Records::default()
         };
-        let wanted = (keys.channels.iter().cloned().map(RowKey::Channel))
-            .chain(
-                keys.members
-                    .iter()
-                    .map(|(cid, user)| RowKey::Member(cid.clone(), user.clone())),
-            )
-            .chain(
-                keys.members
-                    .iter()
-                    .map(|(cid, user)| RowKey::Membership(cid.clone(), user.clone())),
-            )
-            .chain(keys.messages.iter().copied().map(RowKey::Message))
-            .chain(
-                keys.replies
-                    .iter()
-                    .filter_map(|id| self.parent(*id))
-                    .map(RowKey::Message),
-            )
-            .chain(
-                keys.results
-                    .iter()
-                    .filter_map(|key| self.by_op.get(key))
-                    .copied()
-                    .map(RowKey::Message),
-            )
-            .chain(
-                keys.reactions
-                    .iter()
-                    .cloned()
-                    .map(|(id, user, kind)| RowKey::Reaction(id, user, kind)),
-            )
-            .chain(
-                keys.reads
-                    .iter()
-                    .cloned()
-                    .map(|(cid, user, thread)| RowKey::Read(cid, user, thread)),
-            )
-            .chain(
-                keys.drafts
-                    .iter()
-                    .cloned()
-                    .map(|(user, cid, thread, device)| RowKey::Draft(user, cid, thread, device)),
-            )
-            .chain(keys.users.iter().cloned().map(RowKey::User));
+        let by_op = keys.results.iter().filter_map(|key| self.by_op.get(key));
+        let parents = keys.replies.iter().filter_map(|id| self.parent(*id));
+        let messages = by_op.copied().chain(parents).map(RowKey::Message);
+        let wanted = keys.rows().chain(messages);
         for key in wanted {
             match self.rows.get(&key).cloned() {
                 Some(Row::Channel(channel)) => {

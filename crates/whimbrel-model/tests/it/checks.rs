@@ -76,7 +76,7 @@ fn a_content_type_of_an_apps_own_is_a_word_with_a_text_for_everyone_else() {
         id: message_id(1),
         body: MessageBody {
             content_type: content_type.to_owned(),
-            custom: whimbrel_model::Custom::default().with("lat", 1.5),
+            custom: Custom::default().with("lat", 1.5),
             ..MessageBody::text(text)
         },
         parent: None,

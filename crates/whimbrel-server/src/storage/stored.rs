@@ -53,37 +53,10 @@ pub(super) struct Wanted {
 
 impl Wanted {
     pub(super) fn of(keys: &Keys) -> Self {
-        let members = keys.members.iter().flat_map(|(cid, user)| {
-            [
-                RowKey::Member(cid.clone(), user.clone()),
-                RowKey::Membership(cid.clone(), user.clone()),
-            ]
-        });
-        let reactions = keys
-            .reactions
-            .iter()
-            .map(|(id, user, kind)| RowKey::Reaction(*id, user.clone(), kind.clone()));
-        let reads = keys
-            .reads
-            .iter()
-            .cloned()
-            .map(|(cid, user, thread)| RowKey::Read(cid, user, thread));
-        let drafts = keys
-            .drafts
-            .iter()
-            .cloned()
-            .map(|(user, cid, thread, device)| RowKey::Draft(user, cid, thread, device));
         let replies = keys.replies.iter().map(|id| key_text(&RowKey::Message(*id)));
-        let rows = (keys.channels.iter().cloned().map(RowKey::Channel))
-            .chain(members)
-            .chain(keys.messages.iter().copied().map(RowKey::Message))
-            .chain(reactions)
-            .chain(reads)
-            .chain(drafts)
-            .chain(keys.users.iter().cloned().map(RowKey::User));
         Self {
             streams: list(keys.streams.iter().map(StreamId::to_string)),
-            rows: list(rows.map(|key| key_text(&key))),
+            rows: list(keys.rows().map(|key| key_text(&key))),
             replies: list(replies),
             ops: list(keys.results.iter().map(|(user, op)| op_text(user, *op))),
         }

@@ -12,10 +12,10 @@ static STORES: LazyLock<Mutex<HashMap<PathBuf, (MemoryStore, MemoryStore)>>> = L
 
 /// Opens the store of a directory, with one channel in memory.
 fn open(dir: PathBuf, channel: &str) -> Arc<dyn Store> {
-    let mut stores = STORES.lock().unwrap();
+    let mut stores = STORES.lock().expect("no test panics with it");
     let (disk, memory) = stores.entry(dir).or_default();
     let in_memory = InMemory {
-        channels: BTreeSet::from([channel.parse().unwrap()]),
+        channels: BTreeSet::from([channel.parse().expect("a channel id")]),
         ..InMemory::default()
     };
     let disk = Arc::new(disk.reopen());

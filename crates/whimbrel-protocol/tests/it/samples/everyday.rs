@@ -32,11 +32,13 @@ fn to_all() -> MessageBody {
 
 /// The operations, by name.
 pub(super) fn ops() -> Vec<(&'static str, Op)> {
+    let mut ops = message_ops();
+    ops.extend(own_ops());
+    ops
+}
+
+fn message_ops() -> Vec<(&'static str, Op)> {
     let (cid, id) = (cid(), message_id(1));
-    let keep = |change| Op::UpdateMembership {
-        cid: cid.clone(),
-        change,
-    };
     vec![
         (
             "send_message-note",
@@ -77,6 +79,16 @@ pub(super) fn ops() -> Vec<(&'static str, Op)> {
                 seq: 4,
             },
         ),
+    ]
+}
+
+fn own_ops() -> Vec<(&'static str, Op)> {
+    let (cid, id) = (cid(), message_id(1));
+    let keep = |change| Op::UpdateMembership {
+        cid: cid.clone(),
+        change,
+    };
+    vec![
         (
             "update_membership",
             keep(MembershipChange {

@@ -54,6 +54,14 @@ pub(crate) fn rows() -> Vec<(&'static str, Row)> {
                 ..plain_message()
             }),
         ),
+    ]);
+    rows.extend(own_rows());
+    rows.extend(super::everyday::rows());
+    rows
+}
+
+fn own_rows() -> Vec<(&'static str, Row)> {
+    vec![
         ("reaction", Row::Reaction(reaction(false))),
         ("reaction-removed", Row::Reaction(reaction(true))),
         (
@@ -98,9 +106,7 @@ pub(crate) fn rows() -> Vec<(&'static str, Row)> {
                 ver: 3,
             }),
         ),
-    ]);
-    rows.extend(super::everyday::rows());
-    rows
+    ]
 }
 
 fn channel_rows() -> Vec<(&'static str, Row)> {

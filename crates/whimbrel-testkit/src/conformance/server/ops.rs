@@ -109,6 +109,8 @@ pub(super) async fn values_that_break_a_rule_are_rejected(world: &World) -> Chec
             quoted,
             ..
         } => Op::SendMessage {
+            kind: whimbrel_model::MessageKind::Regular,
+            silent: false,
             cid,
             id,
             body,

@@ -137,6 +137,8 @@ impl Room {
 
     pub(super) fn reply(&self, id: Uuid, text: &str, parent: Option<Uuid>) -> Op {
         Op::SendMessage {
+            kind: whimbrel_model::MessageKind::Regular,
+            silent: false,
             cid: self.cid.clone(),
             id: MessageId(id),
             body: MessageBody::text(text),
@@ -176,6 +178,11 @@ impl Room {
 
     pub(super) fn read_in(&self, epoch: u32, seq: u64) -> Op {
         let cid = self.cid.clone();
-        Op::MarkRead { cid, epoch, seq }
+        Op::MarkRead {
+            thread: None,
+            cid,
+            epoch,
+            seq,
+        }
     }
 }

@@ -270,6 +270,7 @@ pub async fn pruning_forgets_results_and_keeps_what_rows_record<O: Opener>() {
     let read = script.request(
         &ada,
         Op::MarkRead {
+            thread: None,
             cid,
             epoch: 0,
             seq: 1,
