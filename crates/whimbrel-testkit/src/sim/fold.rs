@@ -45,7 +45,9 @@ pub(super) fn check(before: &[OutboxItem], after: &[OutboxItem], id: OpId, op: &
             ),
         );
     }
-    let later = before.iter().filter(lane).filter(|item| item.pos > first);
+    // What was rejected is out of the way: it happens after whatever is repeated.
+    let waits = |item: &&OutboxItem| lane(item) && item.rejection().is_none();
+    let later = before.iter().filter(waits).filter(|item| item.pos > first);
     if let Some(item) = later.clone().find(|item| is_about_access(&item.op)) {
         return violated(
             "C4",
