@@ -1,7 +1,9 @@
 //! Threads, drafts, totals of what is unread, and how a channel is kept.
 
 use crate::{
-    disk::{accepted, channel, cid, membership, message, message_id, op_id, queued, rows, send, user},
+    disk::{
+        accepted, channel, cid, covered, membership, message, message_id, op_id, queued, rows, send, user,
+    },
     driver::{Driver, Reader, names},
     world::{Action, World, action},
 };
@@ -395,4 +397,30 @@ fn a_draft_takes_the_place_of_those_that_were_seen_and_stands_beside_the_others(
     assert_eq!(shown(), is("last word", &["going on"], false));
     driver.commit(rows([other(1, "", 24), other(0, "", 25)]));
     assert_eq!(shown(), None);
+}
+
+#[test]
+fn a_jump_over_changes_makes_unread_replies_unknown_again() {
+    let mut driver = driver();
+    let read = Read::new(cid("a"), user("ada"), Some(message_id(1)));
+    driver.commit(rows([
+        begun(6, 9, 6),
+        Row::Message(to_thread(8, 7)),
+        Row::Message(to_thread(9, 8)),
+        Row::Read(Read {
+            seq: 7,
+            ver: 9,
+            ..read
+        }),
+    ]));
+    driver.commit(covered(&cid("a"), &[(5, 9)]));
+    let list = driver.open_threads(10);
+    let unread = || (list.items()[0].unread, list.items()[0].unread_unknown);
+    assert_eq!(unread(), (2, 0), "the four that are not here were read");
+    let mut ranges = driver.disk.ranges[&cid("a")].clone();
+    ranges.mark_stale(9);
+    driver.commit(Change::Ranges(cid("a"), ranges));
+    assert_eq!(unread(), (2, 2));
+    driver.commit(covered(&cid("a"), &[(5, 9)]));
+    assert_eq!(unread(), (2, 0));
 }
