@@ -16,6 +16,7 @@ const STEPS: &[Step] = &[
     ("doc", doc::run),
     ("sim --schedules 10000", || sim::run(&sim::Args::of_a_push(false))),
     ("sim --mutants", || sim::run(&sim::Args::of_a_push(true))),
+    ("sim --day", || sim::run(&sim::Args::of_a_day())),
 ];
 
 /// Runs every step, the later ones too when one fails, and sums up.

@@ -40,6 +40,15 @@ impl Args {
             json: false,
         }
     }
+
+    /// The day that is run on each push.
+    pub(crate) fn of_a_day() -> Self {
+        Self {
+            schedules: None,
+            day: true,
+            ..Self::of_a_push(false)
+        }
+    }
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
