@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use std::ops::Range;
 use whimbrel_hub::{Storage, StorageError};
 use whimbrel_model::{
-    ChannelId, Code, Hide, MembershipChange, MessageId, Op, PlainJson, Row, StreamId, UserId,
+    ChannelId, Code, Hide, MembershipChange, MessageId, Mute, Op, PlainJson, Row, SetMute, StreamId,
+    Timestamp, UserId,
 };
 use whimbrel_protocol::{
     Answer, Find, FindChannels, FindMembers, FindMessages, FindReactions, Question, Window,
@@ -34,7 +35,7 @@ pub async fn questions_are_answered_as_in_memory<O: Opener>() {
                 compare_pages(&pair, &user, question).await;
             }
         }
-        hide_what_is_read(&mut pair, &mut script).await;
+        corners(&mut pair, &mut script).await;
         for user in Script::users().into_iter().take(2) {
             for question in every_field(&mut script) {
                 drop(same(&pair, &user, &question).await);
@@ -376,30 +377,45 @@ fn window(question: &mut Question) -> &mut Window {
     }
 }
 
-/// Hides each channel up to the last message that it has: one more, and it shows again.
-async fn hide_what_is_read(pair: &mut Pair, script: &mut Script) {
+/// Does what random operations seldom do: in each channel of each user a message that is deleted, one that is last in the
+/// channel and not in its timeline, and a channel that is muted again and hidden up to its last message, or to the one before.
+async fn corners(pair: &mut Pair, script: &mut Script) {
     for user in Script::users() {
         let page = pair.memory.heads(&user, None, 100).await.expect("heads are read");
         for named in page.heads {
             let StreamId::Channel(cid) = named.stream else {
                 continue;
             };
-            let change = MembershipChange {
-                hidden: Some(Hide::Until { seq: named.head.seq }),
-                ..MembershipChange::default()
+            let keep = |change| Op::UpdateMembership {
+                cid: cid.clone(),
+                change,
             };
-            let hide = script.request(
-                &user,
-                Op::UpdateMembership {
-                    cid: cid.clone(),
-                    change,
-                },
-            );
-            pair.apply(&[hide]).await;
-            if script.below(2) == 0 {
-                let sent = script.send(&user, &cid, "text after it was hidden");
-                pair.apply(&[sent]).await;
+            let mute = |until| {
+                keep(MembershipChange {
+                    muted: Some(SetMute::On(Mute {
+                        until: Some(Timestamp(until)),
+                    })),
+                    ..MembershipChange::default()
+                })
+            };
+            let deleted = script.send(&user, &cid, "to be deleted");
+            let parent = script.send(&user, &cid, "to be replied to");
+            let mut reply = script.send(&user, &cid, "a reply");
+            let id = deleted.op.op.message().expect("it is a message");
+            if let Op::SendMessage { parent: of, .. } = &mut reply.op.op {
+                *of = parent.op.op.message();
             }
+            let delete = Op::DeleteMessage { cid: cid.clone(), id };
+            let last = named.head.seq + 3 - script.below(2);
+            let hide = keep(MembershipChange {
+                hidden: Some(Hide::Until { seq: last }),
+                ..MembershipChange::default()
+            });
+            let mut group = vec![deleted, parent, reply];
+            for op in [delete, mute(1_003), mute(1_009), hide] {
+                group.push(script.request(&user, op));
+            }
+            pair.apply(&group).await;
         }
     }
 }
