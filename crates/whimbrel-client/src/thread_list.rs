@@ -39,12 +39,18 @@ impl ThreadList {
         self.list.subscribe_load_state()
     }
 
+    /// Returns whether there are more threads on this device to load.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        self.list.has_more()
+    }
+
     /// Loads up to `limit` more rows from this device. They are in the list when this returns. At the end it does nothing.
     ///
     /// # Errors
     /// [`Error`] when the database cannot be read or the client is closed.
     pub async fn load_more(&self, limit: usize) -> Result<(), Error> {
-        if !self.list.has_more() {
+        if !self.has_more() {
             return Ok(());
         }
         let list = self.list.clone();

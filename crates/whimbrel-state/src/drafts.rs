@@ -33,7 +33,8 @@ pub struct DraftView {
     pub updated_at: Timestamp,
     /// Whether it waits in the outbox.
     pub pending: bool,
-    /// What other devices have written beside it, the newest first. Nothing replaces them but a save that names them.
+    /// The other slots of this place, the newest first: what other devices have written, or this one before another did. Nothing
+    /// replaces those of others but a save that names them.
     pub beside: Vec<Draft>,
     ver: u64,
 }
