@@ -107,6 +107,22 @@ pub enum Order {
         /// Which.
         cid: String,
     },
+    /// Pin a message, or unpin it.
+    Pin {
+        /// Where.
+        cid: String,
+        /// Which.
+        id: MessageId,
+        /// Whether it is to be pinned.
+        pinned: bool,
+    },
+    /// Mark a thread as read.
+    ReadThread {
+        /// In which channel.
+        cid: String,
+        /// The message that began it.
+        parent: MessageId,
+    },
     /// Wait until the client is live and nothing in its outbox waits. What was refused does not wait.
     Drain,
     /// Wait until the client has noticed that it is not connected.

@@ -92,6 +92,15 @@ async fn carry_out(client: &Client, order: Order) -> Result<Answer, Error> {
         Order::Remove { cid, user } => drop(client.channel(&cid)?.remove_members([user.parse()?]).await?),
         Order::Knows { cid, message } => return knows(client, &cid, message).await,
         Order::Read { cid } => drop(client.channel(&cid)?.mark_read().await?),
+        Order::Pin { cid, id, pinned } => {
+            let channel = client.channel(&cid)?;
+            if pinned {
+                channel.pin_message(id, None).await?;
+            } else {
+                channel.unpin_message(id).await?;
+            }
+        }
+        Order::ReadThread { cid, parent } => drop(client.channel(&cid)?.mark_thread_read(parent).await?),
         Order::Drain => drain(client).await,
         Order::Lost => {
             let mut status = client.watch_status();

@@ -31,6 +31,13 @@ pub(super) enum Act {
         user: UserId,
     },
     Read,
+    Pin {
+        id: MessageId,
+        pinned: bool,
+    },
+    ReadThread {
+        parent: MessageId,
+    },
 }
 
 /// Whether a device has said that an act is durable.
@@ -141,7 +148,9 @@ impl Ledger {
             }),
             // Whoever may be gone for a while may be refused, before and after.
             (Act::Remove { user }, _) => drop(self.refusable.insert((cid, user))),
-            (Act::Create, Said::Nothing) | (Act::Add { .. } | Act::Read, _) => {}
+            // What comes of these is that the server and every device have the same.
+            (Act::Pin { .. } | Act::ReadThread { .. } | Act::Add { .. } | Act::Read, _)
+            | (Act::Create, Said::Nothing) => {}
         }
     }
 

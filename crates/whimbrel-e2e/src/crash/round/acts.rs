@@ -26,9 +26,11 @@ enum Kind {
     Create,
     Member,
     Read,
+    Pin,
+    ReadThread,
 }
 
-const KINDS: [(u64, Kind); 8] = [
+const KINDS: [(u64, Kind); 10] = [
     (44, Kind::Send),
     (9, Kind::Reply),
     (13, Kind::Edit),
@@ -37,6 +39,8 @@ const KINDS: [(u64, Kind); 8] = [
     (3, Kind::Create),
     (6, Kind::Member),
     (7, Kind::Read),
+    (5, Kind::Pin),
+    (4, Kind::ReadThread),
 ];
 
 /// Something to do, and where.
@@ -94,6 +98,15 @@ impl Round<'_> {
             }
             Kind::Member => self.member(&user, made.owner == user),
             Kind::Read => Some(Act::Read),
+            Kind::Pin => {
+                let pinned = self.dice.percent(65);
+                let target = self.target(at, &cid, |_| true).await?;
+                target.map(|id| Act::Pin { id, pinned })
+            }
+            Kind::ReadThread => self
+                .target(at, &cid, |sent| !sent.is_reply)
+                .await?
+                .map(|parent| Act::ReadThread { parent }),
             Kind::Send | Kind::Create => None,
         };
         let act = act.unwrap_or_else(|| self.send(&name, None));
@@ -186,5 +199,7 @@ pub(super) fn order(planned: &Planned, user: &UserId) -> Order {
             user: user.to_string(),
         },
         Act::Read => Order::Read { cid },
+        Act::Pin { id, pinned } => Order::Pin { cid, id, pinned },
+        Act::ReadThread { parent } => Order::ReadThread { cid, parent },
     }
 }
