@@ -29,7 +29,7 @@ impl Engine {
         }
         let id = self.requests.add(Request::Heads, env.mono);
         online.asking_heads = Some(id);
-        let since = if let Some((token, _)) = &online.heads_chain {
+        let since = if let Some(token) = &online.heads_chain {
             Some(token.clone())
         } else {
             // Only a first page says how things are now.
@@ -56,16 +56,15 @@ impl Engine {
         online.asking_heads = None;
         // A server that lost history was restarted: it shows on a new connection, before live steps are on their way.
         let is_first = !online.heads_known;
-        // What moves while the pages of a chain come is in none of them.
-        let began = online
-            .heads_chain
-            .take()
-            .map_or(page.server_time, |(_, began)| began);
+        let chain = online.heads_chain.take();
+        // What moves while the pages of a chain come may be in none of them, whatever it had before: a chain is complete with an
+        // answer of one page after it.
+        let complete = chain.is_none() && !page.more;
         if page.more {
-            online.heads_chain = Some((page.token.clone(), began));
-        } else {
+            online.heads_chain = Some(page.token.clone());
+        } else if complete {
             online.heads_known = true;
-            online.heads_time = Some(began);
+            online.heads_time = Some(page.server_time);
         }
         for moved in page.heads {
             self.streams
@@ -81,10 +80,10 @@ impl Engine {
         if !page.more && self.streams.is_unsuspicious() && !self.heads_token.as_ref().is_some_and(is_known) {
             self.keep_token(page.token, effects);
         }
-        if !page.more {
+        if complete {
             self.barriers.answered(page.id);
         }
-        if page.more || self.barriers.want_heads() {
+        if !complete || self.barriers.want_heads() {
             self.ask_heads(effects, env);
         }
     }

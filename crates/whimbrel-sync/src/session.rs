@@ -58,11 +58,11 @@ pub(crate) struct Online {
     pub(crate) next_heartbeat: u64,
     /// The heads request that has no answer yet.
     pub(crate) asking_heads: Option<u64>,
-    /// Where the pages of heads go on that have not all come, and the server's clock at the first of them.
-    pub(crate) heads_chain: Option<(String, Timestamp)>,
+    /// Where the pages of heads go on that have not all come.
+    pub(crate) heads_chain: Option<String>,
     /// Whether the account's heads are known to their end at least once on this connection.
     pub(crate) heads_known: bool,
-    /// The server's clock at the first page of the last of them.
+    /// The server's clock at the last answer that had all of them.
     pub(crate) heads_time: Option<Timestamp>,
     /// Whether that was written down on this connection.
     pub(crate) noted_synced: bool,

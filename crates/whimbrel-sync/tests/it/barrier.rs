@@ -58,10 +58,33 @@ fn all_pages_of_the_heads_have_to_come() {
     let effects = world.frame(heads_page(first, "2", true, Vec::new()));
     assert!(told(&effects).is_empty());
     let second = asks_heads(&effects.frames)[0].id;
+    let effects = world.frame(heads_page(second, "3", false, Vec::new()));
+    assert!(told(&effects).is_empty(), "what moved meanwhile may be in no page");
+    let third = asks_heads(&effects.frames)[0].clone();
+    assert_eq!(third.since.as_deref(), Some("3"));
     assert_eq!(
-        told(&world.frame(heads_page(second, "3", false, Vec::new()))),
+        told(&world.frame(heads_page(third.id, "4", false, Vec::new()))),
         [ticket]
     );
+}
+
+/// Found by the simulator: a stream that moved while the pages came was in none of them, with all that it had moved before, and
+/// the step that told of it was late.
+#[test]
+fn a_stream_that_moves_between_two_pages_of_the_heads_is_not_missed() {
+    let mut world = World::live();
+    let (ticket, effects) = ask(&mut world);
+    let first = asks_heads(&effects.frames)[0].id;
+    let effects = world.frame(heads_page(first, "2", true, Vec::new()));
+    let second = asks_heads(&effects.frames)[0].id;
+    let effects = world.frame(heads_page(second, "3", false, Vec::new()));
+    let third = asks_heads(&effects.frames)[0].id;
+    let moved = vec![(channel("general"), head(3, 0))];
+    let effects = world.frame(heads_page(third, "4", false, moved));
+    assert!(told(&effects).is_empty());
+    let pull = syncs(&effects.frames)[0].clone();
+    let effects = world.frame(ServerFrame::Page(page(&pull, 0, cursor(3, 0), Vec::new())));
+    assert_eq!(told(&effects), [ticket]);
 }
 
 /// Found by the simulator: whoever asks while the pages come was told with the last of them, which says how things were
