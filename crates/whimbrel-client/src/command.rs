@@ -1,9 +1,11 @@
 //! What handles ask of the driver.
 
-use crate::{Error, Queued, explain::Facts, queued::Settled, state_objects::OpenObject};
+use crate::{
+    Error, LogoutOptions, LogoutReceipt, Queued, explain::Facts, queued::Settled, state_objects::OpenObject,
+};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use whimbrel_model::{ChannelId, Cursor, Gap, MessageBody, MessageScope, Op, OpId, HistoryFrom};
+use whimbrel_model::{ChannelId, Cursor, Gap, HistoryFrom, MessageBody, MessageScope, Op, OpId};
 use whimbrel_protocol::{Answer, Question};
 use whimbrel_query::Query;
 use whimbrel_state::{ChannelList, Drafts, Pins, ThreadList, Timeline, Unread};
@@ -123,6 +125,16 @@ pub(crate) enum Command {
         reply: Reply<()>,
     },
     GoTo(Place),
+    Suspend {
+        reply: Reply<()>,
+    },
+    Resume {
+        reply: Reply<()>,
+    },
+    Logout {
+        options: LogoutOptions,
+        reply: Reply<LogoutReceipt>,
+    },
     Close {
         reply: oneshot::Sender<()>,
     },
@@ -195,6 +207,27 @@ impl Command {
             other => return Some(other),
         }
         None
+    }
+
+    /// Answers with `error`, if it has an answer.
+    pub(crate) fn fail(self, error: &Error) {
+        match self.refuse(error) {
+            Some(Self::OpenChannels { reply, .. }) => drop(reply.send(Err(error.clone()))),
+            Some(Self::MoreChannels { reply, .. } | Self::MoreThreads { reply, .. }) => {
+                drop(reply.send(Err(error.clone())));
+            }
+            Some(Self::OpenUnread { reply }) => drop(reply.send(Err(error.clone()))),
+            Some(Self::OpenThreads { reply }) => drop(reply.send(Err(error.clone()))),
+            Some(Self::OpenPins { reply, .. }) => drop(reply.send(Err(error.clone()))),
+            Some(Self::OpenDrafts { reply }) => drop(reply.send(Err(error.clone()))),
+            Some(Self::OpenTimeline { reply, .. }) => drop(reply.send(Err(error.clone()))),
+            Some(Self::OpenObject(open)) => open.fail(error),
+            Some(Self::CatchUp { reply } | Self::Suspend { reply } | Self::Resume { reply }) => {
+                drop(reply.send(Err(error.clone())));
+            }
+            Some(Self::Logout { reply, .. }) => drop(reply.send(Err(error.clone()))),
+            _ => {}
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod act;
 mod asked;
 mod behind;
+mod lifecycle;
 mod lists;
 mod objects;
 mod older;
@@ -91,6 +92,8 @@ pub(crate) struct Driver {
     /// There is no engine to ask until then.
     broken: Option<recover::Broken>,
     store_failures: u32,
+    /// The store has let go of the database: nothing is written, read or sent.
+    is_suspended: bool,
     /// When something that is shown ends by itself, like a mute. Milliseconds of the monotonic clock.
     ends: Option<u64>,
     /// The end of the wait that observers were told of.
@@ -105,7 +108,7 @@ struct Round {
     effects: Effects,
     /// Answers to give once the delta is committed, or with its error.
     answers: Vec<Answer>,
-    close: Option<oneshot::Sender<()>>,
+    end: Option<lifecycle::End>,
 }
 
 type Answer = Box<dyn FnOnce(Result<(), Error>) + Send>;
@@ -164,6 +167,7 @@ impl Driver {
             wants_online: false,
             broken: None,
             store_failures: 0,
+            is_suspended: false,
             ends: None,
             told_wait: None,
             link_words: None,
@@ -172,22 +176,17 @@ impl Driver {
 
     /// Runs until it is told to close, until the last handle is gone, or until `stop`.
     pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
-        let closed = loop {
+        let end = loop {
             // A panic is a mistake in this program. It must not be what keeps a user's messages from being sent.
             match AssertUnwindSafe(self.serve(&mut commands, &stop))
                 .catch_unwind()
                 .await
             {
-                Ok(closed) => break closed,
+                Ok(end) => break end,
                 Err(panic) => self.start_over(panic.as_ref()),
             }
         };
-        self.close_link();
-        self.parts.store.close().await;
-        self.parts.state.set_status(whimbrel_state::SyncState::Closed);
-        if let Some(closed) = closed {
-            let _ = closed.send(());
-        }
+        self.finish(end).await;
     }
 
     /// Takes one event after the other until it is over. Returns who is to be told so.
@@ -195,7 +194,7 @@ impl Driver {
         &mut self,
         commands: &mut mpsc::Receiver<Command>,
         stop: &CancellationToken,
-    ) -> Option<oneshot::Sender<()>> {
+    ) -> Option<lifecycle::End> {
         loop {
             let event = self.next_event(commands, stop).await;
             let mut round = Round::default();
@@ -213,10 +212,10 @@ impl Driver {
                     break;
                 }
             }
-            let close = round.close.take();
+            let end = round.end.take();
             self.carry_out(round).await;
             if !running {
-                return close;
+                return end;
             }
             self.read_streams();
         }
@@ -237,6 +236,7 @@ impl Driver {
             });
         }
         let wake = match &self.broken {
+            _ if self.is_suspended => None,
             Some(broken) => Some(broken.until),
             None => {
                 let wakes = self.engine.next_wake().into_iter().chain(self.ends);
@@ -290,8 +290,24 @@ impl Driver {
             Event::Command(Some(Command::Close { reply })) => {
                 // So that what is only written down now and then is.
                 self.input(Input::GoOffline, round);
-                round.close = Some(reply);
+                round.end = Some(lifecycle::End::Close(reply));
                 false
+            }
+            Event::Command(Some(Command::Logout { options, reply })) => {
+                self.log_out(options, reply, round).await
+            }
+            Event::Command(Some(Command::Suspend { reply })) => {
+                self.carry_out(std::mem::take(round)).await;
+                drop(reply.send(self.suspend().await));
+                true
+            }
+            Event::Command(Some(Command::Resume { reply })) => {
+                drop(reply.send(self.resume().await));
+                true
+            }
+            Event::Command(Some(command)) if self.is_suspended => {
+                self.put_off(command);
+                true
             }
             Event::Command(Some(command)) => {
                 self.command(command, round).await;
@@ -302,7 +318,7 @@ impl Driver {
     }
 
     fn input(&mut self, input: Input, round: &mut Round) {
-        if self.broken.is_some() {
+        if self.broken.is_some() || self.is_suspended {
             return;
         }
         let effects = self.with_env(|engine, env| engine.handle(input, env));

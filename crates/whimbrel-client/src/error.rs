@@ -2,6 +2,7 @@ use crate::MarkUnreadError;
 use std::sync::Arc;
 use whimbrel_model::{Invalid, Rejection};
 use whimbrel_query::QueryError;
+use whimbrel_state::OutboxSummary;
 use whimbrel_store::StoreError;
 use whimbrel_sync::{AskError, CommandError, HistoryError};
 use whimbrel_transport::TransportError;
@@ -50,6 +51,15 @@ pub enum Error {
         "the client started over from what is on disk meanwhile: look whether it was done, and else ask again"
     )]
     Interrupted,
+    /// The client has let go of its database: [`Client::suspend`](crate::Client::suspend).
+    #[error("the client is suspended: resume it, and ask again; everything queued is on disk")]
+    Suspended,
+    /// The account would lose what the server has not accepted: [`Client::logout`](crate::Client::logout).
+    #[error(
+        "{queued} operations are not sent and {rejected} were rejected: let them be sent, discard them, or log out with discard_unsent",
+        queued = .0.queued, rejected = .0.rejected
+    )]
+    Unsent(OutboxSummary),
     /// The client was closed.
     #[error("the client is closed: open it again, everything queued is on disk")]
     Closed,
@@ -72,6 +82,8 @@ impl Error {
             Self::NotCaughtUp(_) => "not_caught_up".to_owned(),
             Self::NoAnswer(_) => "no_answer".to_owned(),
             Self::Interrupted => "interrupted".to_owned(),
+            Self::Suspended => "suspended".to_owned(),
+            Self::Unsent(_) => "unsent_operations".to_owned(),
             Self::Closed => "client_closed".to_owned(),
         }
     }
@@ -88,7 +100,11 @@ impl Error {
             Self::History(error) => error.is_retryable(),
             Self::Ask(error) => error.is_retryable(),
             Self::Transport(error) => error.is_retryable(),
-            Self::NotCaughtUp(_) | Self::NoAnswer(_) | Self::Interrupted => true,
+            Self::NotCaughtUp(_)
+            | Self::NoAnswer(_)
+            | Self::Interrupted
+            | Self::Suspended
+            | Self::Unsent(_) => true,
             Self::Missing(_) | Self::Closed => false,
         }
     }
@@ -98,6 +114,7 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Closed => Self::Closed,
+            StoreError::Suspended => Self::Suspended,
             StoreError::Query(error) => Self::Query(error),
             error => Self::Store(Arc::new(error)),
         }

@@ -26,6 +26,7 @@ mod driver;
 mod environment;
 mod error;
 mod explain;
+mod lifecycle;
 mod link;
 mod new_message;
 mod notice;
@@ -48,6 +49,7 @@ pub use error::{Error, SettleError};
 pub use explain::{Explanation, MessageExplanation, Reason};
 /// A reader of one observable value: `get` it, or await its `next`.
 pub use eyeball::Subscriber as Watch;
+pub use lifecycle::{LogoutOptions, LogoutReceipt};
 pub use new_message::NewMessage;
 pub use notice::Notice;
 pub use queued::{Queued, Sent};

@@ -1,7 +1,7 @@
 /// How the account is connected, and how far it has caught up.
 ///
 /// The driver sets it; it is the answer to "why is nothing coming in?". What is on the device can be read, and
-/// operations can be queued, in every state but [`SyncState::Closed`].
+/// operations can be queued, in every state but [`SyncState::Suspended`] and [`SyncState::Closed`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SyncState {
@@ -42,6 +42,8 @@ pub enum SyncState {
         /// What to change, in words.
         reason: String,
     },
+    /// The client has let go of its database for a while, by choice. Goes to `Offline` or `Connecting` when it is resumed.
+    Suspended,
     /// The client was closed. Final.
     Closed,
 }

@@ -1,5 +1,6 @@
 use crate::{
-    error,
+    deleting, error, files,
+    files::Lock,
     health::Health,
     indexing,
     journal::{Journal, Note},
@@ -11,30 +12,97 @@ use std::{path::PathBuf, sync::Arc};
 use whimbrel_model::Loaded;
 use whimbrel_store::StoreError;
 
-/// The connection that writes, with the outbox journal, as the writing task has them.
+/// The connection that writes, with the outbox journal and the lock, as the writing task has them.
 #[derive(Debug)]
 pub(crate) struct Database {
     path: Arc<PathBuf>,
     health: Arc<Health>,
-    /// Absent after a recovery that did not succeed yet.
+    /// Absent after a recovery that did not succeed yet, and while it is suspended.
     connection: Option<SqliteConnection>,
-    /// Absent if it is someone else's database.
+    /// Absent if it is someone else's database, and while it is suspended.
     journal: Option<Journal>,
+    /// The same.
+    lock: Option<Lock>,
+    /// Whether it is not someone else's.
+    is_own: bool,
+    is_suspended: bool,
 }
 
 impl Database {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         path: Arc<PathBuf>,
         health: Arc<Health>,
         connection: SqliteConnection,
-        journal: Option<Journal>,
+        own: Option<(Lock, Journal)>,
     ) -> Self {
+        let is_own = own.is_some();
+        let (lock, journal) = own.unzip();
         Self {
             path,
             health,
             connection: Some(connection),
             journal,
+            lock,
+            is_own,
+            is_suspended: false,
         }
+    }
+
+    pub(crate) const fn is_own(&self) -> bool {
+        self.is_own
+    }
+
+    /// Lets go of every file, until [`resume`](Self::resume).
+    pub(crate) async fn suspend(&mut self) {
+        self.release().await;
+        self.is_suspended = true;
+    }
+
+    /// Opens it again if it is suspended.
+    pub(crate) async fn resume(&mut self) -> Result<(), StoreError> {
+        if !self.is_suspended {
+            return Ok(());
+        }
+        if self.is_own {
+            let lock = files::prepare(&self.path)?;
+            let opened = opening::open(&self.path).await?;
+            self.connection = Some(opened.connection);
+            self.journal = Some(opened.journal);
+            self.lock = Some(lock);
+            self.health.reopened(opened.recovery);
+        } else {
+            self.connection = Some(opening::open_read_only(&self.path).await?);
+            self.health.reopened(None);
+        }
+        self.is_suspended = false;
+        Ok(())
+    }
+
+    /// Deletes it, with all its files, and lets go of it. Returns which.
+    pub(crate) async fn delete(&mut self) -> Result<Vec<PathBuf>, StoreError> {
+        if !self.is_own {
+            return Err(StoreError::ReadOnly {
+                path: self.path.to_path_buf(),
+            });
+        }
+        if self.is_suspended {
+            self.lock = Some(files::lock(&self.path)?);
+        }
+        let lock = self.lock.take();
+        self.release().await;
+        let path = Arc::clone(&self.path);
+        let deleted = tokio::task::spawn_blocking(move || deleting::delete(&path)).await;
+        drop(lock);
+        deleted.unwrap_or_else(|error| Err(StoreError::CannotDelete(error.to_string())))
+    }
+
+    async fn release(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            opening::close(connection).await;
+        }
+        self.journal = None;
+        // Last: whoever gets it may write.
+        self.lock = None;
     }
 
     /// Commits a transaction, and notes what it did to the outbox.
@@ -45,6 +113,7 @@ impl Database {
         note: Option<Note>,
     ) -> Result<(), StoreError> {
         let connection = match &mut self.connection {
+            None if self.is_suspended => return Err(StoreError::Suspended),
             Some(connection) if !self.health.is_damaged() => connection,
             // What would be written now would be lost when it is recovered.
             _ => {
@@ -103,15 +172,14 @@ impl Database {
         }
         match &mut self.connection {
             Some(connection) => load::load(connection, &self.path, part).await,
+            None if self.is_suspended => Err(StoreError::Suspended),
             None => Err(StoreError::Closed),
         }
     }
 
     /// Closes the connection. The last one to close folds the log into the file.
-    pub(crate) async fn close(self) {
-        if let Some(connection) = self.connection {
-            opening::close(connection).await;
-        }
+    pub(crate) async fn close(mut self) {
+        self.release().await;
     }
 
     async fn rewrite_journal(&mut self) {

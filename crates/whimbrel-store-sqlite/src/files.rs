@@ -1,4 +1,4 @@
-use crate::error::cannot_open;
+use crate::{deleting, error::cannot_open};
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io,
@@ -18,7 +18,7 @@ pub(crate) struct Lock(
 );
 
 /// Creates the directory (0700), the lock file and the database file (0600) as far as they are missing, and takes the
-/// lock. Modes of what exists are left as they are.
+/// lock. Modes of what exists are left as they are. A deletion that was interrupted is finished.
 pub(crate) fn prepare(path: &Path) -> Result<Lock, StoreError> {
     let failed = |what: &Path, error: &io::Error| cannot_open(path, format!("{}: {error}", what.display()));
     if path.is_dir() {
@@ -27,19 +27,50 @@ pub(crate) fn prepare(path: &Path) -> Result<Lock, StoreError> {
     if let Some(dir) = path.parent().filter(|dir| !dir.exists()) {
         create_dir(dir).map_err(|error| failed(dir, &error))?;
     }
-    let lock_path = beside(path, "-lock");
-    let lock = create_file(&lock_path).map_err(|error| failed(&lock_path, &error))?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(StoreError::InUse {
-                path: path.to_owned(),
-            });
-        }
-        Err(TryLockError::Error(error)) => return Err(failed(&lock_path, &error)),
-    }
+    let lock = lock(path)?;
+    deleting::finish_if_begun(path).map_err(|error| failed(path, &error))?;
     create_file(path).map_err(|error| failed(path, &error))?;
-    Ok(Lock(lock))
+    Ok(lock)
+}
+
+/// Takes the lock of the database at `path`, whose directory exists.
+pub(crate) fn lock(path: &Path) -> Result<Lock, StoreError> {
+    let lock_path = lock_file(path);
+    let failed = |error: &io::Error| cannot_open(path, format!("{}: {error}", lock_path.display()));
+    loop {
+        let lock = create_file(&lock_path).map_err(|error| failed(&error))?;
+        match lock.try_lock() {
+            // Whoever deleted the database deleted the lock too, and the next one makes another: this one would lock nothing.
+            Ok(()) if !is_at(&lock, &lock_path) => {}
+            Ok(()) => return Ok(Lock(lock)),
+            Err(TryLockError::WouldBlock) => {
+                return Err(StoreError::InUse {
+                    path: path.to_owned(),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(&error)),
+        }
+    }
+}
+
+/// Returns whether the open file is still the one of that name.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let id = |meta: fs::Metadata| (meta.dev(), meta.ino());
+    let there = fs::metadata(path).map(id).ok();
+    there.is_some() && file.metadata().map(id).ok() == there
+}
+
+/// Elsewhere the name of an open file is not free before the file is closed.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    true
+}
+
+/// The path of the file that holds the right to write.
+pub(crate) fn lock_file(path: &Path) -> PathBuf {
+    beside(path, "-lock")
 }
 
 /// The path of a file that belongs to `path`.
@@ -107,14 +138,23 @@ pub(crate) fn set_aside(path: &Path) -> io::Result<Option<PathBuf>> {
         }
     }
     remove(&beside(path, "-shm"))?;
+    sync_directory(path)?;
+    Ok(moved_to)
+}
+
+/// Makes the names in the directory of `path` as durable as what is in the files.
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     if let Some(dir) = path.parent() {
         File::open(dir)?.sync_all()?;
     }
-    Ok(moved_to)
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
 }
 
-fn remove(path: &Path) -> io::Result<()> {
+/// Deletes a file, if it is there.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -131,6 +171,7 @@ pub(crate) fn is_of(path: &Path, id: u32) -> bool {
 /// Checks that there is a file to read.
 pub(crate) fn require_file(path: &Path) -> Result<(), StoreError> {
     match fs::metadata(path) {
+        Ok(_) if deleting::is_begun(path) => Err(cannot_open(path, "it is being deleted")),
         Ok(meta) if meta.is_file() => Ok(()),
         Ok(_) => Err(cannot_open(path, "it is not a file")),
         Err(error) => Err(cannot_open(path, error.to_string())),

@@ -63,6 +63,16 @@ impl Health {
         self.state.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// Notes that the file was opened again, after others may have had it.
+    pub(crate) fn reopened(&self, recovery: Option<Recovery>) {
+        if recovery.is_some() {
+            *self.slot() = recovery;
+        }
+        // From odd or even to the next even number: whatever was wrong was seen to when it was opened.
+        let next = |state: u64| Some((state | 1) + 1);
+        let _ = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
+    }
+
     pub(crate) fn recovery(&self) -> Option<Recovery> {
         self.slot().clone()
     }

@@ -15,11 +15,15 @@
 //! - A file that is not understood (newer, another program's) is refused and left as it is.
 //! - A damaged one is never deleted: it is set aside, and a new one has its account and outbox ([`Recovery`](whimbrel_store::Recovery)). What of
 //!   the outbox could not be read is said, never left out silently.
+//! - A suspended or closed store has no file of the database open, and no lock on one.
+//! - A database is deleted with all its files or is there as a whole: a deletion that was interrupted is finished by whoever opens
+//!   it next.
 //! - Every read is one statement, so it sees whole deltas only.
 //! - The index of the messages' text is behind the writes, never ahead, and a search says what it has not looked at.
 
 mod database;
 mod decode;
+mod deleting;
 mod error;
 mod files;
 mod health;

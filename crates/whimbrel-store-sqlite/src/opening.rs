@@ -51,6 +51,25 @@ pub(crate) async fn open(path: &Path) -> Result<Opened, StoreError> {
     salvage::recover(path, &noted, reason).await
 }
 
+/// Opens the database at `path` to look at it.
+///
+/// # Errors
+/// What [`SqliteStore::open_read_only`](crate::SqliteStore::open_read_only) says.
+pub(crate) async fn open_read_only(path: &Path) -> Result<SqliteConnection, StoreError> {
+    files::require_file(path)?;
+    let look = async {
+        let mut connection = connect(path, &options(path).read_only(true)).await?;
+        let found = schema::check(&mut connection, path).await?;
+        Ok((connection, found))
+    };
+    let (connection, found) = look.await.map_err(|error| error::refused(path, error))?;
+    if found < schema::VERSION {
+        let reason = format!("it has schema {found}; open it for writing once to bring it up to date");
+        return Err(error::cannot_open(path, reason));
+    }
+    Ok(connection)
+}
+
 /// Opens it if nothing is wrong with it.
 async fn sound(path: &Path, noted: &Noted) -> Result<(SqliteConnection, Own), StoreError> {
     if health::was_damaged(path) {

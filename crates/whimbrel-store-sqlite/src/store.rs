@@ -1,6 +1,6 @@
 use crate::{
-    database::Database, error, files, health::Health, journal::Journal, load::Part, opening, opening::Opened,
-    readers::Readers, schema, writer::Writer,
+    database::Database, files, health::Health, journal::Journal, load::Part, opening, opening::Opened,
+    readers::Readers, writer::Writer,
 };
 use async_trait::async_trait;
 use sqlx::SqliteConnection;
@@ -33,7 +33,8 @@ impl SqliteStore {
     /// only. Brings an older schema up to date before it returns.
     ///
     /// If it was one of ours and is damaged, its file is set aside and a new one is made with its account and outbox:
-    /// see [`recovery`](Store::recovery). To delete a database, delete every file whose name begins with its own.
+    /// see [`recovery`](Store::recovery). To delete a database, [`delete`](Store::delete) it: it is several files. One whose deletion
+    /// was interrupted is deleted to the end, and a new one is made.
     ///
     /// # Errors
     /// [`StoreError::InUse`] while another store, in this process or another, has it open;
@@ -66,17 +67,7 @@ impl SqliteStore {
     /// [`StoreError::CannotOpen`] if there is no database of the current schema, [`StoreError::NewerSchema`].
     pub async fn open_read_only(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = files::absolute(path.as_ref())?;
-        files::require_file(&path)?;
-        let look = async {
-            let mut connection = opening::connect(&path, &opening::options(&path).read_only(true)).await?;
-            let found = schema::check(&mut connection, &path).await?;
-            Ok((connection, found))
-        };
-        let (connection, found) = look.await.map_err(|error| error::refused(&path, error))?;
-        if found < schema::VERSION {
-            let reason = format!("it has schema {found}; open it for writing once to bring it up to date");
-            return Err(error::cannot_open(&path, reason));
-        }
+        let connection = opening::open_read_only(&path).await?;
         Ok(Self::start(path, connection, None, None))
     }
 
@@ -89,12 +80,12 @@ impl SqliteStore {
         let path = Arc::new(path);
         let health = Arc::new(Health::new(&path, own.is_some(), recovery));
         let readers = opening::options(&path).read_only(true);
-        let (lock, journal) = own.unzip();
-        let database = Database::new(Arc::clone(&path), Arc::clone(&health), connection, journal);
+        let read_only = own.is_none();
+        let database = Database::new(Arc::clone(&path), Arc::clone(&health), connection, own);
         Self {
             readers: Readers::new(Arc::clone(&path), readers, Arc::clone(&health)),
-            read_only: lock.is_none(),
-            writer: Writer::start(database, lock),
+            read_only,
+            writer: Writer::start(database),
             health,
             path,
         }
@@ -128,6 +119,31 @@ impl Store for SqliteStore {
 
     fn recovery(&self) -> Option<Recovery> {
         self.health.recovery()
+    }
+
+    async fn suspend(&self) -> Result<(), StoreError> {
+        self.readers.suspend().await?;
+        self.writer.suspend().await
+    }
+
+    async fn resume(&self) -> Result<(), StoreError> {
+        self.writer.resume().await?;
+        self.readers.resume();
+        Ok(())
+    }
+
+    async fn delete(&self) -> Result<Vec<PathBuf>, StoreError> {
+        if self.read_only {
+            return Err(StoreError::ReadOnly {
+                path: self.path.to_path_buf(),
+            });
+        }
+        self.readers.suspend().await?;
+        let deleted = self.writer.delete().await;
+        if self.writer.is_closed() {
+            self.readers.close().await;
+        }
+        deleted
     }
 
     async fn close(&self) {

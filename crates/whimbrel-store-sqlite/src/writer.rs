@@ -1,5 +1,6 @@
-use crate::{database::Database, files::Lock, indexing, journal::Note, load::Part, own::OwnChange, write};
+use crate::{database::Database, indexing, journal::Note, load::Part, own::OwnChange, write};
 use sqlx::sqlite::SqliteArguments;
+use std::path::PathBuf;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use whimbrel_model::{Delta, Loaded};
@@ -29,15 +30,18 @@ enum Job {
         oneshot::Sender<Result<(), StoreError>>,
     ),
     Load(Part, oneshot::Sender<Result<Loaded, StoreError>>),
+    Suspend(oneshot::Sender<Result<(), StoreError>>),
+    Resume(oneshot::Sender<Result<(), StoreError>>),
+    Delete(oneshot::Sender<Result<Vec<PathBuf>, StoreError>>),
 }
 
 impl Writer {
-    /// Starts the task. `lock` is held until the connection is closed; a reader of someone else's database has none.
-    pub(crate) fn start(database: Database, lock: Option<Lock>) -> Self {
+    /// Starts the task.
+    pub(crate) fn start(database: Database) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let closing = CancellationToken::new();
         let task = TaskTracker::new();
-        task.spawn(run(database, lock, queue, closing.clone()));
+        task.spawn(run(database, queue, closing.clone()));
         task.close();
         Self { jobs, closing, task }
     }
@@ -50,6 +54,20 @@ impl Writer {
 
     pub(crate) async fn load(&self, part: Part) -> Result<Loaded, StoreError> {
         self.run(|done| Job::Load(part, done)).await
+    }
+
+    /// Finishes the jobs that were taken before, and releases the connection and the lock.
+    pub(crate) async fn suspend(&self) -> Result<(), StoreError> {
+        self.run(Job::Suspend).await
+    }
+
+    pub(crate) async fn resume(&self) -> Result<(), StoreError> {
+        self.run(Job::Resume).await
+    }
+
+    /// Deletes the database. It is closed then, unless somebody else had it.
+    pub(crate) async fn delete(&self) -> Result<Vec<PathBuf>, StoreError> {
+        self.run(Job::Delete).await
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -75,13 +93,8 @@ impl Writer {
     }
 }
 
-async fn run(
-    mut database: Database,
-    lock: Option<Lock>,
-    mut queue: mpsc::Receiver<Job>,
-    closing: CancellationToken,
-) {
-    let mut is_behind = lock.is_some();
+async fn run(mut database: Database, mut queue: mpsc::Receiver<Job>, closing: CancellationToken) {
+    let mut is_behind = database.is_own();
     let mut pause = indexing::QUIET;
     let overdue = tokio::time::sleep(indexing::AT_MOST);
     tokio::pin!(overdue);
@@ -99,23 +112,51 @@ async fn run(
             },
             () = tokio::time::sleep(pause), if is_behind => None,
         };
-        match job {
-            Some(Job::Apply(sql, args, note, done)) => {
-                // Nobody may be waiting any more; what was committed stays committed.
-                drop(done.send(database.commit(sql, args, note).await));
-                is_behind = lock.is_some();
-                pause = indexing::QUIET;
-            }
-            Some(Job::Load(part, done)) => drop(done.send(database.load(part).await)),
-            None => {
-                is_behind = database.index().await;
-                pause = indexing::PAUSE;
-                overdue
-                    .as_mut()
-                    .reset(tokio::time::Instant::now() + indexing::AT_MOST);
-            }
+        let Some(job) = job else {
+            is_behind = database.index().await;
+            pause = indexing::PAUSE;
+            overdue
+                .as_mut()
+                .reset(tokio::time::Instant::now() + indexing::AT_MOST);
+            continue;
+        };
+        // A suspended one finds out that there is nothing to do.
+        is_behind |= matches!(job, Job::Apply(..) | Job::Resume(_)) && database.is_own();
+        if !matches!(job, Job::Load(..)) {
+            pause = indexing::QUIET;
+        }
+        if job.run(&mut database).await {
+            closing.cancel();
+            break;
         }
     }
     database.close().await;
-    drop(lock);
+}
+
+impl Job {
+    /// Runs it to its end. Returns whether there is no database any more.
+    async fn run(self, database: &mut Database) -> bool {
+        // Nobody may be waiting any more; what was done stays done.
+        match self {
+            Self::Apply(sql, args, note, done) => drop(done.send(database.commit(sql, args, note).await)),
+            Self::Load(part, done) => drop(done.send(database.load(part).await)),
+            Self::Suspend(done) => {
+                database.suspend().await;
+                drop(done.send(Ok(())));
+            }
+            Self::Resume(done) => drop(done.send(database.resume().await)),
+            Self::Delete(done) => {
+                let deleted = database.delete().await;
+                let is_over = !matches!(
+                    deleted,
+                    Err(StoreError::InUse { .. }
+                        | StoreError::ReadOnly { .. }
+                        | StoreError::CannotOpen { .. })
+                );
+                drop(done.send(deleted));
+                return is_over;
+            }
+        }
+        false
+    }
 }

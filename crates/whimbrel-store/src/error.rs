@@ -46,6 +46,12 @@ pub enum StoreError {
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
+    /// The store has let go of the database for a while.
+    #[error("the store is suspended: resume it, and ask again")]
+    Suspended,
+    /// Not everything that was stored could be deleted.
+    #[error("the database could not be deleted: {0}")]
+    CannotDelete(String),
     /// What was stored cannot be read back.
     #[error("the database holds a value that cannot be read: {0}")]
     Corrupt(String),
@@ -66,6 +72,8 @@ impl StoreError {
             Self::DiskFull => "store_disk_full",
             Self::Query(_) => "store_query",
             Self::Closed => "store_closed",
+            Self::Suspended => "store_suspended",
+            Self::CannotDelete(_) => "store_cannot_delete",
             Self::Corrupt(_) => "store_corrupt",
             Self::Engine(_) => "store_engine",
         }
@@ -74,6 +82,9 @@ impl StoreError {
     /// Returns whether the same call may succeed later.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::InUse { .. } | Self::DiskFull | Self::Engine(_))
+        matches!(
+            self,
+            Self::InUse { .. } | Self::DiskFull | Self::Suspended | Self::Engine(_)
+        )
     }
 }

@@ -8,9 +8,12 @@ mod threads;
 use crate::{Store, StoreError, StoreReader};
 use async_trait::async_trait;
 use data::Data;
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 use whimbrel_model::{
     ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
@@ -26,6 +29,7 @@ use whimbrel_query::{PageCursor, Query, SearchPage, SearchQuery};
 pub struct MemoryStore {
     data: Arc<Mutex<Data>>,
     closed: AtomicBool,
+    suspended: AtomicBool,
 }
 
 impl MemoryStore {
@@ -40,7 +44,7 @@ impl MemoryStore {
     pub fn reopen(&self) -> Self {
         Self {
             data: Arc::clone(&self.data),
-            closed: AtomicBool::new(false),
+            ..Self::default()
         }
     }
 
@@ -50,11 +54,23 @@ impl MemoryStore {
     }
 
     fn data(&self) -> Result<MutexGuard<'_, Data>, StoreError> {
+        self.check_open()?;
+        if self.suspended.load(Ordering::Acquire) {
+            return Err(StoreError::Suspended);
+        }
+        Ok(self.lock())
+    }
+
+    fn check_open(&self) -> Result<(), StoreError> {
         if self.closed.load(Ordering::Acquire) {
             return Err(StoreError::Closed);
         }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Data> {
         // Nothing that runs under the lock panics half-way through a delta: it only moves values into maps.
-        Ok(self.data.lock().unwrap_or_else(PoisonError::into_inner))
+        self.data.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -66,6 +82,25 @@ impl Store for MemoryStore {
 
     async fn apply(&self, delta: &Delta) -> Result<(), StoreError> {
         self.put(delta)
+    }
+
+    async fn suspend(&self) -> Result<(), StoreError> {
+        self.check_open()?;
+        self.suspended.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    async fn resume(&self) -> Result<(), StoreError> {
+        self.check_open()?;
+        self.suspended.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    async fn delete(&self) -> Result<Vec<PathBuf>, StoreError> {
+        self.check_open()?;
+        *self.lock() = Data::default();
+        self.close().await;
+        Ok(Vec::new())
     }
 
     async fn close(&self) {

@@ -4,7 +4,7 @@ mod search;
 
 use crate::{MemoryStore, Recovery, Store, StoreError, StoreReader};
 use async_trait::async_trait;
-use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeSet, path::PathBuf, sync::Arc};
 use whimbrel_model::{
     Change, ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId,
     MessagePage, MessageQuery, OpId, Read, Row, StreamId, ThreadPlace, User, UserId,
@@ -249,6 +249,22 @@ impl Store for SplitStore {
 
     fn recovery(&self) -> Option<Recovery> {
         self.disk.recovery()
+    }
+
+    async fn suspend(&self) -> Result<(), StoreError> {
+        self.disk.suspend().await?;
+        self.memory.suspend().await
+    }
+
+    async fn resume(&self) -> Result<(), StoreError> {
+        self.disk.resume().await?;
+        self.memory.resume().await
+    }
+
+    async fn delete(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let deleted = self.disk.delete().await?;
+        self.memory.delete().await?;
+        Ok(deleted)
     }
 
     async fn close(&self) {

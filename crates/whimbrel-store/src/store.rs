@@ -1,6 +1,6 @@
 use crate::{Recovery, StoreError};
 use async_trait::async_trait;
-use std::fmt::Debug;
+use std::{fmt::Debug, path::PathBuf};
 use whimbrel_model::{
     ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
     MessageQuery, Read, ThreadPlace, User, UserId,
@@ -32,6 +32,38 @@ pub trait Store: StoreReader {
     /// Returns what became of the database if it was found damaged, at open or since. A store that cannot tell, does not.
     fn recovery(&self) -> Option<Recovery> {
         None
+    }
+
+    /// Finishes what runs, and releases every handle and lock until [`resume`](Self::resume): another process may have the
+    /// database meanwhile. Calls in between fail with [`StoreError::Suspended`]. Once more changes nothing. A store that has
+    /// nothing that others could want need not do anything, and goes on to answer.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`].
+    async fn suspend(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Opens the database again, as it is by now: the caller has to [`load`](Self::load) it. Without
+    /// [`suspend`](Self::suspend) before, it changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`], or what opening it can fail with, [`StoreError::InUse`] among it. It is suspended then as before.
+    async fn resume(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Finishes what runs, closes the database and deletes everything that it kept, suspended or not. Returns the files that are gone,
+    /// which is verified. If it is interrupted, the database is there as a whole, or whoever opens it next finishes the deletion first.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`]; [`StoreError::InUse`], after which it is suspended as before;
+    /// [`StoreError::CannotDelete`], after which it is closed.
+    async fn delete(&self) -> Result<Vec<PathBuf>, StoreError> {
+        self.close().await;
+        Err(StoreError::CannotDelete(
+            "this store does not know how to: delete what it keeps".to_owned(),
+        ))
     }
 
     /// Finishes what runs and releases every handle. Later calls fail with [`StoreError::Closed`].

@@ -21,9 +21,12 @@
 //! ```
 
 use async_trait::async_trait;
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 use tokio::sync::{broadcast, watch};
 use whimbrel_model::{
@@ -174,6 +177,20 @@ impl Store for FailingStore {
 
     fn recovery(&self) -> Option<Recovery> {
         self.inner.recovery()
+    }
+
+    async fn suspend(&self) -> Result<(), StoreError> {
+        self.inner.suspend().await
+    }
+
+    async fn resume(&self) -> Result<(), StoreError> {
+        self.inner.resume().await
+    }
+
+    async fn delete(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let deleted = self.inner.delete().await?;
+        self.closed.send_replace(true);
+        Ok(deleted)
     }
 
     async fn close(&self) {

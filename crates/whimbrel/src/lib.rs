@@ -15,7 +15,7 @@ pub use whimbrel_client::model;
 pub use whimbrel_client::query;
 pub use whimbrel_client::{
     Channel, ChannelItem, ChannelList, ChannelUpdate, Client, ClientBuilder, Diffs, DraftView, Drafts,
-    Environment, Error, Filter, Found, Items, LoadState, NewChannel, NewDraft, NewMessage, NewerEdge,
+    Environment, Error, Filter, Found, Items, LoadState, LogoutOptions, LogoutReceipt, NewChannel, NewDraft, NewMessage, NewerEdge,
     NotSearched, OlderEdge, OutboxSummary, Pins, QueryChannels, QueryError, Queued, SearchHit,
     SearchMessages, SearchResults, Sent, SettleError, Sort, SyncState, SystemEnvironment, ThreadItem,
     ThreadList, Timeline, TimelineItem, Token, TokenError, TokenProvider, Unread, UnreadExplanation,

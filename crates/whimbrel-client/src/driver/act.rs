@@ -13,6 +13,10 @@ const LONGEST_WAIT_MS: u64 = 24 * 60 * 60 * 1_000;
 impl Driver {
     /// Carries out one round. If the commit fails, nothing else of it happens and the callers get the error.
     pub(super) async fn carry_out(&mut self, round: Round) {
+        if self.is_suspended {
+            // There is nothing in it, and no store to read from.
+            return;
+        }
         let Round { effects, answers, .. } = round;
         let committed = self.commit(&effects.delta).await;
         // What is shown when a call returns includes what it did.

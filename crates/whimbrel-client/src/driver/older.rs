@@ -108,6 +108,9 @@ impl Driver {
             | Command::Discard { .. }
             | Command::GoOnline
             | Command::GoOffline
+            | Command::Suspend { .. }
+            | Command::Resume { .. }
+            | Command::Logout { .. }
             | Command::Close { .. } => {}
         }
     }

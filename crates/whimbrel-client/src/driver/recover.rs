@@ -66,26 +66,31 @@ impl Driver {
         }
     }
 
+    /// Returns why there is no engine, if there is none.
+    pub(super) fn failure(&self) -> Option<Error> {
+        self.broken.as_ref().map(|broken| broken.error.clone())
+    }
+
     /// Starts over from what the store holds.
     pub(super) async fn recover(&mut self) {
-        match self.reload().await {
-            Ok(()) => {
-                self.broken = None;
-                let mut round = Round::default();
-                self.ask_again(&mut round);
-                if self.wants_online {
-                    self.input(Input::GoOnline, &mut round);
-                }
-                self.carry_out(round).await;
-            }
-            Err(error) => self.give_up(error),
+        let before = self.parts.store.recovery();
+        if let Err(error) = self.reload(before).await {
+            self.give_up(error);
         }
     }
 
-    async fn reload(&mut self) -> Result<(), Error> {
-        let before = self.parts.store.recovery();
+    /// Starts over from what the store holds by now, and goes on as before.
+    pub(super) async fn reload(&mut self, before: Option<Recovery>) -> Result<(), Error> {
         let loaded = self.parts.store.load().await?;
-        self.start_from(loaded, before).await
+        self.start_from(loaded, before).await?;
+        self.broken = None;
+        let mut round = Round::default();
+        self.ask_again(&mut round);
+        if self.wants_online {
+            self.input(Input::GoOnline, &mut round);
+        }
+        self.carry_out(round).await;
+        Ok(())
     }
 
     /// Starts over from what was loaded, and tells if the database was recovered since `before`.
@@ -101,13 +106,17 @@ impl Driver {
         self.waiting.retain(|id, _| kept.contains(id));
         let user = self.engine.account().user.clone();
         let environment = Arc::clone(&self.parts.environment);
-        let (engine, _) = start_engine(
+        let (engine, first) = start_engine(
             loaded,
             &user,
             &self.parts.config,
             environment.as_ref(),
             self.parts.clock,
         )?;
+        // Somebody else may have put a new database there.
+        if !first.is_empty() {
+            self.parts.store.apply(&first).await?;
+        }
         self.engine = engine;
         self.streams = Streams::Known;
         for cid in &self.opened {

@@ -36,9 +36,16 @@ impl Streams {
 }
 
 impl Driver {
+    /// Forgets them, until they are read or loaded again.
+    pub(super) fn forget_streams(&mut self) {
+        if let Streams::Reading { task, .. } = std::mem::replace(&mut self.streams, Streams::Unread) {
+            task.abort();
+        }
+    }
+
     /// Begins to read them, if nobody has.
     pub(super) fn read_streams(&mut self) {
-        if !matches!(self.streams, Streams::Unread) || self.broken.is_some() {
+        if !matches!(self.streams, Streams::Unread) || self.broken.is_some() || self.is_suspended {
             return;
         }
         let store = Arc::clone(&self.parts.store);

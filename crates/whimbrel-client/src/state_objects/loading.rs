@@ -59,6 +59,7 @@ async fn ask(client: Client, timeline: Timeline, limit: usize) {
                 let _loading = Loading::begin(&client, &timeline, Direction::Older);
                 match timeline.load_older(missing).await {
                     Err(Error::History(error)) if error.is_retryable() => {}
+                    Err(Error::Suspended) => {}
                     Ok(()) | Err(_) => return,
                 }
             }

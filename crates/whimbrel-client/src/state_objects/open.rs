@@ -1,6 +1,6 @@
 //! What is asked of the driver to open an object.
 
-use crate::command::Reply;
+use crate::{Error, command::Reply};
 use std::{fmt, sync::Arc};
 use whimbrel_model::{ChannelId, MessageId};
 use whimbrel_query::Query;
@@ -32,6 +32,19 @@ pub(crate) enum OpenObject {
     Global {
         reply: Reply<GlobalState>,
     },
+}
+
+impl OpenObject {
+    pub(crate) fn fail(self, error: &Error) {
+        match self {
+            Self::Channel { reply, .. } | Self::ChannelOver { reply, .. } => {
+                drop(reply.send(Err(error.clone())));
+            }
+            Self::Thread { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Channels { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Global { reply } => drop(reply.send(Err(error.clone()))),
+        }
+    }
 }
 
 impl fmt::Debug for OpenObject {

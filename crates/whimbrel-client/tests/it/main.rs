@@ -16,6 +16,7 @@ mod dropped;
 mod everyday;
 mod failing;
 mod fresh;
+mod letting_go;
 mod memory;
 mod objects;
 mod offline;

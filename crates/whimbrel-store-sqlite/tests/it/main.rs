@@ -4,6 +4,7 @@
 
 mod conformance;
 mod durability;
+mod letting_go;
 mod migration;
 mod opening;
 mod salvage;

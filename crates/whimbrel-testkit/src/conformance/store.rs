@@ -76,6 +76,8 @@ macro_rules! store_conformance {
             later_changes_of_one_delta_win,
             a_delta_is_applied_as_a_whole_or_not_at_all,
             a_closed_store_says_so,
+            a_suspended_store_goes_on_when_it_is_resumed,
+            a_deleted_store_leaves_nothing,
             concurrent_applies_all_happen,
             an_older_row_of_any_kind_never_replaces_a_newer_one,
             a_newer_row_of_any_kind_replaces_an_older_one,

@@ -296,6 +296,61 @@ pub async fn a_closed_store_says_so(t: StoreFixture) {
     }
 }
 
+/// Between suspending and resuming a store lets go of its database, and says so if it has one; then everything is there, and
+/// it goes on. Twice is once, and a suspended store can be closed.
+pub async fn a_suspended_store_goes_on_when_it_is_resumed(mut t: StoreFixture) {
+    t.apply([Change::Account(account()), put(message("a", 1, 1))])
+        .await;
+    let before = loaded(t.store()).await;
+    t.store().resume().await.expect("there was nothing to resume");
+    for _ in 0..2 {
+        t.store().suspend().await.expect("it lets go");
+        t.store().suspend().await.expect("it has already");
+        let read = t.store().message(mid(1)).await;
+        let has_it = matches!(&read, Ok(Some(_)));
+        assert!(has_it || matches!(read, Err(StoreError::Suspended)), "{read:?}");
+        t.store().resume().await.expect("it goes on");
+        t.store().resume().await.expect("it does already");
+        assert_eq!(loaded(t.store()).await, before);
+        assert!(t.store().message(mid(1)).await.unwrap().is_some());
+    }
+    t.apply([put(message("a", 2, 2))]).await;
+    t.store().suspend().await.expect("it lets go");
+    t.store().close().await;
+    for error in [t.store().suspend().await, t.store().resume().await] {
+        // One that has nothing to let go of may not care.
+        assert!(matches!(error, Ok(()) | Err(StoreError::Closed)), "{error:?}");
+    }
+    t.reopen().await;
+    assert!(t.store().message(mid(2)).await.unwrap().is_some());
+}
+
+/// Of a deleted database nothing is left, in either state, and the next one in its place is a new one.
+pub async fn a_deleted_store_leaves_nothing(mut t: StoreFixture) {
+    for suspended in [false, true] {
+        t.apply([Change::Account(account()), put(message("a", 1, 1))])
+            .await;
+        t.apply([Change::Outbox(outbox_item(1))]).await;
+        if suspended {
+            t.store().suspend().await.expect("it lets go");
+        }
+        match t.store().delete().await {
+            // It says so, and its users have to.
+            Err(StoreError::CannotDelete(_)) => return,
+            deleted => {
+                for file in deleted.expect("it is deleted") {
+                    assert!(!file.exists(), "{file:?} is still there");
+                }
+            }
+        }
+        let read = t.store().load().await;
+        assert!(matches!(read, Err(StoreError::Closed)), "{read:?}");
+        t.reopen().await;
+        assert_eq!(loaded(t.store()).await, Loaded::default());
+        assert_eq!(t.store().message(mid(1)).await.unwrap(), None);
+    }
+}
+
 /// Deltas that are applied at the same time are all there afterwards, and reads meanwhile see whole ones.
 pub async fn concurrent_applies_all_happen(mut t: StoreFixture) {
     let store = t.store();
