@@ -2,7 +2,7 @@
 
 use super::Channel;
 use crate::{Error, Queued};
-use whimbrel_model::{Hide, MembershipChange, Mute, Op, SetMute, Timestamp};
+use whimbrel_model::{Hide, MembershipChange, Mute, Op, OutboxItem, SetMute, Timestamp};
 
 impl Channel {
     /// Pins the channel in the own list: `pinned` and `pinned_at` of queries. Needs no connection, like everything here.
@@ -43,7 +43,14 @@ impl Channel {
     /// # Errors
     /// As [`Channel::pin`].
     pub async fn hide(&self) -> Result<Queued, Error> {
-        let seq = self.summary().await?.map_or(0, |summary| summary.head_seq);
+        let known = self.summary().await?.map_or(0, |summary| summary.head_seq);
+        // What waits here is known too, and comes right after unless somebody else was faster: then it shows again.
+        let is_waiting = |item: &OutboxItem| {
+            item.rejection().is_none()
+                && matches!(&item.op, Op::SendMessage { cid, .. } if *cid == self.cid)
+        };
+        let waiting = self.client.outbox().iter().filter(|item| is_waiting(item)).count();
+        let seq = known + waiting as u64;
         self.keep(MembershipChange {
             hidden: Some(Hide::Until { seq }),
             ..MembershipChange::default()

@@ -212,6 +212,23 @@ async fn how_a_channel_is_kept_shows_at_once_and_on_the_other_device() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_channel_that_is_hidden_behind_an_own_message_stays_hidden_when_that_is_accepted() {
+    let server = TestServer::new();
+    let ada = online(&server, "ada").await;
+    let channel = made(&ada).await;
+    ada.disconnect().await.unwrap();
+    let list = ada.channels().await.unwrap();
+    channel.send("that is all").await.unwrap();
+    channel.hide().await.unwrap();
+    assert!(list.items().iter().all(|item| item.hidden));
+    go_live(&ada).await;
+    settled(&ada).await;
+    assert!(list.items().iter().all(|item| item.hidden));
+    channel.send("or is it?").await.unwrap();
+    assert!(list.items().iter().all(|item| !item.hidden));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_mute_that_ends_lets_the_totals_count_again() {
     let server = TestServer::new();
     let ada = online(&server, "ada").await;
