@@ -1,7 +1,9 @@
 //! What handles ask of the driver.
 
 use crate::{
-    Error, LogoutOptions, LogoutReceipt, Queued, explain::Facts, queued::Settled, state_objects::OpenObject,
+    Error, LogoutOptions, LogoutReceipt, Queued,
+    driver::Visit,
+    explain::Facts, queued::Settled, state_objects::OpenObject,
 };
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -79,6 +81,7 @@ pub(crate) enum Command {
         op: OpId,
         reply: Reply<()>,
     },
+    Visit(Visit),
     GoOnline,
     GoOffline,
     OpenChannels {
@@ -190,6 +193,7 @@ impl Command {
                 drop(reply.send(Err(error.clone())));
             }
             Self::RepeatAll { reply } => drop(reply.send(Err(error.clone()))),
+            Self::Visit(visit) => visit.fail(error),
             Self::Watch { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::NextAttempt { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Explain { reply, .. } => drop(reply.send(Err(error.clone()))),

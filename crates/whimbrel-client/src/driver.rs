@@ -12,6 +12,7 @@ mod questions;
 mod recover;
 mod streams;
 mod threads;
+mod visits;
 
 use crate::{
     Environment, Error, Notice, Queued, TokenProvider,
@@ -33,6 +34,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use whimbrel_model::{ChannelId, Code, Delta, Loaded, OpId, Rejection, UserId};
 use whimbrel_state::State;
 use whimbrel_store::Store;
+pub(crate) use visits::Visit;
 use whimbrel_sync::{CommandError, Effects, Engine, EngineConfig, Entropy, Env, Input, HistoryError};
 use whimbrel_transport::Connector;
 
@@ -89,6 +91,7 @@ pub(crate) struct Driver {
     /// Timelines that are open, or were a heartbeat ago: their channels are caught up first.
     opened: HashSet<ChannelId>,
     wants_online: bool,
+    visits: visits::Visits,
     /// There is no engine to ask until then.
     broken: Option<recover::Broken>,
     store_failures: u32,
@@ -118,6 +121,8 @@ enum Event {
     Input(LinkInput),
     Streams(Result<Loaded, Error>),
     Timer,
+    /// Somebody who wanted a connection is gone.
+    Left,
     Stop,
 }
 
@@ -165,6 +170,7 @@ impl Driver {
             behind: behind::Behind::default(),
             opened: HashSet::new(),
             wants_online: false,
+            visits: visits::Visits::default(),
             broken: None,
             store_failures: 0,
             is_suspended: false,
@@ -254,6 +260,7 @@ impl Driver {
             command = commands.recv() => Event::Command(command),
             Some(input) = self.inputs.recv() => Event::Input(input),
             loaded = self.streams.read() => Event::Streams(loaded),
+            () = self.visits.left() => Event::Left,
             () = timer => Event::Timer,
             () = stop.cancelled() => Event::Stop,
         }
@@ -285,6 +292,10 @@ impl Driver {
                     self.forget_closed();
                     self.input(Input::Timer, round);
                 }
+                true
+            }
+            Event::Left => {
+                self.leave(round);
                 true
             }
             Event::Command(Some(Command::Close { reply })) => {
@@ -380,9 +391,11 @@ impl Driver {
                 Ok(effects) => round.answer_after(effects, move |outcome| drop(reply.send(outcome))),
                 Err(error) => drop(reply.send(Err(error.into()))),
             },
+            Command::Visit(visit) => self.visit(visit, round).await,
             Command::GoOnline => self.go_online(round),
             Command::GoOffline => {
                 self.wants_online = false;
+                self.visits.end();
                 self.input(Input::GoOffline, round);
             }
             read => {
@@ -437,6 +450,7 @@ impl Driver {
     }
 
     fn settle(&mut self, id: OpId, outcome: Result<(), Rejection>) {
+        self.visits.settled(outcome.is_ok());
         if let Some(waiting) = self.waiting.remove(&id) {
             // Nobody has to wait.
             let _ = waiting.send(outcome);

@@ -13,7 +13,7 @@
 //! - If a commit fails, the callers get the error, and the driver starts over from what the store holds.
 //! - Every task is in one tracker and ends with the last handle, or with [`Client::close`].
 //! - No call waits for the network, but those that say so: [`Queued::settled`], [`Client::wait_until_caught_up`],
-//!   [`Channel::fill_gap`], [`Timeline::load_older`] and [`Timeline::load_newer`] at a gap, those that go to a place that is
+//!   [`Client::sync_once`], [`Channel::fill_gap`], [`Timeline::load_older`] and [`Timeline::load_newer`] at a gap, those that go to a place that is
 //!   not on disk, and questions to the server: [`ServerQuery`].
 
 mod builder;
@@ -34,6 +34,7 @@ mod queued;
 mod server_query;
 mod search;
 mod state_objects;
+mod sync_once;
 mod thread_list;
 mod timeline;
 mod token;
@@ -56,6 +57,7 @@ pub use queued::{Queued, Sent};
 pub use server_query::{FoundChannel, FoundMember, FoundThread, ServerPage, ServerQuery};
 pub use search::{Found, NotSearched, SearchHit, SearchMessages, SearchPlace, SearchResults};
 pub use state_objects::{ChannelState, Following, GlobalState, QueryChannelsAsState, QueryChannelsState, Seat, SeatState, ThreadState};
+pub use sync_once::SyncSummary;
 pub use thread_list::ThreadList;
 pub use timeline::Timeline;
 pub use token::{Token, TokenError, TokenProvider};

@@ -17,7 +17,7 @@ pub use whimbrel_client::{
     Channel, ChannelItem, ChannelList, ChannelUpdate, Client, ClientBuilder, Diffs, DraftView, Drafts,
     Environment, Error, Filter, Found, Items, LoadState, LogoutOptions, LogoutReceipt, NewChannel, NewDraft, NewMessage, NewerEdge,
     NotSearched, OlderEdge, OutboxSummary, Pins, QueryChannels, QueryError, Queued, SearchHit,
-    SearchMessages, SearchResults, Sent, SettleError, Sort, SyncState, SystemEnvironment, ThreadItem,
+    SearchMessages, SearchResults, Sent, SettleError, Sort, SyncState, SyncSummary, SystemEnvironment, ThreadItem,
     ThreadList, Timeline, TimelineItem, Token, TokenError, TokenProvider, Unread, UnreadExplanation,
     UnreadTotals, VectorDiff, Watch, field,
 };

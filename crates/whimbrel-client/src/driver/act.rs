@@ -19,6 +19,9 @@ impl Driver {
         }
         let Round { effects, answers, .. } = round;
         let committed = self.commit(&effects.delta).await;
+        if committed.is_ok() {
+            self.visits.committed(&effects.delta);
+        }
         // What is shown when a call returns includes what it did.
         let shown = match &committed {
             Ok(()) => self.reduce(&effects.delta).await,

@@ -27,6 +27,7 @@ impl Driver {
         }
         self.fail_older(&Error::Suspended);
         self.fail_questions(&Error::Suspended);
+        self.visits.end();
         self.disconnect().await;
         self.forget_streams();
         if let Err(error) = self.parts.store.suspend().await {

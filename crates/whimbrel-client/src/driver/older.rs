@@ -106,6 +106,7 @@ impl Driver {
             | Command::Incomplete { .. }
             | Command::FillGap { .. }
             | Command::Discard { .. }
+            | Command::Visit(_)
             | Command::GoOnline
             | Command::GoOffline
             | Command::Suspend { .. }

@@ -86,7 +86,7 @@ impl Driver {
         self.broken = None;
         let mut round = Round::default();
         self.ask_again(&mut round);
-        if self.wants_online {
+        if self.is_wanted_online() {
             self.input(Input::GoOnline, &mut round);
         }
         self.carry_out(round).await;

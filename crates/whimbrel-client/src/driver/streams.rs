@@ -91,7 +91,7 @@ impl Driver {
             Err(error) => Err(error),
         };
         match taken {
-            Ok(()) if self.wants_online => self.input(Input::GoOnline, round),
+            Ok(()) if self.is_wanted_online() => self.input(Input::GoOnline, round),
             Ok(()) => {}
             Err(error) => self.give_up(error),
         }

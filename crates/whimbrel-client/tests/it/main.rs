@@ -21,6 +21,7 @@ mod memory;
 mod objects;
 mod offline;
 mod older;
+mod once;
 mod opening;
 mod places;
 mod queries;

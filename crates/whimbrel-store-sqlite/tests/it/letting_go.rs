@@ -14,11 +14,12 @@ use whimbrel_store_sqlite::SqliteStore;
 /// Names the database to the other process.
 const DATABASE: &str = "WHIMBREL_TEST_DATABASE";
 
-/// What the other process does: it locks the file exclusively, and then writes to it as a store.
+/// What the other process does, which another test starts: it locks the file exclusively, and then writes to it as a store.
 #[tokio::test]
-#[ignore = "runs in another process, which the other tests start"]
 async fn in_another_process() {
-    let path = PathBuf::from(std::env::var_os(DATABASE).unwrap());
+    let Some(path) = std::env::var_os(DATABASE).map(PathBuf::from) else {
+        return;
+    };
     run_sql(
         &path,
         "PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; \
@@ -33,7 +34,7 @@ async fn in_another_process() {
 fn another_process_has_it(path: &Path) -> bool {
     let name = "letting_go::in_another_process";
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--ignored"])
+        .args(["--exact", name])
         .env(DATABASE, path)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
