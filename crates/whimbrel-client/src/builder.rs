@@ -108,10 +108,23 @@ impl ClientBuilder {
         self
     }
 
-    /// Replaces the engine's waiting times.
+    /// Replaces the engine's waiting times. What was turned off by [`ClientBuilder::typing_indicators`] stays so.
     #[must_use]
     pub fn engine(mut self, config: EngineConfig) -> Self {
-        self.engine = config;
+        let typing_indicators = self.engine.typing_indicators && config.typing_indicators;
+        self.engine = EngineConfig {
+            typing_indicators,
+            ..config
+        };
+        self
+    }
+
+    /// Sets whether others are told that the user types, and the user that others do. True without it.
+    ///
+    /// With `false` neither is: nothing is sent, and nobody is ever seen to type.
+    #[must_use]
+    pub const fn typing_indicators(mut self, shown: bool) -> Self {
+        self.engine.typing_indicators = shown;
         self
     }
 

@@ -1,6 +1,7 @@
 mod keep;
 mod pins;
 mod threads;
+mod typing;
 mod watch;
 
 use crate::{Client, Error, NewMessage, Queued, Sent, Timeline, UnreadExplanation, command::Command, unread};

@@ -7,7 +7,7 @@ use crate::{
 };
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use whimbrel_model::{ChannelId, Cursor, Gap, HistoryFrom, MessageBody, MessageScope, Op, OpId};
+use whimbrel_model::{ChannelId, Cursor, Gap, HistoryFrom, MessageBody, MessageId, MessageScope, Op, OpId};
 use whimbrel_protocol::{Answer, Question};
 use whimbrel_query::Query;
 use whimbrel_state::{ChannelList, Drafts, Pins, ThreadList, Timeline, Unread};
@@ -59,6 +59,11 @@ pub(crate) enum Command {
         cid: ChannelId,
         on: bool,
         reply: Reply<()>,
+    },
+    Typing {
+        cid: ChannelId,
+        parent: Option<MessageId>,
+        on: bool,
     },
     CatchUp {
         reply: Reply<()>,
@@ -180,6 +185,7 @@ impl Command {
                 | Self::MoreChannels { .. }
                 | Self::OpenUnread { .. }
                 | Self::Enqueue { .. }
+                | Self::Typing { .. }
                 | Self::GoOnline
                 | Self::GoOffline
                 | Self::Close { .. }
@@ -208,6 +214,8 @@ impl Command {
                 drop(reply.send(Err(error.clone())));
             }
             Self::GoTo(place) => place.show.fail(error.clone()),
+            // Nobody waits, and typing is worth nothing later.
+            Self::Typing { .. } => {}
             other => return Some(other),
         }
         None

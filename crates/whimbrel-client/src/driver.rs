@@ -31,7 +31,7 @@ use std::{
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use whimbrel_model::{ChannelId, Code, Delta, Loaded, OpId, Rejection, UserId};
+use whimbrel_model::{ChannelId, Code, Delta, Loaded, MessageId, OpId, Rejection, UserId};
 use whimbrel_state::State;
 use whimbrel_store::Store;
 pub(crate) use visits::Visit;
@@ -366,10 +366,8 @@ impl Driver {
             }
             Command::Explain { op, reply } => drop(reply.send(Ok(self.facts(op)))),
             Command::Ask { question, reply } => self.question(question, reply, round),
-            Command::Watch { cid, on, reply } => {
-                let effects = self.with_env(|engine, env| engine.set_watched(&cid, on, env));
-                round.answer_after(effects, move |outcome| drop(reply.send(outcome)));
-            }
+            Command::Watch { cid, on, reply } => self.set_watched(&cid, on, reply, round),
+            Command::Typing { cid, parent, on } => self.type_at(cid, parent, on, round),
             Command::CatchUp { reply } => self.catch_up(reply, round),
             Command::Incomplete { reply } => drop(reply.send(Ok(self.engine.incomplete()))),
             Command::Gaps { cid, reply } => {
@@ -408,6 +406,11 @@ impl Driver {
         }
     }
 
+    fn set_watched(&mut self, cid: &ChannelId, on: bool, reply: Reply<()>, round: &mut Round) {
+        let effects = self.with_env(|engine, env| engine.set_watched(cid, on, env));
+        round.answer_after(effects, move |outcome| drop(reply.send(outcome)));
+    }
+
     fn queued(
         &mut self,
         queued: Result<(OpId, Effects), CommandError>,
@@ -436,6 +439,14 @@ impl Driver {
         round.answer_after(effects, move |outcome| {
             drop(reply.send(outcome.map(|()| repeated)));
         });
+    }
+
+    fn type_at(&mut self, cid: ChannelId, parent: Option<MessageId>, on: bool, round: &mut Round) {
+        let effects = self.with_env(|engine, env| match on {
+            true => engine.typing(cid, parent, env),
+            false => engine.stop_typing(cid, parent),
+        });
+        round.effects.merge(effects);
     }
 
     fn with_env<T>(&mut self, act: impl FnOnce(&mut Engine, &mut Env<'_>) -> T) -> T {

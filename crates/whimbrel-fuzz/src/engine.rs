@@ -206,7 +206,7 @@ impl World {
                     }
                 }
             }
-            ServerFrame::Ready(_) | ServerFrame::Bye(_) | ServerFrame::Event(_) => {}
+            ServerFrame::Ready(_) | ServerFrame::Bye(_) | ServerFrame::Event(_) | ServerFrame::Typing(_) => {}
         }
         self.input(Input::Frame(frame));
         true
@@ -266,7 +266,7 @@ impl World {
         assert_eq!(decode::<ClientFrame>(&bytes).as_ref(), Ok(frame));
         match frame {
             ClientFrame::Hello(_) => self.asked.clear(),
-            ClientFrame::Watch(_) => {}
+            ClientFrame::Watch(_) | ClientFrame::Typing(_) => {}
             ClientFrame::Heads(ask) => drop(self.asked.insert(ask.id, None)),
             ClientFrame::History(ask) => drop(self.asked.insert(ask.id, None)),
             ClientFrame::Ask(ask) => drop(self.asked.insert(ask.id, None)),

@@ -130,7 +130,7 @@ impl Peer {
             ClientFrame::Sync(ask) => *self.requests.entry(ask.id).or_default() += 1,
             ClientFrame::History(ask) => *self.requests.entry(ask.id).or_default() += 1,
             ClientFrame::Ask(ask) => *self.requests.entry(ask.id).or_default() += 1,
-            ClientFrame::Hello(_) | ClientFrame::Watch(_) => {}
+            ClientFrame::Hello(_) | ClientFrame::Watch(_) | ClientFrame::Typing(_) => {}
         }
         let mut batches = Vec::new();
         let handled = {
@@ -184,7 +184,7 @@ impl Peer {
                 self.ended.get_or_insert(bye);
                 return;
             }
-            ServerFrame::Ready(_) | ServerFrame::Event(_) => return,
+            ServerFrame::Ready(_) | ServerFrame::Event(_) | ServerFrame::Typing(_) => return,
             ServerFrame::Heads(page) => page.id,
             ServerFrame::Page(page) => page.id,
             ServerFrame::History(page) => page.id,

@@ -15,6 +15,7 @@ use tracing::warn;
 use whimbrel_model::{ChannelId, Code, Cursor, HistoryFrom, OpEnvelope, StreamId, Timestamp, UserId, limits};
 use whimbrel_protocol::{
     Answer, Bye, HeadsPage, Hello, HistoryPage, OpResult, PROTOCOL, Page, Question, Ready, ServerFrame,
+    UserTyping,
 };
 
 /// How often results that are past their retention are pruned: rare, for they are kept for days.
@@ -259,6 +260,18 @@ impl Hub {
 
     pub(crate) fn leave(&self, connection: &Arc<Connection>) {
         self.0.registry.remove(connection);
+    }
+
+    /// Reads the active members of a channel.
+    pub(crate) async fn members(&self, cid: &ChannelId) -> Result<Vec<UserId>, StorageError> {
+        self.0.storage.members(cid).await
+    }
+
+    /// Passes on that `user` types, or no longer does, to the connections of `told` that watch the channel.
+    pub(crate) fn tell_typing(&self, told: &[UserId], typing: UserTyping) {
+        let stream = StreamId::Channel(typing.cid.clone());
+        let frame = || encode_frame(&ServerFrame::Typing(typing));
+        self.0.registry.send(&stream, told, None, frame);
     }
 
     /// Queues operations for the writer; waits while its queue is full.

@@ -20,6 +20,8 @@
 //! - Every connection gets the events of one stream in `ver` order, each at most once. A connection that falls behind
 //!   is closed with `slow_consumer`; no frame is left out of the middle.
 //! - Who is not an active member after a step gets no event of it.
+//! - Who types is passed on and never stored: at most once in two seconds for a connection and a place, and that often the
+//!   members are read, never for a keystroke.
 //! - There is no HTTP, no SQL and no socket here.
 
 mod apply;
@@ -38,20 +40,21 @@ mod records;
 mod registry;
 mod session;
 mod storage;
+mod typing;
 mod working_set;
 mod writer;
 
 pub use apply::{Applied, apply, apply_group};
 pub use ask::{
-    AnswerPage, AskPlace, AskPlan, ChannelBeside, ChannelFound, Found, MemberFound, MessageWalk, SearchPlan, ThreadFound,
-    too_many,
+    AnswerPage, AskPlace, AskPlan, ChannelBeside, ChannelFound, Found, MemberFound, MessageWalk, SearchPlan,
+    ThreadFound, too_many,
 };
 pub use authenticate::{AuthError, Authenticate, Identity};
 pub use clock::{Clock, SystemClock};
 pub use error::StorageError;
 pub use feed::PagePlan;
-pub use history::HistoryPlan;
 pub use heads::HeadsPlan;
+pub use history::HistoryPlan;
 pub use hub::{Hub, HubConfig};
 pub use keys::{Keys, Request};
 pub use memory::MemoryStorage;

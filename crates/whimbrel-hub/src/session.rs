@@ -3,12 +3,15 @@ use crate::{
     hub::Hub,
     outbound::bye,
     registry::{Connection, token_expired},
+    typing::Typist,
     writer::{Reply, Submission},
 };
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use whimbrel_model::{Code, UserId, limits};
-use whimbrel_protocol::{Answer, Bye, ClientFrame, Failed, HeadsPage, HistoryPage, Ops, Page, ServerFrame, encode};
+use whimbrel_protocol::{
+    Answer, Bye, ClientFrame, Failed, HeadsPage, HistoryPage, Ops, Page, ServerFrame, encode,
+};
 
 /// One live connection: takes the client's frames. Dropping it ends the connection.
 ///
@@ -19,6 +22,7 @@ pub struct Session {
     hub: Hub,
     connection: Arc<Connection>,
     in_flight: Arc<Semaphore>,
+    typing: Typist,
 }
 
 impl Session {
@@ -27,6 +31,7 @@ impl Session {
             hub,
             connection,
             in_flight: Arc::new(Semaphore::new(limits::IN_FLIGHT)),
+            typing: Typist::default(),
         }
     }
 
@@ -83,6 +88,10 @@ impl Session {
                 Ok(())
             }
             ClientFrame::Watch(watch) => self.connection.watch(watch).map_err(|bye| self.close(bye)),
+            ClientFrame::Typing(typing) => {
+                self.typing.take(&self.hub, self.user(), typing).await;
+                Ok(())
+            }
             ClientFrame::Ask(ask) => {
                 self.connection.mailbox.room().await?;
                 let answer = self.hub.ask(self.user(), &ask.question).await;
@@ -154,6 +163,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        self.typing.end(&self.hub, self.user());
         self.hub.leave(&self.connection);
         self.connection.mailbox.abandon();
     }

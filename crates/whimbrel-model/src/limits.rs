@@ -59,6 +59,22 @@ pub const SNAPSHOT_MESSAGES: usize = 50;
 /// Heads in one page of the account's heads.
 pub const HEADS_PER_PAGE: usize = 500;
 
+/// How often it is said again that a user goes on typing in one place, at most. Milliseconds.
+pub const TYPING_EVERY_MS: u64 = 2_000;
+
+/// After how long without a keystroke a user no longer types. Milliseconds.
+pub const TYPING_IDLE_MS: u64 = 5_000;
+
+/// After how long without a word of it a user is taken to type no longer: the longest pause, and the time for which a
+/// keystroke may go unsaid. Milliseconds.
+pub const TYPING_HEARD_MS: u64 = TYPING_IDLE_MS + TYPING_EVERY_MS;
+
+/// Places that one connection may type in at once: more than anyone does.
+pub const TYPING_PLACES: usize = 16;
+
+/// Members beyond which nobody is told who types in a channel: with so many somebody always does.
+pub const TYPING_MEMBERS: usize = 100;
+
 /// Channels in one `watch` frame.
 pub const WATCHED_PER_FRAME: usize = 500;
 

@@ -1,8 +1,8 @@
 use crate::{Answer, Ask, Token, VersionRange};
 use serde::{Deserialize, Serialize};
 use whimbrel_model::{
-    ChannelId, Code, Cursor, DeviceId, Epoch, Head, HistoryFrom, OpEnvelope, OpId, Row, StreamEvent,
-    StreamId, Timestamp, UserId,
+    ChannelId, Code, Cursor, DeviceId, Epoch, Head, HistoryFrom, MessageId, OpEnvelope, OpId, Row,
+    StreamEvent, StreamId, Timestamp, UserId,
 };
 
 /// What a client sends.
@@ -19,6 +19,8 @@ pub enum ClientFrame {
     Sync(Sync),
     /// Says of which channels changes are wanted as they happen. At first: of all. It has no answer.
     Watch(Watch),
+    /// Says that the user types, or no longer does. It has no answer, and is not stored.
+    Typing(Typing),
     /// Asks for messages around some place of a channel.
     History(History),
     /// Asks for what a filter finds.
@@ -45,6 +47,8 @@ pub enum ServerFrame {
     Answer(Answer),
     /// A committed step of a stream that the user may see.
     Event(StreamEvent),
+    /// Somebody else types, or no longer does. Not part of a stream, and not sent again.
+    Typing(UserTyping),
     /// Answers a request that could not be carried out. The connection goes on.
     Failed(Failed),
 }
@@ -212,6 +216,32 @@ pub struct Watch {
     /// Which channels, at most `limits::WATCHED_PER_FRAME`. Those that the user is not in make no difference.
     pub cids: Vec<ChannelId>,
     /// Whether the server is to send their changes on this connection. If not, heads still tell how far they go.
+    pub on: bool,
+}
+
+/// See [`ClientFrame::Typing`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Typing {
+    /// In which channel.
+    pub cid: ChannelId,
+    /// In the thread of which message. Absent: in the channel itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<MessageId>,
+    /// Whether the user types.
+    pub on: bool,
+}
+
+/// See [`ServerFrame::Typing`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserTyping {
+    /// In which channel.
+    pub cid: ChannelId,
+    /// In the thread of which message. Absent: in the channel itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<MessageId>,
+    /// Who.
+    pub user: UserId,
+    /// Whether the user types.
     pub on: bool,
 }
 

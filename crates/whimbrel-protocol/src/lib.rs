@@ -19,7 +19,7 @@ mod version;
 pub use codec::{FrameError, decode, encode};
 pub use frame::{
     Bye, ClientFrame, Failed, Heads, HeadsPage, Hello, History, HistoryPage, OpResult, Ops, Outcome, Page,
-    Ready, Results, ServerFrame, StreamHead, Sync, Watch,
+    Ready, Results, ServerFrame, StreamHead, Sync, Typing, UserTyping, Watch,
 };
 pub use question::{
     Answer, Ask, Find, FindChannels, FindMembers, FindMessages, FindReactions, Question, Search, Unsearched,

@@ -64,6 +64,7 @@ mod status;
 mod thread_state;
 mod threads;
 mod timeline;
+mod typing;
 mod unread;
 mod users;
 mod windows;

@@ -6,7 +6,7 @@ mod timelines;
 
 use crate::{
     ChannelList, ChannelRow, Diffs, Freshness, Items, OutboxSummary, Reach, Source, StateConfig, SyncState,
-    Unread, channel_list, outbox::Outbox, unread, users::Users,
+    Unread, channel_list, outbox::Outbox, typing::Typing, unread, users::Users,
 };
 use eyeball::{SharedObservable, Subscriber};
 use open_objects::Objects;
@@ -53,6 +53,7 @@ struct Shared {
     /// Counts the changes of profiles.
     users: SharedObservable<u64>,
     outbox: SharedObservable<OutboxSummary>,
+    typing: Typing,
 }
 
 /// Locked before a timeline or a list, never after.
@@ -86,6 +87,7 @@ impl State {
             status: SharedObservable::default(),
             users: SharedObservable::default(),
             outbox: outbox.summary().clone(),
+            typing: Typing::default(),
             inner: Mutex::new(Inner {
                 outbox,
                 timelines: Timelines::new(config.windows),
@@ -307,6 +309,10 @@ impl State {
     pub fn user(&self, id: &UserId) -> Option<Arc<User>> {
         let inner = lock(&self.0.inner);
         inner.users.get(id, &inner.outbox)
+    }
+
+    pub(crate) fn typing(&self) -> &Typing {
+        &self.0.typing
     }
 
     /// Returns a reader of a number that grows whenever a profile changes: a reason to ask for names again.

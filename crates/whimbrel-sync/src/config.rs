@@ -25,6 +25,8 @@ pub struct EngineConfig {
     /// or discards it, so that nothing is read out of its context. Then one operation of a channel is on its way at a
     /// time. Else the others go on, and those that need it are rejected with it.
     pub hold_after_rejection: bool,
+    /// Whether others are told that the user types, and the user that others do.
+    pub typing_indicators: bool,
 }
 
 impl Default for EngineConfig {
@@ -38,6 +40,7 @@ impl Default for EngineConfig {
             fill_messages: 5 * whimbrel_model::limits::PAGE_ROWS as u64,
             attention_after: whimbrel_model::limits::ATTENTION_AFTER,
             hold_after_rejection: false,
+            typing_indicators: true,
         }
     }
 }

@@ -1,6 +1,6 @@
 use crate::{AskError, HistoryError};
 use std::collections::HashSet;
-use whimbrel_model::{Change, ChannelId, Code, Delta, OpId, Rejection};
+use whimbrel_model::{Change, ChannelId, Code, Delta, MessageId, OpId, Rejection, UserId};
 use whimbrel_protocol::{Answer, ClientFrame, Ops};
 
 /// What one input leads to, to be carried out in the order of the fields.
@@ -43,6 +43,15 @@ pub enum Notice {
     Answered(u64, Result<Answer, AskError>),
     /// Everything that the server had when [`Engine::catch_up`](crate::Engine::catch_up) gave this number is here.
     CaughtUp(u64),
+    /// These others type in a channel, or in the thread of a message, by now: all of them, sorted.
+    Typing {
+        /// In which channel.
+        cid: ChannelId,
+        /// In the thread of which message. Absent: in the channel itself.
+        parent: Option<MessageId>,
+        /// Who.
+        users: Vec<UserId>,
+    },
     /// The channel's feed was interrupted: rows were skipped, or belong to another history. What is shown of it has to
     /// be read again.
     Discontinuity(ChannelId),

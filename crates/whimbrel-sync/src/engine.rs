@@ -5,6 +5,7 @@ use crate::{
     session::Phase,
     streams::Streams,
     synced::Synced,
+    typing::Typing,
 };
 use std::collections::BTreeMap;
 use whimbrel_model::{
@@ -31,6 +32,7 @@ pub struct Engine {
     pub(crate) requests: Requests,
     pub(crate) barriers: Barriers,
     pub(crate) synced: Synced,
+    pub(crate) typing: Typing,
     /// Pages in a row that moved no cursor although there was more.
     pub(crate) fruitless_pulls: u32,
 }
@@ -154,6 +156,7 @@ impl Engine {
             requests: Requests::default(),
             barriers: Barriers::default(),
             synced: Synced::new(loaded.synced_at),
+            typing: Typing::default(),
             fruitless_pulls: 0,
             account,
         };
@@ -188,8 +191,15 @@ impl Engine {
     pub fn enqueue(&mut self, op: Op, env: &mut Env<'_>) -> Result<(OpId, Effects), CommandError> {
         let id = OpId(self.ids.next(env));
         let mut effects = Effects::default();
+        let written = match &op {
+            Op::SendMessage { cid, parent, .. } => Some((cid.clone(), *parent)),
+            _ => None,
+        };
         self.outbox
             .enqueue(id, op, &self.account.user, env, &mut effects.notices)?;
+        if let Some(place) = written {
+            self.stop_typing_at(place, &mut effects);
+        }
         Ok((id, self.finish(effects, env)))
     }
 
@@ -365,6 +375,7 @@ impl Engine {
                 let unanswered = self.oldest_unanswered().map(|at| at + self.config.answer_ms);
                 let retries = [self.outbox.next_retry(), self.streams.next_retry()];
                 let others = retries.into_iter().flatten().chain(unanswered);
+                let others = others.chain(self.typing.next_end());
                 others.chain([online.next_heartbeat, silent]).min()
             }
             Phase::Offline | Phase::NeedsAuth { .. } | Phase::Failed { .. } => None,
@@ -442,6 +453,7 @@ impl Engine {
                 }
             }
             ServerFrame::Answer(answer) => self.answered(answer, effects),
+            ServerFrame::Typing(heard) => self.heard_typing(heard, effects, env),
             ServerFrame::Failed(failed) => self.failed(failed, effects, env),
             ServerFrame::Ready(_) | ServerFrame::Bye(_) => {}
         }

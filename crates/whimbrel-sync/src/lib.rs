@@ -44,6 +44,7 @@ mod outbox;
 mod session;
 mod streams;
 mod synced;
+mod typing;
 mod watch;
 
 pub use ask::AskError;

@@ -154,8 +154,11 @@ impl Engine {
                     .is_some_and(|at| now >= at + self.config.answer_ms);
                 if silent || stuck {
                     self.abandon(Code::HeartbeatLost, effects, env);
-                } else if now >= online.next_heartbeat {
-                    self.ask_heads(effects, env);
+                } else {
+                    if now >= online.next_heartbeat {
+                        self.ask_heads(effects, env);
+                    }
+                    self.typing_timer(effects, now);
                 }
             }
             _ => {}
@@ -182,6 +185,7 @@ impl Engine {
         self.outbox.connection_lost(code);
         self.streams.disconnected();
         self.barriers.start_over();
+        self.forget_typing(effects);
         self.synced.write(&mut effects.delta);
         for (id, (_, request)) in std::mem::take(&mut self.requests.sent) {
             match request {

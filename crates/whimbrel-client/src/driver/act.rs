@@ -135,6 +135,7 @@ impl Driver {
                 }
                 Notice::Answered(request, outcome) => self.answered(request, outcome),
                 Notice::CaughtUp(ticket) => self.caught_up(ticket),
+                Notice::Typing { cid, parent, users } => self.parts.state.put_typing(cid, parent, users),
                 Notice::Discontinuity(cid) => {
                     info!(%cid, "changes were skipped: there may be a gap");
                     self.tell(crate::Notice::Discontinuity { cid });

@@ -65,18 +65,14 @@ impl Driver {
                 limit,
                 reply,
             } => {
-                let limit = limit.clamp(1, limits::PAGE_ROWS);
-                self.load_older(
-                    Older {
-                        oldest: timeline.oldest(),
-                        in_gap: false,
-                        timeline,
-                        limit,
-                        reply,
-                    },
-                    round,
-                )
-                .await;
+                let waiting = Older {
+                    oldest: timeline.oldest(),
+                    in_gap: false,
+                    timeline,
+                    limit: limit.clamp(1, limits::PAGE_ROWS),
+                    reply,
+                };
+                self.load_older(waiting, round).await;
             }
             Command::LoadNewer {
                 timeline,
@@ -101,6 +97,7 @@ impl Driver {
             | Command::Explain { .. }
             | Command::Amend { .. }
             | Command::Watch { .. }
+            | Command::Typing { .. }
             | Command::CatchUp { .. }
             | Command::Gaps { .. }
             | Command::Incomplete { .. }

@@ -34,6 +34,7 @@ impl Driver {
         self.close_link();
         self.fail_older(&error);
         self.fail_questions(&error);
+        self.parts.state.forget_typing();
         let wait = (STORE_RETRY * 2_u32.pow(self.store_failures.min(8))).min(STORE_RETRY_CAP);
         self.store_failures += 1;
         self.told_wait = None;

@@ -31,5 +31,6 @@ mod recount;
 mod rejected;
 mod search;
 mod support;
+mod typing;
 mod visible;
 mod waiting;

@@ -15,3 +15,4 @@ mod reads;
 mod rules;
 mod support;
 mod threads;
+mod typing;

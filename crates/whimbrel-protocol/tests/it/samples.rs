@@ -17,7 +17,7 @@ use whimbrel_model::{
 };
 use whimbrel_protocol::{
     Bye, ClientFrame, Failed, Heads, HeadsPage, Hello, History, HistoryPage, OpResult, Ops, Outcome,
-    PROTOCOL, Page, Ready, Results, ServerFrame, StreamHead, Sync, Token, Watch,
+    PROTOCOL, Page, Ready, Results, ServerFrame, StreamHead, Sync, Token, Typing, UserTyping, Watch,
 };
 
 fn id(number: u128) -> Uuid {
@@ -34,6 +34,23 @@ fn cid() -> ChannelId {
 
 fn channel() -> StreamId {
     StreamId::Channel(cid())
+}
+
+fn typing(parent: Option<MessageId>, on: bool) -> ClientFrame {
+    ClientFrame::Typing(Typing {
+        cid: cid(),
+        parent,
+        on,
+    })
+}
+
+fn user_typing(parent: Option<MessageId>, on: bool) -> ServerFrame {
+    ServerFrame::Typing(UserTyping {
+        cid: cid(),
+        parent,
+        user: user("bob"),
+        on,
+    })
 }
 
 fn heart() -> ReactionType {
@@ -189,6 +206,8 @@ pub(crate) fn client_frames() -> Vec<(&'static str, ClientFrame)> {
                 on: false,
             }),
         ),
+        ("typing", typing(None, true)),
+        ("typing-thread", typing(Some(message_id(1)), false)),
         (
             "history-time",
             history(HistoryFrom::AroundTime(Timestamp(1_764_000_000_500))),
@@ -295,6 +314,8 @@ fn answers() -> Vec<(&'static str, ServerFrame)> {
         ("page-snapshot", ServerFrame::Page(snapshot)),
         ("history", history(3, 3, rows)),
         ("history-nothing", history(1, 0, Vec::new())),
+        ("typing", user_typing(None, true)),
+        ("typing-thread", user_typing(Some(message_id(1)), false)),
         ("failed", failed(Code::NotMember, None)),
         ("failed-retry", failed(Code::Unavailable, Some(1_000))),
     ]

@@ -215,7 +215,9 @@ impl World {
                     answer.map(|answer| ServerFrame::Answer(Answer { id: ask.id, ..answer })),
                 )
             }
-            ClientFrame::Hello(_) | ClientFrame::Ops(_) | ClientFrame::Watch(_) => return Ok(()),
+            ClientFrame::Hello(_) | ClientFrame::Ops(_) | ClientFrame::Watch(_) | ClientFrame::Typing(_) => {
+                return Ok(());
+            }
         };
         self.send_down(id, answer.unwrap_or_else(|error| failed(ask, &error)));
         Ok(())
