@@ -1,14 +1,14 @@
 //! What handles ask of the driver.
 
 use crate::{
-    Error, LogoutOptions, LogoutReceipt, Queued,
+    Error, LogoutOptions, LogoutReceipt, Presence, Queued,
     driver::Visit,
     explain::Facts, queued::Settled, state_objects::OpenObject,
 };
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use whimbrel_model::{ChannelId, Cursor, Gap, HistoryFrom, MessageBody, MessageId, MessageScope, Op, OpId};
-use whimbrel_protocol::{Answer, Question};
+use whimbrel_model::{ChannelId, Cursor, Gap, HistoryFrom, MessageBody, MessageId, MessageScope, Op, OpId, UserId};
+use whimbrel_protocol::{Answer, OwnPresence, Question};
 use whimbrel_query::Query;
 use whimbrel_state::{ChannelList, Drafts, Pins, ThreadList, Timeline, Unread};
 
@@ -60,6 +60,7 @@ pub(crate) enum Command {
         on: bool,
         reply: Reply<()>,
     },
+    Presence(OfPresence),
     Typing {
         cid: ChannelId,
         parent: Option<MessageId>,
@@ -148,6 +149,22 @@ pub(crate) enum Command {
     },
 }
 
+/// What is asked about presence.
+#[derive(Debug)]
+pub(crate) enum OfPresence {
+    Open { users: Vec<UserId>, reply: Reply<Presence> },
+    Set { own: OwnPresence, reply: Reply<()> },
+}
+
+impl OfPresence {
+    fn fail(self, error: &Error) {
+        match self {
+            Self::Open { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Set { reply, .. } => drop(reply.send(Err(error.clone()))),
+        }
+    }
+}
+
 /// A place in a timeline that somebody wants to see.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -203,6 +220,7 @@ impl Command {
             Self::Watch { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::NextAttempt { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Explain { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Presence(command) => command.fail(error),
             Self::Ask { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Gaps { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Incomplete { reply } => drop(reply.send(Err(error.clone()))),

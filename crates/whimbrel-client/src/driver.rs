@@ -8,6 +8,7 @@ mod lists;
 mod objects;
 mod older;
 mod places;
+mod presences;
 mod questions;
 mod recover;
 mod streams;
@@ -87,6 +88,7 @@ pub(crate) struct Driver {
     filling: HashMap<u64, Reply<()>>,
     /// Who waits for the answer to a question.
     questions: HashMap<u64, Reply<whimbrel_protocol::Answer>>,
+    presences: presences::Presences,
     behind: behind::Behind,
     /// Timelines that are open, or were a heartbeat ago: their channels are caught up first.
     opened: HashSet<ChannelId>,
@@ -167,6 +169,7 @@ impl Driver {
             older_arrived: Vec::new(),
             filling: HashMap::new(),
             questions: HashMap::new(),
+            presences: presences::Presences::default(),
             behind: behind::Behind::default(),
             opened: HashSet::new(),
             wants_online: false,
@@ -290,6 +293,7 @@ impl Driver {
                     self.recover().await;
                 } else {
                     self.forget_closed();
+                    self.forget_presences(round);
                     self.input(Input::Timer, round);
                 }
                 true
@@ -367,6 +371,7 @@ impl Driver {
             Command::Explain { op, reply } => drop(reply.send(Ok(self.facts(op)))),
             Command::Ask { question, reply } => self.question(question, reply, round),
             Command::Watch { cid, on, reply } => self.set_watched(&cid, on, reply, round),
+            Command::Presence(command) => self.presence(command, round),
             Command::Typing { cid, parent, on } => self.type_at(cid, parent, on, round),
             Command::CatchUp { reply } => self.catch_up(reply, round),
             Command::Incomplete { reply } => drop(reply.send(Ok(self.engine.incomplete()))),

@@ -195,6 +195,11 @@ impl World {
             ServerFrame::Heads(page) => drop(self.redirect(&mut page.id)),
             ServerFrame::History(page) => drop(self.redirect(&mut page.id)),
             ServerFrame::Answer(answer) => drop(self.redirect(&mut answer.id)),
+            ServerFrame::Presence(presence) => {
+                if let Some(id) = &mut presence.id {
+                    self.redirect(id);
+                }
+            }
             ServerFrame::Failed(failed) => drop(self.redirect(&mut failed.id)),
             ServerFrame::Results(results) => {
                 for (at, result) in results.results.iter_mut().enumerate() {
@@ -270,6 +275,7 @@ impl World {
             ClientFrame::Heads(ask) => drop(self.asked.insert(ask.id, None)),
             ClientFrame::History(ask) => drop(self.asked.insert(ask.id, None)),
             ClientFrame::Ask(ask) => drop(self.asked.insert(ask.id, None)),
+            ClientFrame::Presence(ask) => drop(self.asked.insert(ask.id, None)),
             ClientFrame::Sync(ask) => {
                 assert!(
                     !matches!(&ask.stream, StreamId::User(user) if user.as_str() != "ada"),

@@ -19,7 +19,7 @@ pub(crate) fn assert_numbers(value: &Value) {
         Value::Object(map) => map
             .iter()
             .filter(|(key, _)| {
-                !(*key == "custom" || *key == "filter" || *key == "sort" || *key == "at" || key.ends_with("_at") || *key == "server_time")
+                !(*key == "custom" || *key == "filter" || *key == "sort" || *key == "at" || key.ends_with("_at") || *key == "server_time" || *key == "last_active")
             })
             .for_each(|(_, value)| assert_numbers(value)),
         _ => {}

@@ -10,7 +10,7 @@ use whimbrel_hub::{
     AuthError, Authenticate, Clock, Hub, HubConfig, Identity, MemoryStorage, Outbound, Session,
 };
 use whimbrel_model::{DeviceId, Epoch, HistoryFrom, OpId, Row, StreamId, Timestamp, UserId, limits};
-use whimbrel_protocol::{Bye, ClientFrame, Hello, PROTOCOL, ServerFrame, Token, decode};
+use whimbrel_protocol::{Bye, ClientFrame, Hello, OwnPresence, PROTOCOL, ServerFrame, Token, decode};
 
 /// Frames of one input at most.
 const FRAMES: usize = 60;
@@ -104,6 +104,7 @@ impl Peer {
             token: Token::new(name),
             device: DeviceId(Uuid::nil()),
             agent: String::new(),
+            presence: OwnPresence::default(),
         };
         let (session, outbound) = hub.hello(hello, &Names).await.expect("the hub is open");
         Self {
@@ -130,6 +131,7 @@ impl Peer {
             ClientFrame::Sync(ask) => *self.requests.entry(ask.id).or_default() += 1,
             ClientFrame::History(ask) => *self.requests.entry(ask.id).or_default() += 1,
             ClientFrame::Ask(ask) => *self.requests.entry(ask.id).or_default() += 1,
+            ClientFrame::Presence(ask) => *self.requests.entry(ask.id).or_default() += 1,
             ClientFrame::Hello(_) | ClientFrame::Watch(_) | ClientFrame::Typing(_) => {}
         }
         let mut batches = Vec::new();
@@ -189,6 +191,10 @@ impl Peer {
             ServerFrame::Page(page) => page.id,
             ServerFrame::History(page) => page.id,
             ServerFrame::Answer(answer) => answer.id,
+            ServerFrame::Presence(presence) => match presence.id {
+                Some(id) => id,
+                None => return,
+            },
             ServerFrame::Failed(failed) => failed.id,
         };
         take(&mut self.requests, &answered);

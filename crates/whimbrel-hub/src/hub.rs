@@ -2,6 +2,7 @@ use crate::{
     Authenticate, Clock, Outbound, Session, Storage, StorageError,
     authenticate::AuthError,
     outbound::{Mailbox, bye, encode_frame},
+    presence::{self, PresenceDesk},
     registry::{Connection, Registry, token_expired},
     writer::{Reply, Submission, Writer, unavailable},
 };
@@ -14,7 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 use whimbrel_model::{ChannelId, Code, Cursor, HistoryFrom, OpEnvelope, StreamId, Timestamp, UserId, limits};
 use whimbrel_protocol::{
-    Answer, Bye, HeadsPage, Hello, HistoryPage, OpResult, PROTOCOL, Page, Question, Ready, ServerFrame,
+    Answer, AskPresence, Bye, HeadsPage, Hello, HistoryPage, OpResult, PROTOCOL, Page, Question, Ready, ServerFrame,
     UserTyping,
 };
 
@@ -39,6 +40,9 @@ pub struct HubConfig {
     pub connections_per_user: usize,
     /// After what time a client may ask again what could not be done. Default 1 s: a database that fails needs air.
     pub retry_after: Duration,
+    /// For how long somebody whose last connection has ended is still told to be online. Default 10 s: a phone that changes its
+    /// network is back by then.
+    pub presence_grace: Duration,
     /// Channels whose members are kept in memory for fan-out; beyond it they are read again. Default 10,000.
     pub cached_channels: usize,
 }
@@ -52,6 +56,7 @@ impl Default for HubConfig {
             outbound_bytes: limits::FRAME_BYTES,
             connections_per_user: 50,
             retry_after: Duration::from_secs(1),
+            presence_grace: Duration::from_secs(10),
             cached_channels: 10_000,
         }
     }
@@ -69,6 +74,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     config: HubConfig,
     registry: Arc<Registry>,
+    presence: Arc<PresenceDesk>,
     writer: mpsc::Sender<Submission>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -89,6 +95,7 @@ impl Hub {
     pub fn start(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, config: HubConfig) -> Self {
         let (writer, queue) = mpsc::channel(config.queue.max(1));
         let registry = Arc::new(Registry::default());
+        let presence = Arc::new(PresenceDesk::new(clock.clone(), config.presence_grace));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let task = Writer::new(storage.clone(), clock.clone(), config.clone(), registry.clone());
         tasks.spawn(task.run(queue, stop.clone()));
@@ -96,7 +103,9 @@ impl Hub {
             storage: storage.clone(),
             clock: clock.clone(),
             registry: registry.clone(),
+            presence: presence.clone(),
             heartbeat: config.heartbeat,
+            presence_grace: config.presence_grace,
         };
         tasks.spawn(keeper.run(stop.clone()));
         tasks.close();
@@ -105,6 +114,7 @@ impl Hub {
             clock,
             config,
             registry,
+            presence,
             writer,
             tasks,
             stop,
@@ -116,7 +126,7 @@ impl Hub {
     ///
     /// # Errors
     /// The [`Bye`] to answer with as the only frame: `protocol_unsupported`, `token_missing`, `token_invalid`,
-    /// `token_expired`, `rate_limited` for too many connections of the user, `server_stopping`, `unavailable`.
+    /// `token_expired`, `too_large` for a status, `rate_limited` for too many connections of the user, `server_stopping`, `unavailable`.
     pub async fn hello(&self, hello: Hello, auth: &dyn Authenticate) -> Result<(Session, Outbound), Bye> {
         let hub = &self.0;
         let protocol = PROTOCOL.common(hello.protocol).ok_or_else(|| Bye {
@@ -138,6 +148,9 @@ impl Hub {
         if identity.has_expired(self.now()) {
             return Err(token_expired());
         }
+        if let Err(message) = presence::check(&hello.presence) {
+            return Err(bye(Code::TooLarge, message));
+        }
         let (mailbox, outbound) = Mailbox::new(hub.config.outbound_bytes);
         let ready = Ready {
             protocol,
@@ -157,6 +170,9 @@ impl Hub {
                 retry_after_ms: bye.retry_after_ms.or_else(|| Some(self.retry_after_ms())),
                 ..bye
             })?;
+        let (user, mailbox) = (&connection.identity.user, &connection.mailbox);
+        let number = hub.presence.join(user, mailbox, hello.presence);
+        connection.presence.get_or_init(|| number);
         Ok((Session::new(self.clone(), connection), outbound))
     }
 
@@ -260,6 +276,16 @@ impl Hub {
 
     pub(crate) fn leave(&self, connection: &Arc<Connection>) {
         self.0.registry.remove(connection);
+        if let Some(number) = connection.presence.get() {
+            self.0.presence.leave(*number);
+        }
+    }
+
+    pub(crate) fn presence(&self, connection: &Connection, ask: AskPresence) -> Result<(), Bye> {
+        match connection.presence.get() {
+            Some(number) => self.0.presence.ask(*number, ask),
+            None => Ok(()),
+        }
     }
 
     /// Reads the active members of a channel.
@@ -292,21 +318,34 @@ struct Housekeeper {
     storage: Arc<dyn Storage>,
     clock: Arc<dyn Clock>,
     registry: Arc<Registry>,
+    presence: Arc<PresenceDesk>,
     heartbeat: Duration,
+    presence_grace: Duration,
 }
 
 impl Housekeeper {
     async fn run(self, stop: CancellationToken) {
         let mut sweep = interval((self.heartbeat / 2).max(Duration::from_millis(1)));
         let mut prune = interval(PRUNE_EVERY);
+        // Going offline is told at most a tenth of the grace too late.
+        let mut presence = interval((self.presence_grace / 10).max(Duration::from_millis(10)));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        presence.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                _ = sweep.tick() => self.registry.sweep(self.heartbeat.mul_f64(2.5), self.clock.now()),
+                _ = sweep.tick() => self.sweep(),
+                _ = presence.tick() => self.presence.tick(),
                 _ = prune.tick() => self.prune().await,
             }
+        }
+    }
+
+    fn sweep(&self) {
+        // A lease ends with its connection, whether or not its transport has noticed.
+        for number in self.registry.sweep(self.heartbeat.mul_f64(2.5), self.clock.now()) {
+            self.presence.leave(number);
         }
     }
 

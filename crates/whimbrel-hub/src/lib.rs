@@ -36,6 +36,7 @@ mod hub;
 mod keys;
 mod memory;
 mod outbound;
+mod presence;
 mod records;
 mod registry;
 mod session;

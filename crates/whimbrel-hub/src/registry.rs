@@ -5,7 +5,7 @@ use crate::{
 use bytes::Bytes;
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 use tokio::time::Instant;
@@ -17,6 +17,8 @@ use whimbrel_protocol::{Bye, Watch};
 pub(crate) struct Connection {
     pub(crate) identity: Identity,
     pub(crate) mailbox: Arc<Mailbox>,
+    /// Its number at the presence desk, once it is there.
+    pub(crate) presence: OnceLock<u64>,
     last_heard: Mutex<Instant>,
     /// Channels whose changes are not wanted.
     unwatched: Mutex<HashSet<ChannelId>>,
@@ -27,6 +29,7 @@ impl Connection {
         Arc::new(Self {
             identity,
             mailbox,
+            presence: OnceLock::new(),
             last_heard: Mutex::new(Instant::now()),
             unwatched: Mutex::default(),
         })
@@ -159,11 +162,17 @@ impl Registry {
         }
     }
 
-    /// Ends connections that were silent for too long or whose token has expired.
-    pub(crate) fn sweep(&self, silence: Duration, now: Timestamp) {
+    /// Ends connections that were silent for too long or whose token has expired. Returns the presence numbers of all that have
+    /// ended, however they did.
+    pub(crate) fn sweep(&self, silence: Duration, now: Timestamp) -> Vec<u64> {
+        let mut ended = Vec::new();
         for connection in self.lock().by_user.values().flatten() {
             connection.check(silence, now);
+            if connection.mailbox.ended().is_some() {
+                ended.extend(connection.presence.get());
+            }
         }
+        ended
     }
 
     /// Ends all connections, and refuses new ones. They are told to come back after `within`, spread evenly over as

@@ -88,6 +88,10 @@ impl Session {
                 Ok(())
             }
             ClientFrame::Watch(watch) => self.connection.watch(watch).map_err(|bye| self.close(bye)),
+            ClientFrame::Presence(ask) => {
+                self.connection.mailbox.room().await?;
+                self.hub.presence(&self.connection, ask).map_err(|bye| self.close(bye))
+            }
             ClientFrame::Typing(typing) => {
                 self.typing.take(&self.hub, self.user(), typing).await;
                 Ok(())

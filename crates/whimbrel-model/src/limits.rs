@@ -81,6 +81,16 @@ pub const WATCHED_PER_FRAME: usize = 500;
 /// Channels that one connection may leave unwatched: more than anyone is in.
 pub const UNWATCHED: usize = 50_000;
 
+/// Users that one presence frame adds, or takes away: their states fit into one answer, whatever they say of themselves.
+pub const PRESENCE_PER_FRAME: usize = 200;
+
+/// Users whose presence one connection is told of: more than anyone looks at, few enough that a crowd of connections fits into
+/// memory.
+pub const PRESENCE_WATCHED: usize = 1_000;
+
+/// Characters of the free text beside a user's presence: a line.
+pub const STATUS_CHARS: usize = 100;
+
 /// Operations that may wait in one device's outbox. Far beyond what a person writes in a month offline; when it is
 /// full the call fails and nothing queued is dropped.
 pub const OUTBOX_ITEMS: usize = 10_000;

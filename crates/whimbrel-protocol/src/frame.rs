@@ -1,4 +1,4 @@
-use crate::{Answer, Ask, Token, VersionRange};
+use crate::{Answer, Ask, AskPresence, OwnPresence, Presence, Token, VersionRange};
 use serde::{Deserialize, Serialize};
 use whimbrel_model::{
     ChannelId, Code, Cursor, DeviceId, Epoch, Head, HistoryFrom, MessageId, OpEnvelope, OpId, Row,
@@ -25,6 +25,8 @@ pub enum ClientFrame {
     History(History),
     /// Asks for what a filter finds.
     Ask(Ask),
+    /// Says whose presence is wanted, and how the own one is shown.
+    Presence(AskPresence),
 }
 
 /// What a server sends.
@@ -45,6 +47,9 @@ pub enum ServerFrame {
     History(HistoryPage),
     /// Answers [`ClientFrame::Ask`].
     Answer(Answer),
+    /// Answers [`ClientFrame::Presence`], and tells what changes later. It is beside the streams: no cursor moves with it, and
+    /// what was missed is not sent again.
+    Presence(Presence),
     /// A committed step of a stream that the user may see.
     Event(StreamEvent),
     /// Somebody else types, or no longer does. Not part of a stream, and not sent again.
@@ -65,6 +70,9 @@ pub struct Hello {
     /// Name and version of the client software, for the server's logs.
     #[serde(default)]
     pub agent: String,
+    /// How the user is shown to others, before anyone is told that the user is online.
+    #[serde(default, skip_serializing_if = "OwnPresence::is_empty")]
+    pub presence: OwnPresence,
 }
 
 /// See [`ServerFrame::Ready`].

@@ -12,6 +12,7 @@
 
 mod codec;
 mod frame;
+mod presence;
 mod question;
 mod token;
 mod version;
@@ -21,6 +22,7 @@ pub use frame::{
     Bye, ClientFrame, Failed, Heads, HeadsPage, Hello, History, HistoryPage, OpResult, Ops, Outcome, Page,
     Ready, Results, ServerFrame, StreamHead, Sync, Typing, UserTyping, Watch,
 };
+pub use presence::{AskPresence, OwnPresence, Presence, PresenceRefused, UserPresence};
 pub use question::{
     Answer, Ask, Find, FindChannels, FindMembers, FindMessages, FindReactions, Question, Search, Unsearched,
     Window,

@@ -157,7 +157,8 @@ impl Engine {
                 }
             }
             Some(Request::Question) => effects.notices.push(crate::ask::refused(failed)),
-            None => {}
+            // What the server says no to was not checked here: a newer client with an older server.
+            Some(Request::Presence) | None => {}
         }
     }
 

@@ -1,7 +1,7 @@
 use crate::{AskError, HistoryError};
 use std::collections::HashSet;
 use whimbrel_model::{Change, ChannelId, Code, Delta, MessageId, OpId, Rejection, UserId};
-use whimbrel_protocol::{Answer, ClientFrame, Ops};
+use whimbrel_protocol::{Answer, ClientFrame, Ops, Presence};
 
 /// What one input leads to, to be carried out in the order of the fields.
 #[derive(Debug, Default)]
@@ -41,6 +41,10 @@ pub enum Notice {
     History(u64, Result<(), HistoryError>),
     /// A question is answered, or will not be.
     Answered(u64, Result<Answer, AskError>),
+    /// How somebody whose presence is wanted is now.
+    Presence(Presence),
+    /// The connection is over: nothing is known of anybody's presence any more.
+    PresenceLost,
     /// Everything that the server had when [`Engine::catch_up`](crate::Engine::catch_up) gave this number is here.
     CaughtUp(u64),
     /// These others type in a channel, or in the thread of a message, by now: all of them, sorted.

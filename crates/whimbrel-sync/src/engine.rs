@@ -2,6 +2,7 @@ use crate::{
     CommandError, Effects, EngineConfig, Env, HistoryError, IdSource, LinkAction, Notice, Status,
     barrier::Barriers,
     outbox::{Outbox, Unsent},
+    presence::Wanted,
     session::Phase,
     streams::Streams,
     synced::Synced,
@@ -35,6 +36,7 @@ pub struct Engine {
     pub(crate) typing: Typing,
     /// Pages in a row that moved no cursor although there was more.
     pub(crate) fruitless_pulls: u32,
+    pub(crate) presence: Wanted,
 }
 
 /// What was asked on this connection and has no answer yet.
@@ -53,6 +55,7 @@ pub(crate) enum Request {
         snapshots: u64,
     },
     Question,
+    Presence,
 }
 
 /// What happens to the engine from outside.
@@ -158,6 +161,7 @@ impl Engine {
             synced: Synced::new(loaded.synced_at),
             typing: Typing::default(),
             fruitless_pulls: 0,
+            presence: Wanted::default(),
             account,
         };
         Ok((engine, effects))
@@ -453,6 +457,7 @@ impl Engine {
                 }
             }
             ServerFrame::Answer(answer) => self.answered(answer, effects),
+            ServerFrame::Presence(presence) => self.told_presence(presence, effects),
             ServerFrame::Typing(heard) => self.heard_typing(heard, effects, env),
             ServerFrame::Failed(failed) => self.failed(failed, effects, env),
             ServerFrame::Ready(_) | ServerFrame::Bye(_) => {}

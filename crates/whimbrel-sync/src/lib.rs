@@ -41,6 +41,7 @@ mod fill;
 mod history;
 mod lane;
 mod outbox;
+mod presence;
 mod session;
 mod streams;
 mod synced;

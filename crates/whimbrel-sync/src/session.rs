@@ -99,6 +99,7 @@ impl Engine {
             token,
             device: self.account.device,
             agent: self.config.agent.clone(),
+            presence: self.presence.take_own(),
         }));
     }
 
@@ -185,6 +186,7 @@ impl Engine {
         self.outbox.connection_lost(code);
         self.streams.disconnected();
         self.barriers.start_over();
+        self.lose_presence(effects);
         self.forget_typing(effects);
         self.synced.write(&mut effects.delta);
         for (id, (_, request)) in std::mem::take(&mut self.requests.sent) {
@@ -195,7 +197,7 @@ impl Engine {
                 Request::Question => effects
                     .notices
                     .push(Notice::Answered(id, Err(AskError::NotConnected))),
-                Request::Heads | Request::Page(_) => {}
+                Request::Heads | Request::Page(_) | Request::Presence => {}
             }
         }
     }
@@ -241,6 +243,7 @@ impl Engine {
             filling: None,
         });
         self.tell_unwatched(effects);
+        self.tell_presence(effects, env);
         self.ask_heads(effects, env);
     }
 }

@@ -20,7 +20,7 @@ use whimbrel_hub::{
 use whimbrel_model::{
     ChannelId, Custom, DeviceId, MessageId, MessageKind, Op, OpEnvelope, OpId, StreamId, UserId,
 };
-use whimbrel_protocol::{ClientFrame, Hello, Ops, PROTOCOL, Token};
+use whimbrel_protocol::{ClientFrame, Hello, Ops, OwnPresence, PROTOCOL, Token};
 use whimbrel_server::SqliteStorage;
 
 /// Milliseconds that an answer may take over the disk's own.
@@ -187,6 +187,7 @@ impl Sender {
             token: Token::new(user.as_str()),
             device: DeviceId(sample::id(number)),
             agent: "bench".to_owned(),
+            presence: OwnPresence::default(),
         };
         let welcome = hub.hello(hello, &Anyone).await;
         let (session, outbound) = welcome.map_err(|bye| format!("{}: {}", bye.code, bye.message))?;

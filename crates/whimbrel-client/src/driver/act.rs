@@ -134,6 +134,8 @@ impl Driver {
                     }
                 }
                 Notice::Answered(request, outcome) => self.answered(request, outcome),
+                Notice::Presence(presence) => self.presences.told(&presence, self.parts.environment.wall()),
+                Notice::PresenceLost => self.presences.lost(),
                 Notice::CaughtUp(ticket) => self.caught_up(ticket),
                 Notice::Typing { cid, parent, users } => self.parts.state.put_typing(cid, parent, users),
                 Notice::Discontinuity(cid) => {
@@ -152,6 +154,7 @@ impl Driver {
 
     pub(super) fn close_link(&mut self) {
         self.stuck = None;
+        self.presences.lost();
         if let Some(link) = self.link.take() {
             link.close();
         }

@@ -109,6 +109,7 @@ impl Driver {
             | Command::Suspend { .. }
             | Command::Resume { .. }
             | Command::Logout { .. }
+            | Command::Presence(_)
             | Command::Close { .. } => {}
         }
     }

@@ -87,6 +87,7 @@ impl Driver {
         self.broken = None;
         let mut round = Round::default();
         self.ask_again(&mut round);
+        self.want_presences_again(&mut round);
         if self.is_wanted_online() {
             self.input(Input::GoOnline, &mut round);
         }

@@ -24,6 +24,7 @@ mod older;
 mod once;
 mod opening;
 mod places;
+mod presence;
 mod queries;
 mod questions;
 mod reads;

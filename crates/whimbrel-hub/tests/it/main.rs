@@ -11,6 +11,7 @@ mod feed;
 mod group_commit;
 mod keeping;
 mod pins;
+mod presence;
 mod reads;
 mod rules;
 mod support;

@@ -18,7 +18,7 @@ use whimbrel_model::{
     Timestamp, UserId,
 };
 use whimbrel_protocol::{
-    Bye, ClientFrame, Heads, Hello, OpResult, Ops, Outcome, PROTOCOL, ServerFrame, Token, decode,
+    Bye, ClientFrame, Heads, Hello, OpResult, Ops, Outcome, OwnPresence, PROTOCOL, ServerFrame, Token, decode,
 };
 
 /// How long a test waits for what has to happen.
@@ -295,6 +295,7 @@ pub(crate) fn hello(token: &str) -> Hello {
         token: token.into(),
         device: DeviceId(id()),
         agent: "tests".into(),
+        presence: OwnPresence::default(),
     }
 }
 

@@ -16,8 +16,9 @@ use whimbrel_model::{
     Op, OpEnvelope, OpId, ReactionType, Row, SnapshotWindow, StreamEvent, StreamId, Timestamp, UserId,
 };
 use whimbrel_protocol::{
-    Bye, ClientFrame, Failed, Heads, HeadsPage, Hello, History, HistoryPage, OpResult, Ops, Outcome,
-    PROTOCOL, Page, Ready, Results, ServerFrame, StreamHead, Sync, Token, Typing, UserTyping, Watch,
+    AskPresence, Bye, ClientFrame, Failed, Heads, HeadsPage, Hello, History, HistoryPage, OpResult, Ops,
+    Outcome, OwnPresence, PROTOCOL, Page, Presence, PresenceRefused, Ready, Results, ServerFrame, StreamHead,
+    Sync, Token, Typing, UserTyping, UserPresence, Watch,
 };
 
 fn id(number: u128) -> Uuid {
@@ -149,6 +150,16 @@ fn cursor(window: Option<SnapshotWindow>) -> Cursor {
     }
 }
 
+fn hello(presence: OwnPresence) -> Hello {
+    Hello {
+        protocol: PROTOCOL,
+        token: Token::new("header.claims.signature"),
+        device: DeviceId(id(0xd)),
+        agent: "my-client/1.0".to_owned(),
+        presence,
+    }
+}
+
 /// Every frame of a client, by name.
 pub(crate) fn client_frames() -> Vec<(&'static str, ClientFrame)> {
     let sync = |cursor| {
@@ -167,12 +178,6 @@ pub(crate) fn client_frames() -> Vec<(&'static str, ClientFrame)> {
         let after = (number > 1).then(|| OpId(id(number - 1)));
         envelope(number, op, after)
     });
-    let hello = Hello {
-        protocol: PROTOCOL,
-        token: Token::new("header.claims.signature"),
-        device: DeviceId(id(0xd)),
-        agent: "my-client/1.0".to_owned(),
-    };
     let history = |from| {
         ClientFrame::History(History {
             id: 3,
@@ -183,7 +188,10 @@ pub(crate) fn client_frames() -> Vec<(&'static str, ClientFrame)> {
     };
     let window = SnapshotWindow { lo: 51, ver: 900 };
     vec![
-        ("hello", ClientFrame::Hello(hello)),
+        ("hello", ClientFrame::Hello(hello(OwnPresence::default()))),
+        ("hello-presence", ClientFrame::Hello(hello(own_presence()))),
+        ("presence", ClientFrame::Presence(ask_presence())),
+        ("presence-own", ClientFrame::Presence(set_presence())),
         ("ops", ClientFrame::Ops(Ops { ops: sent.collect() })),
         ("heads", heads(None)),
         ("heads-since", heads(Some("7.40".to_owned()))),
@@ -212,6 +220,67 @@ pub(crate) fn client_frames() -> Vec<(&'static str, ClientFrame)> {
             "history-time",
             history(HistoryFrom::AroundTime(Timestamp(1_764_000_000_500))),
         ),
+    ]
+}
+
+fn own_presence() -> OwnPresence {
+    OwnPresence {
+        invisible: Some(true),
+        status: Some("at the sea".to_owned()),
+    }
+}
+
+fn ask_presence() -> AskPresence {
+    AskPresence {
+        id: 4,
+        add: vec![user("bob"), user("carol")],
+        remove: vec![user("dan")],
+        own: OwnPresence::default(),
+    }
+}
+
+fn set_presence() -> AskPresence {
+    AskPresence {
+        id: 4,
+        add: Vec::new(),
+        remove: Vec::new(),
+        own: own_presence(),
+    }
+}
+
+fn presences() -> Vec<(&'static str, ServerFrame)> {
+    let bob = UserPresence {
+        user: user("bob"),
+        online: true,
+        last_active: Some(Timestamp(1_764_000_000_000)),
+        status: "at the sea".to_owned(),
+        invisible: false,
+    };
+    let unknown = UserPresence {
+        user: user("carol"),
+        online: false,
+        last_active: None,
+        status: String::new(),
+        invisible: false,
+    };
+    let own = UserPresence {
+        user: user("ada"),
+        invisible: true,
+        ..bob.clone()
+    };
+    let refused = PresenceRefused {
+        user: user("dan"),
+        code: Code::TooLarge,
+        message: "why, in words".to_owned(),
+    };
+    let presence = |id, users, refused| ServerFrame::Presence(Presence { id, users, refused });
+    vec![
+        (
+            "presence",
+            presence(Some(4), vec![bob.clone(), unknown], vec![refused]),
+        ),
+        ("presence-change", presence(None, vec![bob], Vec::new())),
+        ("presence-own", presence(None, vec![own], Vec::new())),
     ]
 }
 
@@ -256,6 +325,7 @@ pub(crate) fn server_frames() -> Vec<(&'static str, ServerFrame)> {
     ];
     frames.extend(answers());
     frames.extend(questions::answers());
+    frames.extend(presences());
     frames
 }
 

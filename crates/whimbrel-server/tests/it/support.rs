@@ -24,8 +24,8 @@ use whimbrel_model::{
     ChannelId, Custom, DeviceId, MessageBody, MessageId, Op, OpEnvelope, OpId, Timestamp, UserId,
 };
 use whimbrel_protocol::{
-    Bye, ClientFrame, Hello, OpResult, Ops, Outcome, PROTOCOL, Ready, Results, ServerFrame, Token, decode,
-    encode,
+    Bye, ClientFrame, Hello, OpResult, Ops, Outcome, OwnPresence, PROTOCOL, Ready, Results, ServerFrame,
+    Token, decode, encode,
 };
 use whimbrel_server::{Config, RunningServer, Server, Tokens};
 
@@ -204,6 +204,7 @@ pub(crate) fn hello(token: &str) -> Hello {
         token: Token::new(token),
         device: DeviceId(uuid()),
         agent: "test".to_owned(),
+        presence: OwnPresence::default(),
     }
 }
 

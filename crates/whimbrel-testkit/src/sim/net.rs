@@ -228,6 +228,7 @@ pub(super) fn name_of(frame: &ServerFrame) -> String {
         ),
         ServerFrame::History(page) => format!("history {} from {} to {}", page.id, page.lo, page.hi),
         ServerFrame::Answer(answer) => format!("answer {} of {} rows", answer.id, answer.rows.len()),
+        ServerFrame::Presence(presence) => format!("presence of {} users", presence.users.len()),
         ServerFrame::Event(event) => format!("event {} from {} to {}", event.stream, event.from, event.to),
         ServerFrame::Typing(typing) => format!("{} types in {}: {}", typing.user, typing.cid, typing.on),
         ServerFrame::Failed(failed) => format!("failed {} {}", failed.id, failed.code),

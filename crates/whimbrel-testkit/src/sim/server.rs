@@ -215,9 +215,11 @@ impl World {
                     answer.map(|answer| ServerFrame::Answer(Answer { id: ask.id, ..answer })),
                 )
             }
-            ClientFrame::Hello(_) | ClientFrame::Ops(_) | ClientFrame::Watch(_) | ClientFrame::Typing(_) => {
-                return Ok(());
-            }
+            ClientFrame::Hello(_)
+            | ClientFrame::Ops(_)
+            | ClientFrame::Watch(_)
+            | ClientFrame::Typing(_)
+            | ClientFrame::Presence(_) => return Ok(()),
         };
         self.send_down(id, answer.unwrap_or_else(|error| failed(ask, &error)));
         Ok(())

@@ -4,7 +4,7 @@ use whimbrel_client::Connector;
 use whimbrel_model::{
     ChannelId, Custom, DeviceId, MessageBody, MessageId, Op, OpEnvelope, OpId, Timestamp, UserId,
 };
-use whimbrel_protocol::{ClientFrame, Hello, Ops, PROTOCOL, ServerFrame, Token, decode, encode};
+use whimbrel_protocol::{ClientFrame, Hello, Ops, OwnPresence, PROTOCOL, ServerFrame, Token, decode, encode};
 use whimbrel_transport::Connection;
 
 pub(crate) const CID: &str = "messaging:general";
@@ -30,6 +30,7 @@ pub(crate) async fn greet(connector: &dyn Connector, token: &str) -> Connection 
         token: Token::new(token),
         device: DeviceId(id(1)),
         agent: "a test".to_owned(),
+        presence: OwnPresence::default(),
     };
     send(&mut connection, &ClientFrame::Hello(hello)).await;
     connection

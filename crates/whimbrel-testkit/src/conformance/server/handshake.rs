@@ -8,7 +8,9 @@ use super::{
 use std::time::Duration;
 use tokio::time::Instant;
 use whimbrel_model::{Code, limits};
-use whimbrel_protocol::{ClientFrame, Heads, Hello, Ops, PROTOCOL, ServerFrame, Token, VersionRange};
+use whimbrel_protocol::{
+    ClientFrame, Heads, Hello, Ops, OwnPresence, PROTOCOL, ServerFrame, Token, VersionRange,
+};
 
 /// The longest heartbeat whose end is waited for.
 const SHORT: u64 = 3_000;
@@ -73,6 +75,7 @@ pub(super) async fn hello_is_said_once(world: &World) -> Checked {
         token: world.token(0).clone(),
         device: whimbrel_model::DeviceId(world.id()),
         agent: String::new(),
+        presence: OwnPresence::default(),
     };
     ada.send(&ClientFrame::Hello(again)).await?;
     let bye = ada.ended().await?;

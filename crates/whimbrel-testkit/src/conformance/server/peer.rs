@@ -11,8 +11,8 @@ use whimbrel_model::{
     Code, Cursor, DeviceId, Message, OpEnvelope, OpId, Row, RowKey, StreamEvent, StreamId, UserId, limits,
 };
 use whimbrel_protocol::{
-    Bye, ClientFrame, Failed, Heads, HeadsPage, Hello, History, HistoryPage, Ops, Outcome, PROTOCOL, Page,
-    Ready, ServerFrame, Sync, Token, VersionRange, decode, encode,
+    Bye, ClientFrame, Failed, Heads, HeadsPage, Hello, History, HistoryPage, Ops, Outcome, OwnPresence,
+    PROTOCOL, Page, Ready, ServerFrame, Sync, Token, VersionRange, decode, encode,
 };
 use whimbrel_transport::Connection;
 
@@ -69,6 +69,7 @@ impl Stranger {
             token: token.clone(),
             device: DeviceId(world.id()),
             agent: "conformance".to_owned(),
+            presence: OwnPresence::default(),
         };
         send(&mut self.connection, &ClientFrame::Hello(hello)).await
     }

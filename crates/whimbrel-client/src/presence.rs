@@ -1,0 +1,127 @@
+//! Who is online: beside the streams, and never on disk.
+
+use crate::{
+    Client, Error, Watch,
+    command::{Command, OfPresence},
+};
+use eyeball::SharedObservable;
+use std::{collections::BTreeMap, sync::Arc};
+use whimbrel_model::{Code, Invalid, Timestamp, UserId, limits};
+use whimbrel_protocol::{OwnPresence, UserPresence};
+
+/// How a user is, as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PresenceOf {
+    /// Whether the user is online. Absent: it is not known now, for there is no connection, or no answer yet.
+    pub online: Option<bool>,
+    /// When the user was last seen active, to about a quarter of an hour. Absent: nobody knows.
+    pub last_active: Option<Timestamp>,
+    /// Free text of the user. Empty: none.
+    pub status: String,
+    /// Whether the user looks offline to others. Only ever set of the own user.
+    pub invisible: bool,
+    /// When the server last told of the user, by this device's clock. Absent: not yet. While `online` is absent, the rest is as
+    /// it was then.
+    pub as_of: Option<Timestamp>,
+    /// Why the server does not tell of the user, if it said so.
+    pub refused: Option<(Code, String)>,
+}
+
+impl PresenceOf {
+    pub(crate) fn told(user: &UserPresence, now: Timestamp) -> Self {
+        Self {
+            online: Some(user.online),
+            last_active: user.last_active,
+            status: user.status.clone(),
+            invisible: user.invisible,
+            as_of: Some(now),
+            refused: None,
+        }
+    }
+}
+
+pub(crate) type Shown = SharedObservable<BTreeMap<UserId, PresenceOf>>;
+
+/// How some users are now, and every change from then on. Made by [`Client::presence`].
+///
+/// Works at any time; while there is no connection it is not known whether anybody is online. Each new connection asks again.
+/// Cheap to clone; when the last clone is dropped the server is asked no more, within a heartbeat.
+#[derive(Clone, Debug)]
+pub struct Presence(Arc<Shown>);
+
+impl Presence {
+    pub(crate) const fn new(shown: Arc<Shown>) -> Self {
+        Self(shown)
+    }
+
+    /// Returns how each of the users is.
+    #[must_use]
+    pub fn users(&self) -> BTreeMap<UserId, PresenceOf> {
+        self.0.get()
+    }
+
+    /// Returns how one of the users is. Absent: it is none of those that were asked for.
+    #[must_use]
+    pub fn of(&self, user: &UserId) -> Option<PresenceOf> {
+        self.0.read().get(user).cloned()
+    }
+
+    /// Returns a reader of how the users are: the value now, and each later one. A slow reader gets the latest. It ends with the
+    /// last clone of this.
+    pub fn watch(&self) -> Watch<BTreeMap<UserId, PresenceOf>> {
+        self.0.subscribe()
+    }
+}
+
+impl Client {
+    /// Opens how `users` are: online or not, and what they say of themselves. The own user can be among them, and is told the
+    /// truth even while invisible.
+    ///
+    /// The server tells one connection of [`limits::PRESENCE_WATCHED`] users at most; those beyond it say so in
+    /// [`PresenceOf::refused`], until others are given up.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], or when the database failed just now.
+    pub async fn presence(&self, users: impl IntoIterator<Item = UserId>) -> Result<Presence, Error> {
+        let users = users.into_iter().collect();
+        self.commands()
+            .ask(|reply| Command::Presence(OfPresence::Open { users, reply }))
+            .await
+    }
+
+    /// Sets whether the account looks offline to others, also on later connections of this client. It is no setting of the
+    /// account: other devices and the next start do not know of it.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], or when the database failed just now.
+    pub async fn set_invisible(&self, invisible: bool) -> Result<(), Error> {
+        self.set_own_presence(OwnPresence {
+            invisible: Some(invisible),
+            status: None,
+        })
+        .await
+    }
+
+    /// Sets the free text beside the account's presence, as long-lived as [`Client::set_invisible`]. Empty: none.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it is longer than [`limits::STATUS_CHARS`]; else as [`Client::set_invisible`].
+    pub async fn set_status(&self, status: impl Into<String>) -> Result<(), Error> {
+        let status = status.into();
+        let chars = status.chars().count();
+        if chars > limits::STATUS_CHARS {
+            return Err(Invalid::too_large("status", chars, limits::STATUS_CHARS, "characters").into());
+        }
+        self.set_own_presence(OwnPresence {
+            invisible: None,
+            status: Some(status),
+        })
+        .await
+    }
+
+    async fn set_own_presence(&self, own: OwnPresence) -> Result<(), Error> {
+        self.commands()
+            .ask(|reply| Command::Presence(OfPresence::Set { own, reply }))
+            .await
+    }
+}
