@@ -5,7 +5,9 @@ use std::time::Duration;
 use tokio::time::advance;
 use whimbrel_hub::HubConfig;
 use whimbrel_model::{MessageId, limits};
-use whimbrel_protocol::{ClientFrame, Heads, ServerFrame, Typing, UserTyping, Watch};
+use whimbrel_protocol::{
+    AskPresence, ClientFrame, Heads, OwnPresence, ServerFrame, Typing, UserTyping, Watch,
+};
 
 const EVERY: Duration = Duration::from_millis(limits::TYPING_EVERY_MS);
 
@@ -148,5 +150,45 @@ async fn in_a_channel_of_very_many_nobody_is_told() {
     let other = Client::connect(&hub, "ada").await;
     types(&other, None, true).await;
     assert_eq!(heard(&mut last).await, []);
+    hub.close().await;
+}
+
+/// Returns everything that the heads say since a token, and the next one; what else arrives is passed over.
+async fn heads(client: &mut Client, since: Option<String>) -> (usize, String) {
+    let ask = Heads { id: 98, since };
+    client.session.handle(ClientFrame::Heads(ask)).await.unwrap();
+    loop {
+        match client.next().await {
+            ServerFrame::Heads(page) if page.id == 98 => return (page.heads.len(), page.token),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn typing_and_presence_leave_no_trace_in_any_stream() {
+    let (hub, _) = start(HubConfig::default());
+    accept(&hub, "ada", create(&["bob"])).await;
+    let mut phone = Client::connect(&hub, "ada").await;
+    let mut bob = Client::connect(&hub, "bob").await;
+    let (streams, token) = heads(&mut bob, None).await;
+    assert_eq!(streams, 2);
+    types(&phone, None, true).await;
+    let own = OwnPresence {
+        invisible: Some(true),
+        status: Some("in a tunnel".to_owned()),
+    };
+    let ask = AskPresence {
+        id: 1,
+        add: vec![user("bob")],
+        remove: Vec::new(),
+        own,
+    };
+    phone.session.handle(ClientFrame::Presence(ask)).await.unwrap();
+    assert!(matches!(phone.next().await, ServerFrame::Presence(_)));
+    assert_eq!(heard(&mut bob).await, [ada(None, true)]);
+    assert_eq!(heads(&mut bob, Some(token.clone())).await, (0, token));
+    let (_, of_ada) = heads(&mut phone, None).await;
+    assert_eq!(heads(&mut phone, Some(of_ada.clone())).await, (0, of_ada));
     hub.close().await;
 }
