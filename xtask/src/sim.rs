@@ -31,7 +31,7 @@ impl Args {
     /// What is run on each push.
     pub(crate) fn of_a_push(mutants: bool) -> Self {
         Self {
-            schedules: Some(10_000),
+            schedules: (!mutants).then_some(10_000),
             seed: 1,
             mutants,
             mutant: None,

@@ -9,6 +9,9 @@ use whimbrel_testkit::sim::{Counters, Cut, Day, Fault, Mutant, PATHS, Total, day
 /// Schedules from which on a path that was never taken is a failure.
 const VACUOUS_FROM: u64 = 1_000;
 
+/// Schedules in which a mutant has to be caught, unless told otherwise: the rarest needs some ten thousand.
+const MUTANT_SCHEDULES: u64 = 30_000;
+
 /// Failures after which a mutant counts as caught often enough.
 const CAUGHT: usize = 20;
 
@@ -203,7 +206,12 @@ fn mutants(args: &Args) -> bool {
         .iter()
         .filter(|mutant| args.only.is_none_or(|only| only == **mutant))
     {
-        let total = Total::of(args.seed, args.schedules.unwrap_or(10_000), Some(*mutant), CAUGHT);
+        let total = Total::of(
+            args.seed,
+            args.schedules.unwrap_or(MUTANT_SCHEDULES),
+            Some(*mutant),
+            CAUGHT,
+        );
         let mut by: Vec<&str> = total
             .failures
             .iter()
