@@ -26,6 +26,11 @@ impl Engine {
         self.streams.is_watched(cid)
     }
 
+    /// Watches what `before` did, an engine whose place this one takes. To be called before it goes online.
+    pub fn watch_as(&mut self, before: &Self) {
+        self.streams.unwatched.clone_from(&before.streams.unwatched);
+    }
+
     /// Tells a new connection what is not watched: it begins with everything.
     pub(crate) fn tell_unwatched(&self, effects: &mut Effects) {
         let unwatched: Vec<ChannelId> = self.streams.unwatched().cloned().collect();

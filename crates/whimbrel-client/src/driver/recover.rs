@@ -119,7 +119,8 @@ impl Driver {
         if !first.is_empty() {
             self.parts.store.apply(&first).await?;
         }
-        self.engine = engine;
+        let before = std::mem::replace(&mut self.engine, engine);
+        self.engine.watch_as(&before);
         self.streams = Streams::Known;
         for cid in &self.opened {
             self.engine.set_visible(cid, true);

@@ -134,7 +134,11 @@ async fn clearing_a_place_leaves_what_another_device_wrote_there_unless_it_is_na
     general(&phone).clear_draft(None, Vec::new()).await.unwrap();
     settled(&phone).await;
     let left = || async {
-        let beside = of_desk.items().iter().map(|view| view.beside.len()).sum::<usize>();
+        let beside = of_desk
+            .items()
+            .iter()
+            .map(|view| view.beside.len())
+            .sum::<usize>();
         texts(&of_desk) == ["from the desk"] && beside == 0
     };
     until("one draft", left).await;
@@ -357,6 +361,10 @@ async fn a_channel_that_is_not_watched_catches_up_when_it_is_again() {
     })
     .await;
     general(&bob).stop_watching().await.unwrap();
+    // It is so on the next connection too, and after everything was read from disk again.
+    bob.suspend().await.unwrap();
+    bob.resume().await.unwrap();
+    crate::support::reaches(&bob, |status| *status == whimbrel_client::SyncState::Live).await;
     let missed = channel.send("unwatched").await.unwrap().id;
     settled(&ada).await;
     within("caught up", bob.wait_until_caught_up(Duration::from_secs(10)))
