@@ -162,7 +162,7 @@ impl Inner {
     }
 
     /// Computes again what is of no one channel.
-    fn settle_common(&mut self, me: &UserId) {
+    pub(super) fn settle_common(&mut self, me: &UserId) {
         for list in self.objects.lists() {
             list.settle(&self.objects.status);
         }
