@@ -5,7 +5,7 @@ use std::time::Duration;
 use whimbrel_client::{Channel, Client, Error, Found, NotSearched, SearchResults, SyncState};
 use whimbrel_model::{ChannelId, UserId, limits};
 use whimbrel_store::MemoryStore;
-use whimbrel_testkit::server::TestServer;
+use whimbrel_testkit::{server::TestServer, time::pass};
 
 /// So many that who has none of them gets a snapshot.
 const MANY: u64 = limits::SNAPSHOT_AFTER + 10;
@@ -20,16 +20,18 @@ fn general_id() -> ChannelId {
     ChannelId::new(CID).unwrap()
 }
 
+/// Says one after the other, each accepted at a time of its own: what is found is ordered by that.
 async fn say(client: &Client, texts: &[&str]) -> Channel {
     let channel = general(client);
     for text in texts {
         channel.send(*text).await.unwrap();
+        settled(client).await;
+        pass(Duration::from_millis(1)).await;
     }
-    settled(client).await;
     channel
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_both_have_is_found_once() {
     let server = TestServer::new();
     let ada = online(&server, "ada").await;
@@ -65,7 +67,7 @@ async fn what_both_have_is_found_once() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_only_the_server_has_is_added_and_said_to_be_missing_without_it() {
     let server = TestServer::new();
     let ada = online(&server, "ada").await;
@@ -115,7 +117,7 @@ async fn what_only_the_server_has_is_added_and_said_to_be_missing_without_it() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_search_works_before_anything_is_connected() {
     let server = TestServer::new();
     let store = MemoryStore::new();
@@ -132,14 +134,17 @@ async fn a_search_works_before_anything_is_connected() {
     assert!(matches!(ada.search("reef").await, Err(Error::Closed)));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn pages_have_everything_once_and_newest_first() {
     let server = TestServer::new();
     let ada = online(&server, "ada").await;
     made(&ada).await;
     for number in 0..MANY {
-        let text = if number % 100 == 0 { "needle" } else { "hay" };
-        general(&ada).send(format!("{text} {number}")).await.unwrap();
+        if number % 100 == 0 {
+            say(&ada, &[format!("needle {number}").as_str()]).await;
+        } else {
+            general(&ada).send(format!("hay {number}")).await.unwrap();
+        }
     }
     settled(&ada).await;
     let bob = online(&server, "bob").await;
@@ -163,7 +168,7 @@ async fn pages_have_everything_once_and_newest_first() {
     assert_eq!(seqs, expected.into_iter().rev().collect::<Vec<_>>());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_message_that_was_edited_elsewhere_is_shown_as_the_server_has_it() {
     let server = TestServer::new();
     let ada = online(&server, "ada").await;
