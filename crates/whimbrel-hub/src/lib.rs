@@ -60,6 +60,7 @@ pub use hub::{Hub, HubConfig};
 pub use keys::{Keys, Request};
 pub use memory::MemoryStorage;
 pub use outbound::Outbound;
+pub use presence::{ConnectionNumber, Now, Presence, Told};
 pub use records::{Answer, ChannelRecord, Digest, MessageRecord, Records, ResultRecord};
 pub use session::Session;
 pub use storage::{Decide, Storage};

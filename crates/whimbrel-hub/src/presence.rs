@@ -18,27 +18,32 @@ const REFRESH_MS: u64 = 15 * 60 * 1_000;
 const REMEMBERED: usize = 100_000;
 
 /// Names a connection.
-pub(crate) type ConnectionNumber = u64;
+pub type ConnectionNumber = u64;
 
 /// Now.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Now {
+pub struct Now {
     /// Milliseconds that only grow.
-    pub(crate) mono: u64,
+    pub mono: u64,
     /// The server's clock, for show.
-    pub(crate) wall: Timestamp,
+    pub wall: Timestamp,
 }
 
 /// What connections have to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
-    pub(crate) to: Vec<ConnectionNumber>,
-    pub(crate) user: UserPresence,
+pub struct Told {
+    /// Which.
+    pub to: Vec<ConnectionNumber>,
+    /// How somebody is now.
+    pub user: UserPresence,
 }
 
 /// Who is online, who wants to know, and when something happens by itself.
+///
+/// It has no clock and tells nobody: the time is given to it, and it returns whom to tell. Of each connection is expected that it
+/// joins once and leaves once, and that [`Presence::tick`] is called from time to time.
 #[derive(Debug)]
-pub(crate) struct Presence {
+pub struct Presence {
     grace_ms: u64,
     users: HashMap<UserId, Known>,
     connections: HashMap<ConnectionNumber, Peer>,
@@ -100,7 +105,9 @@ impl Known {
 }
 
 impl Presence {
-    pub(crate) fn new(grace_ms: u64) -> Self {
+    /// Creates one that knows of nobody. Who has no connection any more counts as online for `grace_ms` longer.
+    #[must_use]
+    pub fn new(grace_ms: u64) -> Self {
         Self {
             grace_ms,
             users: HashMap::new(),
@@ -112,7 +119,7 @@ impl Presence {
     }
 
     /// A connection of a user begins: its lease lives until [`Presence::leave`].
-    pub(crate) fn join(
+    pub fn join(
         &mut self,
         number: ConnectionNumber,
         user: &UserId,
@@ -137,7 +144,7 @@ impl Presence {
     }
 
     /// A connection ends. Nobody is told before the grace is over, and not then if the user is back. A second time is none.
-    pub(crate) fn leave(&mut self, number: ConnectionNumber, now: Now) {
+    pub fn leave(&mut self, number: ConnectionNumber, now: Now) {
         let Some(peer) = self.connections.remove(&number) else {
             return;
         };
@@ -154,7 +161,7 @@ impl Presence {
     }
 
     /// Sets how the user of a connection is shown.
-    pub(crate) fn set(&mut self, number: ConnectionNumber, own: OwnPresence) -> Vec<Told> {
+    pub fn set(&mut self, number: ConnectionNumber, own: OwnPresence) -> Vec<Told> {
         match self.connections.get(&number) {
             Some(peer) if !own.is_empty() => {
                 let user = peer.user.clone();
@@ -166,7 +173,7 @@ impl Presence {
 
     /// Tells a connection of `add` from now on, and not of `remove`. Returns how those are now who were accepted, and who was
     /// not.
-    pub(crate) fn watch(
+    pub fn watch(
         &mut self,
         number: ConnectionNumber,
         add: &[UserId],
@@ -199,17 +206,23 @@ impl Presence {
         let mut states = Vec::with_capacity(accepted.len());
         for user in accepted {
             let own = of.as_ref() == Some(&user);
-            states.push(match self.users.get(&user) {
-                Some(known) => known.view(&user, own),
-                None => Known::default().view(&user, own),
-            });
+            states.push(self.of(&user, own));
             self.watchers.entry(user).or_default().insert(number);
         }
         (states, refused.into_values().collect())
     }
 
+    /// Returns how a user is shown to others, or to themselves.
+    #[must_use]
+    pub fn of(&self, user: &UserId, own: bool) -> UserPresence {
+        match self.users.get(user) {
+            Some(known) => known.view(user, own),
+            None => Known::default().view(user, own),
+        }
+    }
+
     /// Does what is due by now.
-    pub(crate) fn tick(&mut self, now: Now) -> Vec<Told> {
+    pub fn tick(&mut self, now: Now) -> Vec<Told> {
         let mut told = Vec::new();
         while let Some((at, user)) = self.due.first().cloned() {
             if at > now.mono {
