@@ -143,6 +143,29 @@ impl PagePlan {
     }
 }
 
+/// Returns the cursor at which a snapshot of at most the `newest` messages begins, if one is called for: the stream cannot be
+/// followed from `cursor`, or more messages are new. `known` is any page after `cursor`: it says how far the stream goes.
+pub(crate) fn capped_snapshot(known: &Page, cursor: Option<Cursor>, newest: u32) -> Option<Cursor> {
+    if !matches!(known.stream, StreamId::Channel(_)) {
+        return None;
+    }
+    let (head, newest) = (known.head, u64::from(newest));
+    let few = |cursor: Cursor| cursor.window.is_some() || head.seq.saturating_sub(cursor.seq) <= newest;
+    if !known.reset && cursor.is_some_and(few) {
+        return None;
+    }
+    let lo = (head.seq + 1).saturating_sub(newest);
+    Some(Cursor {
+        epoch: known.to.epoch,
+        ver: 0,
+        seq: if known.more { known.to.seq } else { 0 },
+        window: Some(SnapshotWindow {
+            lo: lo.max(first_of_snapshot(head)),
+            ver: head.ver,
+        }),
+    })
+}
+
 fn first_of_snapshot(head: Head) -> u64 {
     if head.ver <= limits::SNAPSHOT_AFTER {
         return 1;

@@ -1,6 +1,7 @@
 use crate::{
-    Authenticate, Clock, Outbound, Session, Storage, StorageError,
+    Authenticate, Clock, Outbound, Rules, Session, Storage, StorageError,
     authenticate::AuthError,
+    feed::capped_snapshot,
     outbound::{Mailbox, bye, encode_frame},
     presence::{self, PresenceDesk},
     registry::{Connection, Registry, token_expired},
@@ -45,6 +46,8 @@ pub struct HubConfig {
     pub presence_grace: Duration,
     /// Channels whose members are kept in memory for fan-out; beyond it they are read again. Default 10,000.
     pub cached_channels: usize,
+    /// What the operator decides for each type of channel. Default: everything everywhere.
+    pub rules: Rules,
 }
 
 impl Default for HubConfig {
@@ -58,6 +61,7 @@ impl Default for HubConfig {
             retry_after: Duration::from_secs(1),
             presence_grace: Duration::from_secs(10),
             cached_channels: 10_000,
+            rules: Rules::default(),
         }
     }
 }
@@ -224,6 +228,26 @@ impl Hub {
         cursor: Option<Cursor>,
     ) -> Result<Page, StorageError> {
         self.0.storage.page(user, stream, cursor, limits::PAGE_ROWS).await
+    }
+
+    /// Reads as [`Hub::page`] does, but of a channel no more than the `newest` messages: if more are new, a snapshot begins that has
+    /// only those. While a snapshot comes in it goes on as it began.
+    ///
+    /// # Errors
+    /// As [`Hub::page`].
+    pub async fn capped_page(
+        &self,
+        user: &UserId,
+        stream: &StreamId,
+        cursor: Option<Cursor>,
+        newest: u32,
+    ) -> Result<Page, StorageError> {
+        let known = self.0.storage.page(user, stream, cursor, 1).await?;
+        let Some(begin) = capped_snapshot(&known, cursor, newest) else {
+            return self.page(user, stream, cursor).await;
+        };
+        let page = self.page(user, stream, Some(begin)).await?;
+        Ok(Page { reset: true, ..page })
     }
 
     /// Reads up to `limit` messages at some place of a channel. The page's `id` is the caller's to fill.

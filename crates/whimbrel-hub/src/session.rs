@@ -70,7 +70,11 @@ impl Session {
             }
             ClientFrame::Sync(ask) => {
                 self.connection.mailbox.room().await?;
-                let answer = self.hub.page(self.user(), &ask.stream, ask.cursor).await;
+                let (user, stream, cursor) = (self.user(), &ask.stream, ask.cursor);
+                let answer = match ask.newest {
+                    None => self.hub.page(user, stream, cursor).await,
+                    Some(newest) => self.hub.capped_page(user, stream, cursor, newest).await,
+                };
                 self.answer(
                     ask.id,
                     answer.map(|page| ServerFrame::Page(Page { id: ask.id, ..page })),

@@ -216,6 +216,10 @@ pub struct Sync {
     /// How far it is known. Absent: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<Cursor>,
+    /// In a channel: how many messages are wanted at most. If more are new, a snapshot begins that has the newest so many.
+    /// Absent: as many as there are, up to what a snapshot has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<u32>,
 }
 
 /// See [`ClientFrame::Watch`].

@@ -13,6 +13,7 @@
 mod codec;
 mod frame;
 mod presence;
+mod push;
 mod question;
 mod token;
 mod version;
@@ -23,6 +24,7 @@ pub use frame::{
     Ready, Results, ServerFrame, StreamHead, Sync, Typing, UserTyping, Watch,
 };
 pub use presence::{AskPresence, OwnPresence, Presence, PresenceRefused, UserPresence};
+pub use push::{PushKind, PushPayload};
 pub use question::{
     Answer, Ask, Find, FindChannels, FindMembers, FindMessages, FindReactions, Question, Search, Unsearched,
     Window,

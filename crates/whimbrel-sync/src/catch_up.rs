@@ -105,9 +105,12 @@ impl Engine {
             };
             let id = self.requests.add(Request::Page(stream.clone()), env.mono);
             self.streams.pull_sent(stream.clone(), id);
-            effects
-                .frames
-                .push(ClientFrame::Sync(Sync { id, stream, cursor }));
+            effects.frames.push(ClientFrame::Sync(Sync {
+                id,
+                stream,
+                cursor,
+                newest: None,
+            }));
         }
     }
 

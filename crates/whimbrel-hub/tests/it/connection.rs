@@ -181,6 +181,7 @@ async fn one_who_asks_without_reading_waits_and_is_not_ended() {
                     id,
                     stream,
                     cursor: None,
+                    newest: None,
                 }))
                 .await
                 .unwrap();

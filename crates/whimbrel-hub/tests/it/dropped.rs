@@ -261,6 +261,7 @@ async fn frames_and_connections_that_are_dropped_at_any_moment_leave_no_trace_bu
                 id: 1,
                 stream: StreamId::Channel(cid()),
                 cursor: None,
+                newest: None,
             }),
             2 => ClientFrame::History(History {
                 id: 1,

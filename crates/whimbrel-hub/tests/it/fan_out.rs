@@ -68,6 +68,7 @@ async fn a_removed_member_hears_of_the_removal_and_then_nothing_more() {
             id: 1,
             stream,
             cursor: None,
+            newest: None,
         }))
         .await
         .unwrap();
@@ -162,6 +163,7 @@ async fn a_connection_is_subscribed_before_it_reads() {
             id: 5,
             stream,
             cursor: None,
+            newest: None,
         }))
         .await
         .unwrap();

@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use whimbrel_model::{Code, Op, Row};
-use whimbrel_protocol::{ClientFrame, Outcome, Question, ServerFrame, decode, encode};
+use whimbrel_protocol::{ClientFrame, Outcome, PushPayload, Question, ServerFrame, decode, encode};
 
 pub(crate) fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden")
@@ -57,6 +57,7 @@ impl Golden {
         golden.add::<Row>("row", samples::rows());
         golden.add::<Question>("question", samples::questions());
         golden.add::<Outcome>("outcome", samples::outcomes());
+        golden.add::<PushPayload>("push", samples::pushes());
         golden
     }
 

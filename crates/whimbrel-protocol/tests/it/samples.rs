@@ -2,10 +2,12 @@
 
 mod everyday;
 mod ops;
+mod push;
 mod questions;
 mod rows;
 
 pub(crate) use ops::ops;
+pub(crate) use push::pushes;
 pub(crate) use questions::questions;
 pub(crate) use rows::rows;
 
@@ -167,6 +169,7 @@ pub(crate) fn client_frames() -> Vec<(&'static str, ClientFrame)> {
             id: 2,
             stream: channel(),
             cursor,
+            newest: None,
         })
     };
     let heads = |since| ClientFrame::Heads(Heads { id: 1, since });
@@ -198,6 +201,15 @@ pub(crate) fn client_frames() -> Vec<(&'static str, ClientFrame)> {
         ("sync", sync(None)),
         ("sync-cursor", sync(Some(cursor(None)))),
         ("sync-window", sync(Some(cursor(Some(window))))),
+        (
+            "sync-newest",
+            ClientFrame::Sync(Sync {
+                id: 2,
+                stream: channel(),
+                cursor: None,
+                newest: Some(20),
+            }),
+        ),
         ("history", history(HistoryFrom::Before(51))),
         ("history-newest", history(HistoryFrom::Newest)),
         ("history-after", history(HistoryFrom::After(51))),

@@ -33,6 +33,7 @@ pub(super) struct SyncQuery {
     seq: Option<u64>,
     window_lo: Option<u64>,
     window_ver: Option<u64>,
+    newest: Option<u32>,
 }
 
 /// A place, in one of these. Without any, the newest.
@@ -95,7 +96,15 @@ pub(super) async fn sync(
     let user = user_of(&app, &headers).await?;
     let query = asked(query)?;
     let cursor = query.cursor()?;
-    Ok(Json(app.hub.page(&user, &query.stream, cursor).await?))
+    let page = match query.newest {
+        None => app.hub.page(&user, &query.stream, cursor).await?,
+        Some(newest) => {
+            app.hub
+                .capped_page(&user, &query.stream, cursor, newest)
+                .await?
+        }
+    };
+    Ok(Json(page))
 }
 
 /// `GET /v1/history`

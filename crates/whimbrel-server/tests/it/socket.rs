@@ -51,6 +51,7 @@ async fn two_users_chat() {
             id: 7,
             stream: StreamId::Channel(cid("messaging:general")),
             cursor: None,
+            newest: None,
         }))
         .await;
         loop {
@@ -240,6 +241,7 @@ async fn operations_that_are_not_allowed_are_rejected_one_by_one() {
         id: 9,
         stream: StreamId::Channel(cid("messaging:general")),
         cursor: None,
+        newest: None,
     }))
     .await;
     let Ok(ServerFrame::Failed(failed)) = eve.next().await else {

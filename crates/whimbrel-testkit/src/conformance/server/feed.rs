@@ -282,6 +282,7 @@ pub(super) async fn answers_come_in_the_order_of_the_asking(world: &World) -> Ch
             id: id + 1,
             stream,
             cursor: None,
+            newest: None,
         };
         ada.send(&ClientFrame::Sync(sync)).await?;
         let history = History {

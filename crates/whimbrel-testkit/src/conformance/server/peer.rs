@@ -274,6 +274,7 @@ impl Peer {
             id,
             stream: stream.clone(),
             cursor,
+            newest: None,
         };
         self.send(&ClientFrame::Sync(ask)).await?;
         match self.answer("a page").await? {
