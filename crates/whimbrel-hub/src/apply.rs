@@ -1,6 +1,8 @@
 //! The decision on operations: a pure function from what is stored to what is to be stored and told.
 
+mod account;
 mod channel;
+mod delivered;
 mod draft;
 mod member;
 mod message;
@@ -10,10 +12,10 @@ mod replay;
 mod step;
 mod user;
 
-use crate::{Answer, Digest, Keys, Request, ResultRecord, Storage, StorageError, WorkingSet};
+use crate::{Answer, Digest, Keys, Request, ResultRecord, Rules, Storage, StorageError, WorkingSet};
 use step::Steps;
 use whimbrel_model::{
-    ChannelId, Code, Invalid, MemberState, Message, Op, OpEnvelope, ReadPosition, StreamEvent, Timestamp,
+    ChannelId, Code, DeviceSyncState, Invalid, MemberState, Message, Op, OpEnvelope, ReadPosition, StreamEvent, Timestamp,
     UserId, permission,
 };
 use whimbrel_protocol::Outcome;
@@ -34,11 +36,12 @@ pub struct Applied {
 /// Those of [`Storage::transact`]: nothing may be answered or told then.
 pub async fn apply_group(
     storage: &dyn Storage,
+    rules: &Rules,
     now: Timestamp,
     requests: &[Request],
 ) -> Result<Vec<Applied>, StorageError> {
     let mut applied = Vec::new();
-    let mut decide = |set: &mut WorkingSet| applied = apply(set, now, requests);
+    let mut decide = |set: &mut WorkingSet| applied = apply(set, rules, now, requests);
     storage.transact(&Keys::of(requests), &mut decide).await?;
     Ok(applied)
 }
@@ -46,10 +49,11 @@ pub async fn apply_group(
 /// Decides requests in order, on a set that holds what [`Keys::of`] them names. Returns one [`Applied`] each.
 ///
 /// `now` is the server's time. It is stamped on rows and decides nothing.
-pub fn apply(set: &mut WorkingSet, now: Timestamp, requests: &[Request]) -> Vec<Applied> {
+pub fn apply(set: &mut WorkingSet, rules: &Rules, now: Timestamp, requests: &[Request]) -> Vec<Applied> {
     let decide = |request: &Request| {
         let digest = request.op.digest();
         let scene = Scene {
+            rules,
             now,
             user: &request.user,
             op: &request.op,
@@ -62,6 +66,7 @@ pub fn apply(set: &mut WorkingSet, now: Timestamp, requests: &[Request]) -> Vec<
 
 /// One operation and what surrounds it.
 struct Scene<'a> {
+    rules: &'a Rules,
     now: Timestamp,
     user: &'a UserId,
     op: &'a OpEnvelope,
@@ -107,7 +112,7 @@ fn decide_one(set: &mut WorkingSet, scene: &Scene<'_>) -> Applied {
     match carry_out(set, scene) {
         Ok(steps) => {
             // A message is its own record.
-            if !matches!(scene.op.op, Op::SendMessage { .. }) {
+            if !matches!(scene.op.op, Op::SendMessage { .. }) && !scene.op.op.leaves_no_result() {
                 record(set, scene, Answer::Accepted);
             }
             if steps.is_empty() && matches!(scene.op.op, Op::CreateChannel { .. }) {
@@ -126,15 +131,14 @@ fn decide_one(set: &mut WorkingSet, scene: &Scene<'_>) -> Applied {
             }
         }
         Err(refusal) => {
-            let Refusal { code, message } = &refusal;
-            record(
-                set,
-                scene,
-                Answer::Rejected {
+            if !scene.op.op.leaves_no_result() {
+                let Refusal { code, message } = &refusal;
+                let answer = Answer::Rejected {
                     code: code.clone(),
                     message: message.clone(),
-                },
-            );
+                };
+                record(set, scene, answer);
+            }
             refused(refusal)
         }
     }
@@ -156,7 +160,7 @@ fn is_answered(set: &WorkingSet, user: &UserId, op: whimbrel_model::OpId) -> boo
 fn carry_out(set: &mut WorkingSet, scene: &Scene<'_>) -> Result<Steps, Refusal> {
     let op = &scene.op.op;
     op.validate()?;
-    op.validate_distinct(scene.user)?;
+    op.validate_for(scene.user)?;
     authorize(set, scene)?;
     match op {
         Op::CreateChannel {
@@ -180,6 +184,9 @@ fn carry_out(set: &mut WorkingSet, scene: &Scene<'_>) -> Result<Steps, Refusal> 
         }
         Op::AddMembers { cid, users } => Ok(member::add(set, scene, cid, users)),
         Op::RemoveMembers { cid, users } => Ok(member::remove(set, cid, users)),
+        Op::InviteMembers { cid, users } => Ok(member::invite(set, scene, cid, users)),
+        Op::AnswerInvite { cid, accept } => Ok(member::answer(set, scene, cid, *accept)),
+        Op::MarkDelivered { cid, device, seq } => Ok(delivered::mark(set, scene, cid, *device, *seq)),
         Op::SendMessage { .. } => message::send(set, scene),
         Op::EditMessage { id, body, .. } => Ok(message::edit(set, scene, *id, body)),
         Op::DeleteMessage { id, .. } => Ok(message::delete(set, scene, *id)),
@@ -214,6 +221,47 @@ fn carry_out(set: &mut WorkingSet, scene: &Scene<'_>) -> Result<Steps, Refusal> 
             let patch = channel::Patch { name, image, custom };
             Ok(user::update(set, scene, &patch))
         }
+        op => carry_out_account(set, scene, op),
+    }
+}
+
+/// Carries out what is about the account itself.
+fn carry_out_account(set: &mut WorkingSet, scene: &Scene<'_>, op: &Op) -> Result<Steps, Refusal> {
+    match op {
+        Op::UpdateSettings { change } => Ok(account::change_settings(set, scene, change)),
+        Op::UpdateContact { user, change } => Ok(account::change_contact(set, scene, user, change)),
+        Op::RegisterDevice {
+            device,
+            name,
+            agent,
+            key,
+        } => {
+            let key = key.as_ref();
+            account::register(set, scene, *device, &account::Registration { name, agent, key })
+        }
+        Op::UpdateDevice { device, change } => account::update(set, scene, *device, change),
+        Op::RevokeDevice { device } => Ok(account::revoke(set, scene, *device)),
+        Op::RequestDeviceSync {
+            device,
+            request,
+            key,
+        } => Ok(account::request_sync(set, scene, *device, (*request, key))),
+        Op::OfferDeviceSync {
+            device,
+            request,
+            by,
+            bytes,
+            sha256,
+        } => {
+            let offer = DeviceSyncState::Offered {
+                by: *by,
+                bytes: *bytes,
+                sha256: sha256.clone(),
+            };
+            Ok(account::offer_sync(set, scene, (*device, *request), offer))
+        }
+        Op::EndDeviceSync { device, request } => Ok(account::end_sync(set, scene, (*device, *request))),
+        _ => Ok(Steps::default()),
     }
 }
 

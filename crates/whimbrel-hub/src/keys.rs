@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use whimbrel_model::{
+    AccountKey,
     ChannelId, DeviceId, MessageId, Op, OpEnvelope, OpId, ReactionType, RowKey, StreamId, UserId,
 };
 
@@ -33,6 +34,10 @@ pub struct Keys {
     pub drafts: BTreeSet<(UserId, ChannelId, Option<MessageId>, DeviceId)>,
     /// Profiles.
     pub users: BTreeSet<UserId>,
+    /// Registers of what has reached a user.
+    pub delivered: BTreeSet<(ChannelId, UserId)>,
+    /// Rows about an account itself.
+    pub account: BTreeSet<(UserId, AccountKey)>,
     /// Result rows, and the message rows whose (author, op id) it is.
     pub results: BTreeSet<(UserId, OpId)>,
 }
@@ -59,6 +64,8 @@ impl Keys {
         let reactions = self.reactions.iter().cloned();
         let reads = self.reads.iter().cloned();
         let drafts = self.drafts.iter().cloned();
+        let delivered = self.delivered.iter().cloned();
+        let account = self.account.iter().cloned();
         (self.channels.iter().cloned().map(RowKey::Channel))
             .chain(members)
             .chain(self.messages.iter().copied().map(RowKey::Message))
@@ -66,6 +73,8 @@ impl Keys {
             .chain(reads.map(|(cid, user, thread)| RowKey::Read(cid, user, thread)))
             .chain(self.users.iter().cloned().map(RowKey::User))
             .chain(drafts.map(|(user, cid, thread, device)| RowKey::Draft(user, cid, thread, device)))
+            .chain(delivered.map(|(cid, user)| RowKey::Delivered(cid, user)))
+            .chain(account.map(|(user, key)| RowKey::Account(user, key)))
     }
 
     fn add(&mut self, Request { user, op }: &Request) {
@@ -84,19 +93,27 @@ impl Keys {
                 self.add_users(cid, members);
                 self.add_users(cid, std::slice::from_ref(user));
             }
-            Op::AddMembers { cid, users } | Op::RemoveMembers { cid, users } => self.add_users(cid, users),
+            Op::AddMembers { cid, users }
+            | Op::RemoveMembers { cid, users }
+            | Op::InviteMembers { cid, users } => self.add_users(cid, users),
+            Op::AnswerInvite { cid, .. } => self.add_users(cid, std::slice::from_ref(user)),
+            Op::MarkDelivered { cid, .. } => {
+                self.delivered.insert((cid.clone(), user.clone()));
+                self.account.insert((user.clone(), AccountKey::Settings));
+            }
             Op::AddReaction { message, kind, .. } | Op::RemoveReaction { message, kind, .. } => {
                 self.reactions.insert((*message, user.clone(), kind.clone()));
             }
             Op::MarkRead { cid, thread, .. } => {
                 self.reads.insert((cid.clone(), user.clone(), *thread));
+                self.account.insert((user.clone(), AccountKey::Settings));
             }
-            Op::SendMessage {
-                cid,
-                parent: Some(parent),
-                ..
-            } => {
-                self.reads.insert((cid.clone(), user.clone(), Some(*parent)));
+            Op::SendMessage { cid, parent, .. } => {
+                self.streams.insert(StreamId::User(user.clone()));
+                if let Some(parent) = parent {
+                    self.reads.insert((cid.clone(), user.clone(), Some(*parent)));
+                    self.account.insert((user.clone(), AccountKey::Settings));
+                }
             }
             Op::DeleteMessage { id, .. } => {
                 self.replies.insert(*id);
@@ -120,8 +137,19 @@ impl Keys {
                 self.streams.insert(StreamId::User(user.clone()));
                 self.users.insert(user.clone());
             }
+            Op::UpdateSettings { .. }
+            | Op::UpdateContact { .. }
+            | Op::RegisterDevice { .. }
+            | Op::UpdateDevice { .. }
+            | Op::RevokeDevice { .. }
+            | Op::RequestDeviceSync { .. }
+            | Op::OfferDeviceSync { .. }
+            | Op::EndDeviceSync { .. } => {
+                self.streams.insert(StreamId::User(user.clone()));
+                self.account
+                    .extend(account_key(&op.op).map(|key| (user.clone(), key)));
+            }
             Op::UpdateChannel { .. }
-            | Op::SendMessage { .. }
             | Op::EditMessage { .. }
             | Op::PinMessage { .. }
             | Op::UnpinMessage { .. } => {}
@@ -134,5 +162,20 @@ impl Keys {
             self.members.insert((cid.clone(), user.clone()));
             self.users.insert(user.clone());
         }
+    }
+}
+
+/// Returns which of the account's rows an operation is about.
+pub(crate) fn account_key(op: &Op) -> Option<AccountKey> {
+    match op {
+        Op::UpdateSettings { .. } => Some(AccountKey::Settings),
+        Op::UpdateContact { user, .. } => Some(AccountKey::Contact(user.clone())),
+        Op::RegisterDevice { device, .. } | Op::UpdateDevice { device, .. } | Op::RevokeDevice { device } => {
+            Some(AccountKey::Device(*device))
+        }
+        Op::RequestDeviceSync { device, .. }
+        | Op::OfferDeviceSync { device, .. }
+        | Op::EndDeviceSync { device, .. } => Some(AccountKey::DeviceSync(*device)),
+        _ => None,
     }
 }

@@ -1,5 +1,5 @@
 use whimbrel_model::{
-    Channel, Code, Draft, Head, Member, Membership, Message, OpId, Reaction, Read, StreamId, Timestamp, User,
+    AccountRow, Channel, Code, Delivered, Draft, Head, Member, Membership, Message, OpId, Reaction, Read, StreamId, Timestamp, User,
     UserId,
 };
 
@@ -29,6 +29,10 @@ pub struct Records {
     pub drafts: Vec<Draft>,
     /// Profiles, by user.
     pub users: Vec<User>,
+    /// By (cid, user).
+    pub delivered: Vec<Delivered>,
+    /// By (user, key).
+    pub account: Vec<AccountRow>,
     /// By (user, op id).
     pub results: Vec<ResultRecord>,
 }
@@ -45,6 +49,8 @@ impl Records {
         self.reads.extend(other.reads);
         self.drafts.extend(other.drafts);
         self.users.extend(other.users);
+        self.delivered.extend(other.delivered);
+        self.account.extend(other.account);
         self.results.extend(other.results);
     }
 }

@@ -1,13 +1,14 @@
 use crate::{ChannelRecord, MessageRecord, Records, ResultRecord};
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
-    ChannelId, DeviceId, Draft, Head, Member, Membership, MessageId, OpId, Reaction, ReactionType, Read, Row,
+    AccountKey, AccountRow, ChannelId, Delivered, DeviceId, Draft, Head, Member, Membership, MessageId, OpId, Reaction, ReactionType, Read, Row,
     RowKey, StreamId, User, UserId,
 };
 
 type Place = (ChannelId, UserId);
 type ReadKey = (ChannelId, UserId, Option<MessageId>);
 type DraftKey = (UserId, ChannelId, Option<MessageId>, DeviceId);
+type AccountRowKey = (UserId, AccountKey);
 type ReactionKey = (MessageId, UserId, ReactionType);
 
 /// The copy of the stored rows that one transaction works on: what was read, and what has changed since.
@@ -26,6 +27,8 @@ pub struct WorkingSet {
     reads: BTreeMap<ReadKey, Read>,
     drafts: BTreeMap<DraftKey, Draft>,
     users: BTreeMap<UserId, User>,
+    delivered: BTreeMap<Place, Delivered>,
+    account: BTreeMap<AccountRowKey, AccountRow>,
     results: BTreeMap<(UserId, OpId), ResultRecord>,
     changed: Changed,
 }
@@ -73,6 +76,12 @@ impl WorkingSet {
         for row in stored.users {
             set.users.insert(row.id.clone(), row);
         }
+        for row in stored.delivered {
+            set.delivered.insert((row.cid.clone(), row.user.clone()), row);
+        }
+        for row in stored.account {
+            set.account.insert((row.user().clone(), row.key()), row);
+        }
         for row in stored.results {
             set.results.insert((row.user.clone(), row.op), row);
         }
@@ -100,6 +109,10 @@ impl WorkingSet {
                 RowKey::Membership(cid, user) => {
                     writes.memberships.extend(self.membership(cid, user).cloned());
                 }
+                RowKey::Delivered(cid, user) => {
+                    writes.delivered.extend(self.delivered(cid, user).cloned());
+                }
+                RowKey::Account(user, key) => writes.account.extend(self.account(user, key).cloned()),
                 RowKey::User(user) => writes.users.extend(self.user(user).cloned()),
                 RowKey::Draft(user, cid, thread, device) => {
                     writes
@@ -157,6 +170,14 @@ impl WorkingSet {
         device: DeviceId,
     ) -> Option<&Draft> {
         self.drafts.get(&(user.clone(), cid.clone(), thread, device))
+    }
+
+    pub(crate) fn delivered(&self, cid: &ChannelId, user: &UserId) -> Option<&Delivered> {
+        self.delivered.get(&(cid.clone(), user.clone()))
+    }
+
+    pub(crate) fn account(&self, user: &UserId, key: &AccountKey) -> Option<&AccountRow> {
+        self.account.get(&(user.clone(), key.clone()))
     }
 
     pub(crate) fn user(&self, user: &UserId) -> Option<&User> {
@@ -224,6 +245,12 @@ impl WorkingSet {
                 let key = (row.user.clone(), row.cid.clone(), row.parent, row.device);
                 self.drafts.insert(key, row);
             }
+            PlainRow::Delivered(row) => {
+                self.delivered.insert((row.cid.clone(), row.user.clone()), row);
+            }
+            PlainRow::Account(row) => {
+                self.account.insert((row.user().clone(), row.key()), row);
+            }
         }
     }
 
@@ -243,6 +270,8 @@ pub(crate) enum PlainRow {
     Read(Read),
     User(User),
     Draft(Draft),
+    Delivered(Delivered),
+    Account(AccountRow),
 }
 
 impl From<PlainRow> for Row {
@@ -254,6 +283,8 @@ impl From<PlainRow> for Row {
             PlainRow::Read(row) => Self::Read(row),
             PlainRow::User(row) => Self::User(row),
             PlainRow::Draft(row) => Self::Draft(row),
+            PlainRow::Delivered(row) => Self::Delivered(row),
+            PlainRow::Account(row) => Self::Account(row),
         }
     }
 }

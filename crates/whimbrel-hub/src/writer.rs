@@ -223,7 +223,7 @@ impl Writer {
                 }
             }
         }
-        apply_group(&*self.storage, self.clock.now(), requests).await
+        apply_group(&*self.storage, &self.config.rules, self.clock.now(), requests).await
     }
 
     /// Queues an event for everyone who may see it, after the step that it tells of.

@@ -62,6 +62,8 @@ codes! {
     NotMember = "not_member", false;
     /// The asker's role does not allow the operation.
     Forbidden = "forbidden", false;
+    /// The device was revoked by its owner: it is not spoken to any more.
+    DeviceRevoked = "device_revoked", false;
     /// The op id was used before with another content.
     OpConflict = "op_conflict", false;
     /// The channel or message id belongs to something else already.

@@ -45,11 +45,16 @@ impl Custom {
     /// # Errors
     /// [`Invalid`] when the object is over [`limits::CUSTOM_DEPTH`], or encoded over [`limits::CUSTOM_BYTES`].
     pub fn validate(&self, field: &'static str) -> Result<(), Invalid> {
+        self.validate_within(field, limits::CUSTOM_BYTES)
+    }
+
+    /// Checks the depth, and that it has at most so many encoded bytes.
+    pub(crate) fn validate_within(&self, field: &'static str, most: usize) -> Result<(), Invalid> {
         self.check_depth(field)?;
         let Some(map) = &self.0 else { return Ok(()) };
         let size = serde_json::to_vec(map).map_or(usize::MAX, |bytes| bytes.len());
-        if size > limits::CUSTOM_BYTES {
-            return Err(Invalid::too_large(field, size, limits::CUSTOM_BYTES, "bytes"));
+        if size > most {
+            return Err(Invalid::too_large(field, size, most, "bytes"));
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
 use crate::{
-    ChannelId, Cursor, DeviceId, Head, OpId, OutboxItem, RangeSet, Row, StreamId, Timestamp, UserId,
+    ChannelId, Cursor, DeviceId, Head, LocalChange, OpId, OutboxItem, RangeSet, Row, StreamId, Timestamp, UserId,
 };
 
 /// One local write: everything that one cause changes, committed as a whole or not at all.
@@ -38,6 +38,8 @@ pub enum Change {
     Outbox(OutboxItem),
     /// Removes an outbox item: decided by the server, or discarded by the user.
     OutboxRemoved(OpId),
+    /// Changes what the device keeps for itself.
+    Local(LocalChange),
 }
 
 /// Who a database belongs to.

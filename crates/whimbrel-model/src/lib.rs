@@ -6,13 +6,15 @@
 //! | to find | look in |
 //! |---|---|
 //! | identities and their limits | [`ids`], [`limits`] |
-//! | rows that the server sequences | [`Channel`], [`Member`], [`Message`], [`Reaction`], [`Read`], [`Membership`], [`User`], [`Row`] |
+//! | rows that the server sequences | [`Channel`], [`Member`], [`Message`], [`Reaction`], [`Read`], [`Membership`], [`User`], [`Delivered`], [`AccountRow`], [`Row`] |
 //! | every mutation, and when two are as good as one | [`Op`], [`OpEnvelope`], [`Merge`] |
 //! | what waits on the device | [`OutboxItem`] |
 //! | every local write | [`Delta`], [`Change`] |
+//! | what only the device has | [`Local`] |
 //! | what a store reads back | [`Loaded`], [`MessagePage`], [`ChannelSummary`] |
 //! | what the user sees: server rows ⊕ outbox | [`overlay`] |
 //! | who may do what | [`permission`] |
+//! | what may reach an account | [`consent`] |
 //!
 //! ## Invariants
 //!
@@ -21,14 +23,18 @@
 //! - An id is final from birth. No type here has a temporary id.
 //! - Nothing here orders by a clock: order is `seq`, then outbox position.
 
+mod account;
 mod channel;
 mod code;
+pub mod consent;
 mod custom;
+mod delivered;
 mod delta;
 mod draft;
 pub mod ids;
 mod invalid;
 pub mod limits;
+mod local;
 mod member;
 mod merge;
 mod message;
@@ -36,6 +42,7 @@ pub mod number;
 mod op;
 mod outbox;
 pub mod overlay;
+mod people;
 pub mod permission;
 mod ranges;
 mod reaction;
@@ -47,18 +54,26 @@ mod thread;
 mod time;
 mod user;
 
+pub use account::{
+    AccountKey, AccountRow, Contact, ContactChange, Device, DeviceChange, DeviceSync, DeviceSyncState,
+    PushToken, SetConsent, SetPush, Settings, SettingsChange,
+};
 pub use channel::Channel;
 pub use code::Code;
+pub use consent::ConsentState;
 pub use custom::{Custom, PlainJson};
+pub use delivered::{Delivered, DeviceMark};
 pub use delta::{Account, Change, Delta};
 pub use draft::{Draft, DraftContent, DraftSeen};
 pub use ids::{ChannelId, DeviceId, MessageId, OpId, ReactionType, UserId};
 pub use invalid::Invalid;
-pub use member::{Hide, Member, MemberState, Membership, MembershipChange, Mute, Role, SetMute};
+pub use member::{Hide, Invite, Member, MemberState, Membership, MembershipChange, Mute, Role, SetMute};
+pub use local::{Local, LocalChange, SecretText, Transfer, TransferWay};
 pub use merge::Merge;
 pub use message::{Attachment, Message, MessageBody, MessageKind, Pin, ThreadSummary};
 pub use op::{Lane, Op, OpEnvelope};
 pub use outbox::{OutboxItem, OutboxStatus, Rejection, WaitsFor};
+pub use people::{People, Person};
 pub use ranges::{Gap, Range, RangeSet};
 pub use reaction::Reaction;
 pub use read::{Read, ReadPosition};

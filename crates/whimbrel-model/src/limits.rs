@@ -1,5 +1,7 @@
 //! Every bound of the model, with its reason. The server enforces them, the device checks them before it queues.
 
+use crate::Invalid;
+
 /// The greatest number on the wire: the last whole one that every implementation of JSON reads exactly. So sums of a few of
 /// them overflow nowhere.
 pub const NUMBER: u64 = (1 << 53) - 1;
@@ -91,6 +93,35 @@ pub const PRESENCE_WATCHED: usize = 1_000;
 /// Characters of the free text beside a user's presence: a line.
 pub const STATUS_CHARS: usize = 100;
 
+/// Encoded bytes of app-defined data beside a user's presence: it goes to everyone who watches the user.
+pub const PRESENCE_BYTES: usize = 1024;
+
+/// Members beyond which a channel keeps no delivered registers: with so many somebody's phone is always in a tunnel, and each
+/// message would be answered by as many marks.
+pub const RECEIPT_MEMBERS: usize = 100;
+
+/// Devices of one account that are not revoked: more than anyone has.
+pub const DEVICES: usize = 50;
+
+/// Characters of a device's name.
+pub const DEVICE_NAME_CHARS: usize = 100;
+
+/// Bytes of the name and version of a device's software.
+pub const AGENT_BYTES: usize = 200;
+
+/// Bytes of a public key in text.
+pub const DEVICE_KEY_BYTES: usize = 256;
+
+/// Bytes of what a push service calls a device: the longest known have some two thousand.
+pub const PUSH_TOKEN_BYTES: usize = 4_096;
+
+/// Bytes of the key of a local setting: a name, with the app's own dots in it.
+pub const LOCAL_KEY_BYTES: usize = 128;
+
+/// Bytes of all local settings of a device together, keys included. They are held in memory, and are written once more beside the
+/// database, as no server has them.
+pub const LOCAL_SETTINGS_BYTES: usize = 64 * 1024;
+
 /// Operations that may wait in one device's outbox. Far beyond what a person writes in a month offline; when it is
 /// full the call fails and nothing queued is dropped.
 pub const OUTBOX_ITEMS: usize = 10_000;
@@ -111,3 +142,18 @@ pub const RESULT_RETENTION_DAYS: u32 = 30;
 
 /// Failures after which an operation that still waits is counted as needing attention, unless the app says otherwise.
 pub const ATTENTION_AFTER: u32 = 10;
+
+pub(crate) fn check_chars(field: &'static str, text: &str, most: usize) -> Result<(), Invalid> {
+    let chars = text.chars().count();
+    if chars > most {
+        return Err(Invalid::too_large(field, chars, most, "characters"));
+    }
+    Ok(())
+}
+
+pub(crate) fn check_bytes(field: &'static str, text: &str, most: usize) -> Result<(), Invalid> {
+    if text.len() > most {
+        return Err(Invalid::too_large(field, text.len(), most, "bytes"));
+    }
+    Ok(())
+}

@@ -1,4 +1,4 @@
-use crate::{ChannelId, Invalid, Timestamp, UserId, op::check_number};
+use crate::{ChannelId, ConsentState, Invalid, Timestamp, UserId, op::check_number};
 use serde::{Deserialize, Serialize};
 
 /// What a member may do, beyond writing.
@@ -19,8 +19,10 @@ pub enum MemberState {
     /// In the channel.
     #[default]
     Active,
-    /// Left, or was removed.
+    /// Left, was removed, or has rejected an invitation.
     Gone,
+    /// Is asked to come in. Knows of the channel what the own membership says of it, and may answer.
+    Invited,
 }
 
 /// One user in one channel, as the channel's stream carries it.
@@ -47,6 +49,18 @@ pub struct Mute {
     /// Until when. Absent: until it is unmuted. The row does not change when that time comes: see [`Membership::is_muted`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+}
+
+/// That a user is asked into a channel, and what they may know of it before they are in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invite {
+    /// By whom.
+    pub by: UserId,
+    /// When the server accepted it.
+    pub at: Timestamp,
+    /// What the channel was called then. Empty: it had no name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
 }
 
 /// One of my channels, as the user's own stream carries it: the same fact as [`Member`], and how I keep the channel, which
@@ -77,6 +91,15 @@ pub struct Membership {
     /// That it is muted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub muted: Option<Mute>,
+    /// What was decided of it. While that is nothing, it is as whoever added the user: see [`consent::of`](crate::consent::of).
+    #[serde(default, skip_serializing_if = "ConsentState::is_unknown")]
+    pub consent: ConsentState,
+    /// Who brought the user in, or invites them. Absent: the user made the channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub added_by: Option<UserId>,
+    /// That the user is asked in. Absent in any other state than [`MemberState::Invited`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invite: Option<Invite>,
     /// Version of the last change, in the user's stream.
     #[serde(deserialize_with = "crate::number::exact")]
     pub ver: u64,
@@ -97,6 +120,9 @@ pub struct MembershipChange {
     /// Mute it, or do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub muted: Option<SetMute>,
+    /// Allow it, deny it, or decide nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<ConsentState>,
 }
 
 /// Hiding a channel.
@@ -137,6 +163,9 @@ impl Membership {
             archived_at: None,
             hidden_seq: None,
             muted: None,
+            consent: ConsentState::Unknown,
+            added_by: None,
+            invite: None,
             ver,
         }
     }
@@ -156,7 +185,16 @@ impl Membership {
 
     /// Makes a change that is decided at `now`. Returns whether anything is different.
     pub fn change(&mut self, change: &MembershipChange, now: Timestamp) -> bool {
-        let before = (self.pinned_at, self.archived_at, self.hidden_seq, self.muted);
+        let kept = |row: &Self| {
+            (
+                row.pinned_at,
+                row.archived_at,
+                row.hidden_seq,
+                row.muted,
+                row.consent,
+            )
+        };
+        let before = kept(self);
         // What is pinned stays where it is when it is pinned again.
         if let Some(pinned) = change.pinned {
             self.pinned_at = pinned.then(|| self.pinned_at.unwrap_or(now));
@@ -174,7 +212,8 @@ impl Membership {
             Some(SetMute::On(mute)) => self.muted = Some(mute),
             None => {}
         }
-        before != (self.pinned_at, self.archived_at, self.hidden_seq, self.muted)
+        self.consent = change.consent.unwrap_or(self.consent);
+        before != kept(self)
     }
 }
 
@@ -187,6 +226,7 @@ impl MembershipChange {
             archived: later.archived.or(self.archived),
             hidden: later.hidden.or(self.hidden),
             muted: later.muted.or(self.muted),
+            consent: later.consent.or(self.consent),
         }
     }
 
@@ -195,7 +235,7 @@ impl MembershipChange {
         if *self == Self::default() {
             return Err(Invalid::new(
                 "change",
-                "must name pinned, archived, hidden or muted",
+                "must name pinned, archived, hidden, muted or consent",
             ));
         }
         match self.hidden {

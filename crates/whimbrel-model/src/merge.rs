@@ -2,7 +2,7 @@
 //!
 //! Only ever asked about operations that were never sent: what may have reached the server is immutable.
 
-use crate::{DraftSeen, MessageId, Op, limits};
+use crate::{DeviceId, DraftSeen, MessageId, Op, limits};
 
 /// What two operations of one lane, the earlier one never sent, come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,6 +120,36 @@ impl Op {
                 },
                 Self::UpdateMembership { cid, change },
             ) if before == cid => *change = old.then(*change),
+            (Self::UpdateSettings { change: old }, Self::UpdateSettings { change }) => {
+                *change = old.clone().then(std::mem::take(change));
+            }
+            (
+                Self::UpdateContact {
+                    user: before,
+                    change: old,
+                },
+                Self::UpdateContact { user, change },
+            ) if before == user => *change = old.then(*change),
+            (
+                Self::UpdateDevice {
+                    device: before,
+                    change: old,
+                },
+                Self::UpdateDevice { device, change },
+            ) if before == device => *change = old.clone().then(std::mem::take(change)),
+            // A name is taken once, by the first that has one.
+            (
+                Self::RegisterDevice {
+                    device: before,
+                    name: old,
+                    ..
+                },
+                Self::RegisterDevice { device, name, .. },
+            ) if before == device => {
+                if !old.is_empty() {
+                    name.clone_from(old);
+                }
+            }
             (
                 Self::SaveDraft {
                     cid: before,
@@ -160,13 +190,20 @@ impl Op {
             && !other.deletes_what_is_named_by(self)
             && !self.reads_where_replied(other)
             && !other.reads_where_replied(self)
+            && !self.decides_where_written(other)
+            && !other.decides_where_written(self)
+            && !self.is_of_the_device_of(other)
             && self.merged_with(other) == Merge::Keep
     }
 
     const fn is_about_access(&self) -> bool {
         matches!(
             self,
-            Self::CreateChannel { .. } | Self::AddMembers { .. } | Self::RemoveMembers { .. }
+            Self::CreateChannel { .. }
+                | Self::AddMembers { .. }
+                | Self::RemoveMembers { .. }
+                | Self::InviteMembers { .. }
+                | Self::AnswerInvite { .. }
         )
     }
 
@@ -181,6 +218,29 @@ impl Op {
             (Self::MarkRead { thread: Some(thread), .. }, Self::SendMessage { parent: Some(parent), .. })
                 if thread == parent
         )
+    }
+
+    /// Writing allows the channel if nothing else was decided of it.
+    fn decides_where_written(&self, other: &Self) -> bool {
+        matches!(self, Self::UpdateMembership { change, .. } if change.consent.is_some())
+            && matches!(other, Self::SendMessage { .. })
+    }
+
+    /// What becomes of a device depends on everything that was said of it before.
+    fn is_of_the_device_of(&self, other: &Self) -> bool {
+        self.device().is_some() && self.device() == other.device()
+    }
+
+    const fn device(&self) -> Option<DeviceId> {
+        match self {
+            Self::RegisterDevice { device, .. }
+            | Self::UpdateDevice { device, .. }
+            | Self::RevokeDevice { device }
+            | Self::RequestDeviceSync { device, .. }
+            | Self::OfferDeviceSync { device, .. }
+            | Self::EndDeviceSync { device, .. } => Some(*device),
+            _ => None,
+        }
     }
 
     /// Returns whether there is nothing left to do for this operation once `deletion` deletes the message that it is about.

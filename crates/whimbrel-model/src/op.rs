@@ -3,11 +3,12 @@ mod check;
 pub(crate) use check::check_number;
 
 use crate::{
-    ChannelId, Custom, DeviceId, DraftContent, DraftSeen, MembershipChange, MessageBody, MessageId,
-    MessageKind, OpId, ReactionType, ReadPosition, Timestamp, UserId,
+    ChannelId, ContactChange, Custom, DeviceChange, DeviceId, DraftContent, DraftSeen, MembershipChange,
+    MessageBody, MessageId, MessageKind, OpId, ReactionType, ReadPosition, SettingsChange, Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 /// Every mutation there is. One outbox holds them, one server path applies them.
 ///
@@ -62,6 +63,20 @@ pub enum Op {
         cid: ChannelId,
         /// Whom.
         users: Vec<UserId>,
+    },
+    /// Asks users to come in. Who is in or asked already stays as they are.
+    InviteMembers {
+        /// To which channel.
+        cid: ChannelId,
+        /// Whom.
+        users: Vec<UserId>,
+    },
+    /// Answers an own invitation. Without one nothing happens.
+    AnswerInvite {
+        /// To which channel.
+        cid: ChannelId,
+        /// Whether the user comes in.
+        accept: bool,
     },
     /// Sends a message.
     SendMessage {
@@ -155,7 +170,20 @@ pub enum Op {
         #[serde(deserialize_with = "crate::number::exact")]
         seq: u64,
     },
-    /// Changes how the user keeps a channel: pinned, archived, hidden, muted. Nobody else sees it; the last in server order wins,
+    /// Says how far a device of the user has the channel on its disk. The greatest holds, for each device.
+    ///
+    /// It is no operation that waits: a device says it again whenever the register is behind. So the server keeps no result of it,
+    /// and no `after` can name it.
+    MarkDelivered {
+        /// Which channel.
+        cid: ChannelId,
+        /// Which device.
+        device: DeviceId,
+        /// The last message that it has.
+        #[serde(deserialize_with = "crate::number::exact")]
+        seq: u64,
+    },
+    /// Changes how the user keeps a channel: pinned, archived, hidden, muted, allowed. Nobody else sees it; the last in server order wins,
     /// each by itself.
     UpdateMembership {
         /// Which channel.
@@ -179,6 +207,74 @@ pub enum Op {
         /// Which other slots this one replaces.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         replaces: Vec<DraftSeen>,
+    },
+    /// Changes the account's settings; the last in server order wins, each by itself.
+    UpdateSettings {
+        /// What is to change.
+        change: SettingsChange,
+    },
+    /// Changes what the account holds of somebody else; the last in server order wins, each by itself.
+    UpdateContact {
+        /// About whom.
+        user: UserId,
+        /// What is to change.
+        change: ContactChange,
+    },
+    /// Makes a device known to the account, or what it says of itself.
+    RegisterDevice {
+        /// Which device.
+        device: DeviceId,
+        /// What it is called, unless it has a name already.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        name: String,
+        /// Name and version of its software.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        agent: String,
+        /// Public key that other devices encrypt to for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+    },
+    /// Changes a device of the account.
+    UpdateDevice {
+        /// Which device.
+        device: DeviceId,
+        /// What is to change.
+        change: DeviceChange,
+    },
+    /// Shuts a device of the account out, for good.
+    RevokeDevice {
+        /// Which device.
+        device: DeviceId,
+    },
+    /// Asks the account's other devices for what only devices have.
+    RequestDeviceSync {
+        /// Which device asks.
+        device: DeviceId,
+        /// The request.
+        request: Uuid,
+        /// Public key to encrypt the answer to.
+        key: String,
+    },
+    /// Says that an answer to a request is at the server. The first one holds.
+    OfferDeviceSync {
+        /// Which device asked.
+        device: DeviceId,
+        /// The request.
+        request: Uuid,
+        /// Which device answers.
+        by: DeviceId,
+        /// How long the answer is, encrypted.
+        #[serde(deserialize_with = "crate::number::exact")]
+        bytes: u64,
+        /// SHA-256 of the encrypted answer, in hexadecimal.
+        sha256: String,
+    },
+    /// Ends a request: the answer was taken, or none is wanted any more.
+    EndDeviceSync {
+        /// Which device asked.
+        device: DeviceId,
+        /// The request.
+        request: Uuid,
     },
     /// Replaces the fields of the own profile that are given.
     UpdateUser {
@@ -236,6 +332,9 @@ impl Op {
             | Self::UpdateChannel { cid, .. }
             | Self::AddMembers { cid, .. }
             | Self::RemoveMembers { cid, .. }
+            | Self::InviteMembers { cid, .. }
+            | Self::AnswerInvite { cid, .. }
+            | Self::MarkDelivered { cid, .. }
             | Self::SendMessage { cid, .. }
             | Self::EditMessage { cid, .. }
             | Self::DeleteMessage { cid, .. }
@@ -246,7 +345,15 @@ impl Op {
             | Self::MarkRead { cid, .. }
             | Self::UpdateMembership { cid, .. }
             | Self::SaveDraft { cid, .. } => Some(cid),
-            Self::UpdateUser { .. } => None,
+            Self::UpdateSettings { .. }
+            | Self::UpdateContact { .. }
+            | Self::RegisterDevice { .. }
+            | Self::UpdateDevice { .. }
+            | Self::RevokeDevice { .. }
+            | Self::RequestDeviceSync { .. }
+            | Self::OfferDeviceSync { .. }
+            | Self::EndDeviceSync { .. }
+            | Self::UpdateUser { .. } => None,
         }
     }
 
@@ -328,7 +435,15 @@ impl Op {
                 | Self::SendMessage { .. }
                 | Self::DeleteMessage { .. }
                 | Self::MarkRead { .. }
+                | Self::MarkDelivered { .. }
+                | Self::RevokeDevice { .. }
         )
+    }
+
+    /// Returns whether the server keeps no result of it, as a repeat changes nothing.
+    #[must_use]
+    pub const fn leaves_no_result(&self) -> bool {
+        matches!(self, Self::MarkDelivered { .. })
     }
 
     /// Returns the operation's name, as on the wire.
@@ -339,6 +454,8 @@ impl Op {
             Self::UpdateChannel { .. } => "update_channel",
             Self::AddMembers { .. } => "add_members",
             Self::RemoveMembers { .. } => "remove_members",
+            Self::InviteMembers { .. } => "invite_members",
+            Self::AnswerInvite { .. } => "answer_invite",
             Self::SendMessage { .. } => "send_message",
             Self::EditMessage { .. } => "edit_message",
             Self::DeleteMessage { .. } => "delete_message",
@@ -347,8 +464,17 @@ impl Op {
             Self::AddReaction { .. } => "add_reaction",
             Self::RemoveReaction { .. } => "remove_reaction",
             Self::MarkRead { .. } => "mark_read",
+            Self::MarkDelivered { .. } => "mark_delivered",
             Self::UpdateMembership { .. } => "update_membership",
             Self::SaveDraft { .. } => "save_draft",
+            Self::UpdateSettings { .. } => "update_settings",
+            Self::UpdateContact { .. } => "update_contact",
+            Self::RegisterDevice { .. } => "register_device",
+            Self::UpdateDevice { .. } => "update_device",
+            Self::RevokeDevice { .. } => "revoke_device",
+            Self::RequestDeviceSync { .. } => "request_device_sync",
+            Self::OfferDeviceSync { .. } => "offer_device_sync",
+            Self::EndDeviceSync { .. } => "end_device_sync",
             Self::UpdateUser { .. } => "update_user",
         }
     }

@@ -43,6 +43,16 @@ pub fn authorize(op: &Op, scene: Scene<'_>) -> Result<(), Denied> {
             format!("there is no channel {cid} for {}", scene.actor),
         ));
     };
+    if matches!(op, Op::AnswerInvite { .. }) {
+        // Without an invitation there is nothing to answer.
+        return Ok(());
+    }
+    if member.state == MemberState::Invited {
+        return Err(deny(
+            Code::NotMember,
+            format!("{} is invited to {cid}: accept the invitation first", scene.actor),
+        ));
+    }
     if member.state != MemberState::Active {
         return Err(deny(
             Code::NotMember,
@@ -51,7 +61,7 @@ pub fn authorize(op: &Op, scene: Scene<'_>) -> Result<(), Denied> {
     }
     let owner = member.role == Role::Owner;
     match op {
-        Op::UpdateChannel { .. } | Op::AddMembers { .. } if !owner => Err(deny(
+        Op::UpdateChannel { .. } | Op::AddMembers { .. } | Op::InviteMembers { .. } if !owner => Err(deny(
             Code::Forbidden,
             format!("{} needs the role owner in {cid}", op.name()),
         )),
@@ -61,7 +71,9 @@ pub fn authorize(op: &Op, scene: Scene<'_>) -> Result<(), Denied> {
                 format!("removing others from {cid} needs the role owner"),
             ))
         }
-        Op::AddMembers { .. } | Op::RemoveMembers { .. } if cid.is_distinct() && !leaves(op, scene.actor) => {
+        Op::AddMembers { .. } | Op::RemoveMembers { .. } | Op::InviteMembers { .. }
+            if cid.is_distinct() && !leaves(op, scene.actor) =>
+        {
             Err(deny(
                 Code::Forbidden,
                 format!("the members of {cid} are its identity: create another channel to have others in it"),

@@ -37,6 +37,9 @@ pub struct Read {
         deserialize_with = "crate::number::exact"
     )]
     pub furthest: u64,
+    /// Whether others are shown nothing of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub private: bool,
     /// Version of the last change.
     #[serde(deserialize_with = "crate::number::exact")]
     pub ver: u64,
@@ -78,6 +81,7 @@ impl Read {
             epoch: 0,
             seq: 0,
             furthest: 0,
+            private: false,
             ver: 0,
         }
     }

@@ -1,6 +1,6 @@
 use crate::{
-    Channel, ChannelId, DeviceId, Draft, Member, Membership, Message, MessageId, Reaction, ReactionType,
-    Read, StreamId, User, UserId,
+    AccountKey, AccountRow, Channel, ChannelId, Delivered, DeviceId, Draft, Member, Membership, Message,
+    MessageId, Reaction, ReactionType, Read, StreamId, User, UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,12 +20,16 @@ pub enum Row {
     Reaction(Reaction),
     /// A read position, in the channel's stream.
     Read(Read),
+    /// Up to where messages have reached a user, in the channel's stream.
+    Delivered(Delivered),
     /// One of my channels, in my user stream.
     Membership(Membership),
     /// A profile: in its own user stream, and beside the members of a channel's page.
     User(User),
     /// What one of my devices has written and not sent, in my user stream.
     Draft(Draft),
+    /// Something about the account itself, in my user stream.
+    Account(AccountRow),
 }
 
 /// The identity of a [`Row`]: two rows of one key are two versions of one object.
@@ -41,12 +45,16 @@ pub enum RowKey {
     Reaction(MessageId, UserId, ReactionType),
     /// Of [`Row::Read`]: in the channel, or in the thread of a message.
     Read(ChannelId, UserId, Option<MessageId>),
+    /// Of [`Row::Delivered`].
+    Delivered(ChannelId, UserId),
     /// Of [`Row::Membership`].
     Membership(ChannelId, UserId),
     /// Of [`Row::User`].
     User(UserId),
     /// Of [`Row::Draft`].
     Draft(UserId, ChannelId, Option<MessageId>, DeviceId),
+    /// Of [`Row::Account`].
+    Account(UserId, AccountKey),
 }
 
 impl Row {
@@ -59,9 +67,11 @@ impl Row {
             Self::Message(row) => RowKey::Message(row.id),
             Self::Reaction(row) => RowKey::Reaction(row.message, row.user.clone(), row.kind.clone()),
             Self::Read(row) => RowKey::Read(row.cid.clone(), row.user.clone(), row.thread),
+            Self::Delivered(row) => RowKey::Delivered(row.cid.clone(), row.user.clone()),
             Self::Membership(row) => RowKey::Membership(row.cid.clone(), row.user.clone()),
             Self::User(row) => RowKey::User(row.id.clone()),
             Self::Draft(row) => RowKey::Draft(row.user.clone(), row.cid.clone(), row.parent, row.device),
+            Self::Account(row) => RowKey::Account(row.user().clone(), row.key()),
         }
     }
 
@@ -77,6 +87,8 @@ impl Row {
             Self::Membership(row) => row.ver,
             Self::User(row) => row.ver,
             Self::Draft(row) => row.ver,
+            Self::Delivered(row) => row.ver,
+            Self::Account(row) => row.ver(),
         }
     }
 
@@ -92,6 +104,8 @@ impl Row {
             Self::Membership(row) => StreamId::User(row.user.clone()),
             Self::User(row) => StreamId::User(row.id.clone()),
             Self::Draft(row) => StreamId::User(row.user.clone()),
+            Self::Delivered(row) => StreamId::Channel(row.cid.clone()),
+            Self::Account(row) => StreamId::User(row.user().clone()),
         }
     }
 
@@ -106,7 +120,36 @@ impl Row {
             Self::Read(row) => Some(&row.cid),
             Self::Membership(row) => Some(&row.cid),
             Self::Draft(row) => Some(&row.cid),
-            Self::User(_) => None,
+            Self::Delivered(row) => Some(&row.cid),
+            Self::User(_) | Self::Account(_) => None,
+        }
+    }
+
+    /// Returns the row as `reader` may see it, who may see its stream. Nothing: it is for another user only.
+    ///
+    /// A server hands out no row without this. What it leaves out leaves no hole: the cursor goes by versions.
+    #[must_use]
+    pub fn seen_by(self, reader: &UserId) -> Option<Self> {
+        match self {
+            Self::Read(row) if row.private && row.user != *reader => None,
+            Self::Delivered(row) if row.private && row.user != *reader => None,
+            Self::Delivered(row) if !row.devices_public && row.user != *reader => {
+                Some(Self::Delivered(Delivered {
+                    devices: Vec::new(),
+                    ..row
+                }))
+            }
+            row => Some(row),
+        }
+    }
+
+    /// Returns whose row it is, if they see it otherwise than others do.
+    #[must_use]
+    pub fn seen_otherwise_by(&self) -> Option<&UserId> {
+        match self {
+            Self::Read(row) if row.private => Some(&row.user),
+            Self::Delivered(row) if row.private || !row.devices_public => Some(&row.user),
+            _ => None,
         }
     }
 

@@ -1,5 +1,5 @@
 use crate::{
-    Account, Channel, ChannelId, Cursor, Head, Membership, Message, MessageId, OutboxItem, RangeSet,
+    Account, Channel, ChannelId, Cursor, Head, Local, Membership, Message, MessageId, OutboxItem, RangeSet,
     Reaction, Read, ReadPosition, StreamId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,8 @@ pub struct Loaded {
     pub synced_at: Option<Timestamp>,
     /// The outbox, by position.
     pub outbox: Vec<OutboxItem>,
+    /// What the device keeps for itself.
+    pub local: Local,
 }
 
 /// A window of messages: those nearest to a place, oldest first in what it returns.

@@ -23,22 +23,7 @@ pub struct User {
 }
 
 pub(crate) fn check_profile(name: &str, image: &str, custom: &Custom) -> Result<(), Invalid> {
-    let chars = name.chars().count();
-    if chars > limits::NAME_CHARS {
-        return Err(Invalid::too_large(
-            "name",
-            chars,
-            limits::NAME_CHARS,
-            "characters",
-        ));
-    }
-    if image.len() > limits::URL_BYTES {
-        return Err(Invalid::too_large(
-            "image",
-            image.len(),
-            limits::URL_BYTES,
-            "bytes",
-        ));
-    }
+    limits::check_chars("name", name, limits::NAME_CHARS)?;
+    limits::check_bytes("image", image, limits::URL_BYTES)?;
     custom.validate("custom")
 }

@@ -42,6 +42,7 @@ mod script;
 mod search;
 mod store;
 mod threads;
+mod transfers;
 mod write;
 mod writer;
 

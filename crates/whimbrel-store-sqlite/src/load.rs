@@ -4,16 +4,20 @@ use crate::{
     own::Own,
 };
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
+use uuid::Uuid;
 use whimbrel_model::{
-    Account, Code, Cursor, DeviceId, Epoch, Head, Loaded, OpId, OutboxItem, OutboxStatus, SnapshotWindow,
-    StreamId, Timestamp,
+    Account, Code, Cursor, DeviceId, Epoch, Head, Loaded, Local, OpId, OutboxItem, OutboxStatus, SnapshotWindow,
+    StreamId, Timestamp, Transfer,
 };
 use whimbrel_store::StoreError;
 
 /// The outbox, oldest first.
 const OUTBOX: &str = "SELECT id, pos, account, op, composed_at, attempted, failures, last_error, rejection \
                       FROM outbox ORDER BY pos";
+
+/// The app's settings.
+pub(crate) const SETTINGS: &str = "SELECT key, value FROM settings ORDER BY key";
 
 /// How much to load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +56,10 @@ async fn read(connection: &mut SqliteConnection, path: &Path, part: Part) -> Res
     for row in rows(connection, path, OUTBOX).await? {
         loaded.outbox.push(outbox_item(&row)?);
     }
+    loaded.local = Local {
+        settings: settings(connection, path).await?,
+        transfers: transfers(connection, path).await?,
+    };
     if part == Part::Own {
         return Ok(loaded);
     }
@@ -78,7 +86,33 @@ pub(crate) async fn own(connection: &mut SqliteConnection, path: &Path) -> Resul
         let item = outbox_item(&row)?;
         own.outbox.insert(item.id, item);
     }
+    own.settings = settings(connection, path).await?;
     Ok(own)
+}
+
+async fn settings(
+    connection: &mut SqliteConnection,
+    path: &Path,
+) -> Result<BTreeMap<String, String>, StoreError> {
+    let rows = rows(connection, path, SETTINGS).await?;
+    Ok(rows.iter().map(setting).collect::<Decoded<_>>()?)
+}
+
+/// Reads the columns of [`SETTINGS`].
+pub(crate) fn setting(row: &SqliteRow) -> Decoded<(String, String)> {
+    Ok((row.try_get(0)?, row.try_get(1)?))
+}
+
+async fn transfers(
+    connection: &mut SqliteConnection,
+    path: &Path,
+) -> Result<BTreeMap<Uuid, Transfer>, StoreError> {
+    let mut transfers = BTreeMap::new();
+    for row in rows(connection, path, "SELECT row FROM transfers").await? {
+        let transfer: Transfer = json(&row, 0)?;
+        transfers.insert(transfer.request, transfer);
+    }
+    Ok(transfers)
 }
 
 async fn rows(

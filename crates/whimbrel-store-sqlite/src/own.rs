@@ -1,7 +1,7 @@
-//! What no server can give back: who the database belongs to, and what was not decided yet.
+//! What no server can give back: who the database belongs to, what was not decided yet, and the app's settings.
 
 use std::collections::BTreeMap;
-use whimbrel_model::{Account, Change, Delta, OpId, OutboxItem};
+use whimbrel_model::{Account, Change, Delta, LocalChange, OpId, OutboxItem};
 
 /// The device's own part of a database, after so many changes of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -9,6 +9,7 @@ pub(crate) struct Own {
     pub(crate) ver: u64,
     pub(crate) account: Option<Account>,
     pub(crate) outbox: BTreeMap<OpId, OutboxItem>,
+    pub(crate) settings: BTreeMap<String, String>,
 }
 
 /// What a delta changes of it.
@@ -17,6 +18,8 @@ pub(crate) struct OwnChange<'a> {
     pub(crate) account: Option<&'a Account>,
     /// Items that are put, and nothing for those that are removed.
     pub(crate) outbox: BTreeMap<OpId, Option<&'a OutboxItem>>,
+    /// Settings that are set, and nothing for those that are removed.
+    pub(crate) settings: BTreeMap<&'a str, Option<&'a str>>,
 }
 
 impl<'a> OwnChange<'a> {
@@ -28,10 +31,14 @@ impl<'a> OwnChange<'a> {
                 Change::Account(account) => drop(change.account.get_or_insert(account)),
                 Change::Outbox(item) => drop(change.outbox.insert(item.id, Some(item))),
                 Change::OutboxRemoved(id) => drop(change.outbox.insert(*id, None)),
+                Change::Local(LocalChange::Setting(key, value)) => {
+                    change.settings.insert(key, value.as_deref());
+                }
                 _ => {}
             }
         }
-        let is_some = change.account.is_some() || !change.outbox.is_empty();
+        let is_some = 
+            change.account.is_some() || !change.outbox.is_empty() || !change.settings.is_empty();
         is_some.then_some(change)
     }
 }
@@ -41,8 +48,12 @@ impl Own {
     pub(crate) fn as_delta(&self) -> Delta {
         let account = self.account.iter().cloned().map(Change::Account);
         let outbox = self.outbox.values().cloned().map(Change::Outbox);
+        let setting = |(key, value): (&String, &String)| {
+            Change::Local(LocalChange::Setting(key.clone(), Some(value.clone())))
+        };
+        let settings = self.settings.iter().map(setting);
         Delta {
-            changes: account.chain(outbox).collect(),
+            changes: account.chain(outbox).chain(settings).collect(),
         }
     }
 }

@@ -11,8 +11,9 @@ use sqlx::{
     sqlite::{SqliteArguments, SqliteRow},
 };
 use whimbrel_model::{
-    Channel, ChannelId, ChannelSummary, HistoryFrom, Member, Membership, Message, MessageId, MessagePage,
-    MessageQuery, MessageScope, RangeSet, Reaction, Read, ReadPosition, Timestamp, User, UserId,
+    AccountRow, Channel, ChannelId, ChannelSummary, Delivered, HistoryFrom, Member, Membership, Message,
+    MessageId, MessagePage, MessageQuery, MessageScope, RangeSet, Reaction, Read, ReadPosition, Timestamp,
+    User, UserId,
 };
 use whimbrel_store::StoreError;
 
@@ -24,7 +25,7 @@ pub(crate) const SUMMARY: &str = "SELECT k.cid, c.ver, c.row, p.ver, p.row, r.ep
      max(coalesce(h.head_seq, 0), coalesce(m.seq, 0)), g.runs, s.user, \
      (SELECT count(*) FROM messages u WHERE u.cid = k.cid AND u.in_channel = 1 AND u.ver > 0 \
       AND u.seq > coalesce(w.read_seq, r.seq, 0) AND u.author <> s.user AND u.notice > 1 AND (u.notice = 3 \
-      OR EXISTS (SELECT 1 FROM json_each(u.rest, '$.body.mentions') WHERE value = s.user))), ";
+      OR EXISTS (SELECT 1 FROM json_each(u.rest, '$.body.mentions') WHERE value = s.user))), coalesce(r.private, 0), ";
 pub(crate) const SUMMARY_TABLES: &str = " LEFT JOIN channels c ON c.cid = k.cid \
      LEFT JOIN session s ON s.one = 1 \
      LEFT JOIN memberships p ON p.user = s.user AND p.cid = k.cid \
@@ -36,7 +37,7 @@ pub(crate) const SUMMARY_TABLES: &str = " LEFT JOIN channels c ON c.cid = k.cid 
      LEFT JOIN messages m ON m.id = g.last_id \
      LEFT JOIN streams h ON h.stream = 'C:' || k.cid ";
 /// The columns of [`SUMMARY`].
-const SUMMARY_COLUMNS: usize = 17;
+const SUMMARY_COLUMNS: usize = 18;
 
 impl Readers {
     pub(crate) async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {
@@ -66,7 +67,7 @@ impl Readers {
         thread: Option<MessageId>,
     ) -> Result<Vec<Read>, StoreError> {
         let sql =
-            "SELECT epoch, seq, furthest, ver, user FROM reads WHERE cid = ? AND thread = ? ORDER BY user"
+            "SELECT epoch, seq, furthest, ver, user, private FROM reads WHERE cid = ? AND thread = ? ORDER BY user"
                 .to_owned();
         let key = thread.map_or_else(Vec::new, |id| id.0.as_bytes().to_vec());
         let rows = self
@@ -76,9 +77,37 @@ impl Readers {
             .await?;
         let read = |row: &SqliteRow| {
             let read = read(row, 0, cid.clone(), text_id(row, 4)?)?;
-            Ok(Read { thread, ..read })
+            Ok(Read {
+                thread,
+                private: row.try_get(5)?,
+                ..read
+            })
         };
         Ok(rows.iter().map(read).collect::<Decoded<_>>()?)
+    }
+
+    pub(crate) async fn delivered(&self, cid: &ChannelId) -> Result<Vec<Delivered>, StoreError> {
+        let sql = "SELECT ver, row FROM delivered WHERE cid = ? ORDER BY user".to_owned();
+        let rows = self
+            .select("reading what was delivered", sql, |query| {
+                query.bind(cid.as_str())
+            })
+            .await?;
+        let delivered = |row: &SqliteRow| {
+            let ver = number(row, 0)?;
+            Ok(Delivered { ver, ..json(row, 1)? })
+        };
+        Ok(rows.iter().map(delivered).collect::<Decoded<_>>()?)
+    }
+
+    pub(crate) async fn account_rows(&self) -> Result<Vec<AccountRow>, StoreError> {
+        let sql =
+            "SELECT row FROM account_rows WHERE user = (SELECT user FROM session) AND ver > 0 ORDER BY key"
+                .to_owned();
+        let rows = self.select("reading the account", sql, |sql| sql).await?;
+        let mut account: Vec<AccountRow> = rows.iter().map(|row| json(row, 0)).collect::<Decoded<_>>()?;
+        account.sort_by_key(AccountRow::key);
+        Ok(account)
     }
 
     pub(crate) async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError> {
@@ -167,7 +196,10 @@ pub(crate) fn summary(row: &SqliteRow) -> Decoded<ChannelSummary> {
         None => None,
     };
     let own_read = match row.try_get::<Option<i64>, _>(5)? {
-        Some(_) => Some(read(row, 5, cid.clone(), text_id(row, 15)?)?),
+        Some(_) => Some(Read {
+            private: row.try_get(17)?,
+            ..read(row, 5, cid.clone(), text_id(row, 15)?)?
+        }),
         None => None,
     };
     let waiting_read = match row.try_get::<Option<i64>, _>(9)? {
@@ -195,7 +227,7 @@ pub(crate) fn summary(row: &SqliteRow) -> Decoded<ChannelSummary> {
     Ok(summary)
 }
 
-/// Reads the columns epoch, seq, furthest and ver from column `at` on, of a position in a timeline.
+/// Reads the columns epoch, seq, furthest and ver from column `at` on, of a position in a timeline that others see.
 pub(crate) fn read(row: &SqliteRow, at: usize, cid: ChannelId, user: UserId) -> Decoded<Read> {
     Ok(Read {
         cid,
@@ -204,6 +236,7 @@ pub(crate) fn read(row: &SqliteRow, at: usize, cid: ChannelId, user: UserId) -> 
         epoch: row.try_get::<i64, _>(at)?.try_into().map_err(corrupt)?,
         seq: number(row, at + 1)?,
         furthest: number(row, at + 2)?,
+        private: false,
         ver: number(row, at + 3)?,
     })
 }

@@ -77,6 +77,9 @@ async fn save(path: &Path, noted: &Noted) -> (Own, Option<usize>) {
     };
     own.ver = own.ver.max(older.ver) + 1;
     own.account = own.account.or(older.account);
+    for (key, value) in older.settings {
+        own.settings.entry(key).or_insert(value);
+    }
     if file_is_newest && remains.is_complete {
         return (own, Some(remains.unreadable));
     }
@@ -110,6 +113,10 @@ async fn read_remains(path: &Path) -> Remains {
         let ver = row.map_or(Ok(0), |row| number(&row, 0));
         remains.is_dated = ver.is_ok();
         remains.own.ver = ver.unwrap_or(0);
+    }
+    // They are few: all, or what the journal has.
+    if let Ok(rows) = sqlx::query(load::SETTINGS).fetch_all(&mut connection).await {
+        remains.own.settings = rows.iter().filter_map(|row| load::setting(row).ok()).collect();
     }
     // From both ends, up to what cannot be read.
     remains.is_complete = read_outbox(&mut connection, &mut remains, "id > ?", "ASC").await;

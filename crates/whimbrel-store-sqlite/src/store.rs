@@ -9,11 +9,12 @@ use std::{
     sync::Arc,
 };
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
+    AccountRow, ChannelId, ChannelSummary, Delivered, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
     MessageQuery, Read, ThreadPlace, User, UserId,
 };
-use whimbrel_store::{PageCursor, Query, Recovery, SearchPage, SearchQuery, Store, StoreError, StoreReader};
+use whimbrel_store::{AccountReader, PageCursor, Query, Recovery, SearchPage, SearchQuery, Store, StoreError, StoreReader};
 
 /// One account's database in one SQLite file.
 ///
@@ -154,6 +155,22 @@ impl Store for SqliteStore {
 }
 
 #[async_trait]
+impl AccountReader for SqliteStore {
+    async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
+        self.health.noticed(self.readers.drafts().await)
+    }
+
+    async fn transfer_part(&self, request: Uuid, offset: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.health
+            .noticed(self.readers.transfer_part(request, offset).await)
+    }
+
+    async fn account_rows(&self) -> Result<Vec<AccountRow>, StoreError> {
+        self.health.noticed(self.readers.account_rows().await)
+    }
+}
+
+#[async_trait]
 impl StoreReader for SqliteStore {
     async fn channels(
         &self,
@@ -177,6 +194,10 @@ impl StoreReader for SqliteStore {
         self.health.noticed(self.readers.reads(cid, thread).await)
     }
 
+    async fn delivered(&self, cid: &ChannelId) -> Result<Vec<Delivered>, StoreError> {
+        self.health.noticed(self.readers.delivered(cid).await)
+    }
+
     async fn threads(
         &self,
         after: Option<ThreadPlace>,
@@ -191,10 +212,6 @@ impl StoreReader for SqliteStore {
 
     async fn pinned(&self, cid: &ChannelId) -> Result<Vec<Message>, StoreError> {
         self.health.noticed(self.readers.pinned(cid).await)
-    }
-
-    async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
-        self.health.noticed(self.readers.drafts().await)
     }
 
     async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError> {

@@ -17,8 +17,8 @@ const THREAD: &str = "SELECT r.epoch, r.seq, r.furthest, r.ver, s.user, w.read_e
      coalesce(g.listed, 0) = 1 AND (r.cid IS NOT NULL OR m.author IS s.user), \
      (SELECT count(*) FROM messages u WHERE u.parent = m.id AND u.ver > 0 \
       AND u.seq > coalesce(w.read_seq, r.seq, 0) AND u.author <> s.user AND u.notice > 0), \
-     (SELECT count(*) FROM messages u WHERE u.parent = m.id AND u.ver > 0 AND u.deleted = 0), g.runs";
-const COLUMNS_OF_PARENT: usize = 11;
+     (SELECT count(*) FROM messages u WHERE u.parent = m.id AND u.ver > 0 AND u.deleted = 0), g.runs, coalesce(r.private, 0)";
+const COLUMNS_OF_PARENT: usize = 12;
 const COLUMNS_OF_REPLY: usize = COLUMNS_OF_PARENT + 7;
 const TABLES: &str = "messages m LEFT JOIN session s ON s.one = 1 \
      LEFT JOIN reads r ON r.cid = m.cid AND r.thread = m.id AND r.user = s.user AND r.ver > 0";
@@ -108,6 +108,7 @@ fn thread(row: &SqliteRow) -> Decoded<Option<FollowedThread>> {
     let own_read = match row.try_get::<Option<i64>, _>(0)? {
         Some(_) => Some(Read {
             thread: Some(parent.id),
+            private: row.try_get(11)?,
             ..read::read(row, 0, parent.cid.clone(), text_id(row, 4)?)?
         }),
         None => None,

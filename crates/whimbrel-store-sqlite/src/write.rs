@@ -3,6 +3,7 @@
 //! Changes of different objects commute, so they are gathered by table and each table gets few statements. What does
 //! not commute keeps its order: a rebase and the rows before and after it, and the changes of one object.
 
+mod local;
 mod rows;
 mod timelines;
 
@@ -57,6 +58,7 @@ struct Plan<'a> {
     heads_token: Option<&'a str>,
     synced_at: Option<Timestamp>,
     outbox: BTreeMap<OpId, Option<&'a OutboxItem>>,
+    local: local::Plan<'a>,
 }
 
 /// What becomes of the cursor and the head of one stream.
@@ -106,6 +108,7 @@ impl<'a> Plan<'a> {
             Change::OutboxRemoved(id) => {
                 self.outbox.insert(*id, None);
             }
+            Change::Local(change) => self.local.add(change),
         }
     }
 
@@ -145,7 +148,8 @@ impl<'a> Plan<'a> {
             script.statement(sql, |args| args.add(at.as_millis()));
         }
         self.write_outbox(script);
-        if self.account.is_some() || !self.outbox.is_empty() {
+        self.local.write(script);
+        if self.account.is_some() || !self.outbox.is_empty() || self.local.has_settings() {
             let sql = "INSERT INTO session (one, outbox_ver) VALUES (1, 1) ON CONFLICT DO UPDATE \
                        SET outbox_ver = outbox_ver + 1";
             script.statement(sql, |_| {});

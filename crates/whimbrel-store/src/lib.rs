@@ -28,5 +28,5 @@ pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use recovery::Recovery;
 pub use split::{InMemory, SplitStore};
-pub use store::{Store, StoreReader};
+pub use store::{AccountReader, Store, StoreReader};
 pub use whimbrel_query::{PageCursor, Query, SearchPage, SearchQuery};

@@ -5,7 +5,7 @@ mod read;
 mod search;
 mod threads;
 
-use crate::{Store, StoreError, StoreReader};
+use crate::{AccountReader, Store, StoreError, StoreReader};
 use async_trait::async_trait;
 use data::Data;
 use std::{
@@ -15,9 +15,10 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
+use uuid::Uuid;
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
-    MessageQuery, Read, ThreadPlace, User, UserId,
+    AccountRow, ChannelId, ChannelSummary, Delivered, Delta, Draft, FollowedThread, Loaded, Member, Message,
+    MessageId, MessagePage, MessageQuery, Read, ThreadPlace, User, UserId,
 };
 use whimbrel_query::{PageCursor, Query, SearchPage, SearchQuery};
 
@@ -109,6 +110,21 @@ impl Store for MemoryStore {
 }
 
 #[async_trait]
+impl AccountReader for MemoryStore {
+    async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
+        Ok(self.data()?.drafts())
+    }
+
+    async fn transfer_part(&self, request: Uuid, offset: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.data()?.transfer_part(request, offset))
+    }
+
+    async fn account_rows(&self) -> Result<Vec<AccountRow>, StoreError> {
+        Ok(self.data()?.account_rows())
+    }
+}
+
+#[async_trait]
 impl StoreReader for MemoryStore {
     async fn channels(
         &self,
@@ -131,6 +147,10 @@ impl StoreReader for MemoryStore {
         Ok(self.data()?.reads(cid, thread))
     }
 
+    async fn delivered(&self, cid: &ChannelId) -> Result<Vec<Delivered>, StoreError> {
+        Ok(self.data()?.delivered(cid))
+    }
+
     async fn threads(
         &self,
         after: Option<ThreadPlace>,
@@ -145,10 +165,6 @@ impl StoreReader for MemoryStore {
 
     async fn pinned(&self, cid: &ChannelId) -> Result<Vec<Message>, StoreError> {
         Ok(self.data()?.pinned(cid))
-    }
-
-    async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
-        Ok(self.data()?.drafts())
     }
 
     async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError> {

@@ -2,12 +2,13 @@
 
 mod search;
 
-use crate::{MemoryStore, Recovery, Store, StoreError, StoreReader};
+use crate::{AccountReader, MemoryStore, Recovery, Store, StoreError, StoreReader};
 use async_trait::async_trait;
 use std::{cmp::Reverse, collections::BTreeSet, path::PathBuf, sync::Arc};
+use uuid::Uuid;
 use whimbrel_model::{
-    Change, ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId,
-    MessagePage, MessageQuery, OpId, Read, Row, StreamId, ThreadPlace, User, UserId,
+    AccountRow, Change, ChannelId, ChannelSummary, Delivered, Delta, Draft, FollowedThread, Loaded, Member,
+    Message, MessageId, MessagePage, MessageQuery, OpId, Read, Row, StreamId, ThreadPlace, User, UserId,
 };
 use whimbrel_query::{
     ChannelItem, Endpoint, Filter, PageCursor, Query, SearchPage, SearchQuery, Sort, field,
@@ -144,7 +145,7 @@ impl SplitStore {
                 true,
                 here.has_stream(stream) || matches!(stream, StreamId::User(_)),
             ),
-            Change::HeadsToken(_) | Change::SyncedAt(_) => (true, false),
+            Change::HeadsToken(_) | Change::SyncedAt(_) | Change::Local(_) => (true, false),
         }
     }
 
@@ -274,6 +275,21 @@ impl Store for SplitStore {
 }
 
 #[async_trait]
+impl AccountReader for SplitStore {
+    async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
+        self.disk.drafts().await
+    }
+
+    async fn transfer_part(&self, request: Uuid, offset: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.disk.transfer_part(request, offset).await
+    }
+
+    async fn account_rows(&self) -> Result<Vec<AccountRow>, StoreError> {
+        self.disk.account_rows().await
+    }
+}
+
+#[async_trait]
 impl StoreReader for SplitStore {
     async fn channels(
         &self,
@@ -300,6 +316,10 @@ impl StoreReader for SplitStore {
         self.of(cid).reads(cid, thread).await
     }
 
+    async fn delivered(&self, cid: &ChannelId) -> Result<Vec<Delivered>, StoreError> {
+        self.of(cid).delivered(cid).await
+    }
+
     async fn threads(
         &self,
         after: Option<ThreadPlace>,
@@ -321,10 +341,6 @@ impl StoreReader for SplitStore {
 
     async fn pinned(&self, cid: &ChannelId) -> Result<Vec<Message>, StoreError> {
         self.of(cid).pinned(cid).await
-    }
-
-    async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
-        self.disk.drafts().await
     }
 
     async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError> {

@@ -1,8 +1,9 @@
 use crate::{Recovery, StoreError};
 use async_trait::async_trait;
 use std::{fmt::Debug, path::PathBuf};
+use uuid::Uuid;
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
+    AccountRow, ChannelId, ChannelSummary, Delivered, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
     MessageQuery, Read, ThreadPlace, User, UserId,
 };
 use whimbrel_query::{PageCursor, Query, SearchPage, SearchQuery};
@@ -72,7 +73,7 @@ pub trait Store: StoreReader {
 
 /// What is read of a [`Store`], to be shown. A read sees whole deltas only.
 #[async_trait]
-pub trait StoreReader: Debug + Send + Sync + 'static {
+pub trait StoreReader: AccountReader {
     /// Reads the channels that a query wants, in its order: at most `limit`, after the place of the cursor if there is one.
     ///
     /// What the query is about are the channels of which [`channel`](Self::channel) reads a row, those that the account has
@@ -98,6 +99,9 @@ pub trait StoreReader: Debug + Send + Sync + 'static {
     /// Reads the read positions in a channel, or in the thread of a message in it, by user id.
     async fn reads(&self, cid: &ChannelId, thread: Option<MessageId>) -> Result<Vec<Read>, StoreError>;
 
+    /// Reads what has reached whom in a channel, by user id.
+    async fn delivered(&self, cid: &ChannelId) -> Result<Vec<Delivered>, StoreError>;
+
     /// Reads the threads that the account follows in channels that it is in, the one with the newest reply first: at most
     /// `limit`, those after `after` if it is given. The message that began a thread has to be on the device.
     async fn threads(
@@ -112,9 +116,6 @@ pub trait StoreReader: Debug + Send + Sync + 'static {
 
     /// Reads the pinned messages of a channel, those whose pin has ended among them: the last pinned first.
     async fn pinned(&self, cid: &ChannelId) -> Result<Vec<Message>, StoreError>;
-
-    /// Reads the account's drafts, of all its devices, those that are empty left out: the one that changed last first.
-    async fn drafts(&self) -> Result<Vec<Draft>, StoreError>;
 
     /// Reads a window of messages; the reactions by (message, user, type).
     async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError>;
@@ -136,4 +137,18 @@ pub trait StoreReader: Debug + Send + Sync + 'static {
 
     /// Reads the profiles that are known of `users`, each once, by id.
     async fn users(&self, users: &[UserId]) -> Result<Vec<User>, StoreError>;
+}
+
+/// What is read of the account itself. A read sees whole deltas only.
+#[async_trait]
+pub trait AccountReader: Debug + Send + Sync + 'static {
+    /// Reads the account's drafts, of all its devices, those that are empty left out: the one that changed last first.
+    async fn drafts(&self) -> Result<Vec<Draft>, StoreError>;
+
+    /// Reads the account's settings, contacts, devices and what they ask of one another, by key. Those of a history that the
+    /// server no longer has are not among them.
+    async fn account_rows(&self) -> Result<Vec<AccountRow>, StoreError>;
+
+    /// Reads the bytes of a transfer that were put as beginning at `offset`. Nothing if none were, or it is over.
+    async fn transfer_part(&self, request: Uuid, offset: u64) -> Result<Option<Vec<u8>>, StoreError>;
 }

@@ -77,7 +77,7 @@ impl Outbox {
         notices: &mut Vec<Notice>,
     ) -> Result<(), CommandError> {
         op.validate()?;
-        op.validate_distinct(user)?;
+        op.validate_for(user)?;
         if self.fold(id, &op, env.mono, notices) {
             return Ok(());
         }

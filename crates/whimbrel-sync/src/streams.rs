@@ -3,9 +3,11 @@
 mod fill;
 mod suspect;
 
+use crate::receipts::Receipts;
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
-    Change, ChannelId, Cursor, Delta, Epoch, Head, MemberState, RangeSet, Row, StreamEvent, StreamId, UserId,
+    Account, Change, ChannelId, Cursor, Delta, Epoch, Head, MemberState, RangeSet, Row, StreamEvent, StreamId,
+    UserId,
 };
 use whimbrel_protocol::{HistoryPage, Page};
 
@@ -59,15 +61,18 @@ pub(crate) struct Streams {
     gapped: BTreeSet<ChannelId>,
     /// Channels whose gaps are not asked for before a moment.
     resting: BTreeMap<ChannelId, u64>,
+    pub(crate) receipts: Receipts,
 }
 
 impl Streams {
     pub(crate) fn load(
-        me: UserId,
+        account: &Account,
         cursors: BTreeMap<StreamId, Cursor>,
         heads: BTreeMap<StreamId, Head>,
         ranges: BTreeMap<ChannelId, RangeSet>,
+        undelivered: BTreeMap<ChannelId, u64>,
     ) -> Self {
+        let me = account.user.clone();
         let mut streams: BTreeMap<StreamId, Stream> = BTreeMap::new();
         streams.entry(StreamId::User(me.clone())).or_default();
         for (id, head) in heads {
@@ -100,6 +105,7 @@ impl Streams {
             unwatched: BTreeSet::new(),
             left: BTreeSet::new(),
             suspects: BTreeSet::new(),
+            receipts: Receipts::new(account, undelivered),
         }
     }
 
@@ -133,6 +139,7 @@ impl Streams {
         self.pulling.clear();
         self.rejoined.clear();
         self.suspects.clear();
+        self.receipts.disconnected();
         for stream in self.streams.values_mut() {
             stream.early.clear();
         }
@@ -312,6 +319,9 @@ impl Streams {
         self.rejoined.remove(id);
         self.cooling.remove(id);
         self.suspects.remove(id);
+        if let StreamId::Channel(cid) = id {
+            self.receipts.forget(cid);
+        }
         let Some(mut stream) = self.streams.remove(id) else {
             return;
         };
@@ -402,10 +412,11 @@ impl Streams {
             stream.head = Head::default();
         }
         // Its messages are not those that the new history has at these sequences.
-        if let StreamId::Channel(cid) = id
-            && self.ranges.remove(cid).is_some()
-        {
-            delta.push(Change::Ranges(cid.clone(), RangeSet::default()));
+        if let StreamId::Channel(cid) = id {
+            self.receipts.forget(cid);
+            if self.ranges.remove(cid).is_some() {
+                delta.push(Change::Ranges(cid.clone(), RangeSet::default()));
+            }
         }
     }
 
@@ -488,6 +499,7 @@ impl Streams {
     fn put_rows(&mut self, rows: &[Row], delta: &mut Delta) {
         for row in rows {
             delta.push(Change::Row(row.clone()));
+            self.receipts.put(row, |cid| covered(&self.streams, cid, self.epoch));
             let Row::Membership(membership) = row else {
                 continue;
             };
@@ -503,9 +515,16 @@ impl Streams {
                         self.behind.insert(id);
                     }
                 }
-                MemberState::Gone => self.unfollow(&id, delta),
+                MemberState::Gone | MemberState::Invited => self.unfollow(&id, delta),
             }
         }
+    }
+
+    /// Returns the channels in which the server is to be told of messages that are here, and up to which.
+    pub(crate) fn next_marks(&mut self, now: u64) -> Vec<(ChannelId, u64)> {
+        let behind = &self.behind;
+        self.receipts
+            .next(now, |cid| !behind.contains(&StreamId::Channel(cid.clone())))
     }
 
     /// Decides whether a stream has to be pulled.
@@ -549,4 +568,13 @@ impl Streams {
         self.gapped.insert(cid.clone());
         delta.push(Change::Ranges(cid.clone(), ranges.clone()));
     }
+}
+
+/// Returns up to which message of the server's history a channel is on disk.
+fn covered(streams: &BTreeMap<StreamId, Stream>, cid: &ChannelId, epoch: Option<Epoch>) -> u64 {
+    let stream = streams.get(&StreamId::Channel(cid.clone()));
+    let cursor = stream.and_then(|stream| stream.cursor);
+    cursor
+        .filter(|cursor| Some(cursor.epoch) == epoch)
+        .map_or(0, |cursor| cursor.seq)
 }

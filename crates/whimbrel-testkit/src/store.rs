@@ -30,10 +30,10 @@ use std::{
 };
 use tokio::sync::{broadcast, watch};
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
+    AccountRow, ChannelId, ChannelSummary, Delivered, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
     MessageQuery, Read, ThreadPlace, User, UserId,
 };
-use whimbrel_store::{PageCursor, Query, Recovery, SearchPage, SearchQuery, Store, StoreError, StoreReader};
+use whimbrel_store::{AccountReader, PageCursor, Query, Recovery, SearchPage, SearchQuery, Store, StoreError, StoreReader};
 
 /// Deltas that a listener to [`FailingStore::written`] may fall behind before it misses some.
 const WRITTEN: usize = 1024;
@@ -200,6 +200,17 @@ impl Store for FailingStore {
 }
 
 #[async_trait]
+impl AccountReader for FailingStore {
+    async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
+        self.inner.drafts().await
+    }
+
+    async fn account_rows(&self) -> Result<Vec<AccountRow>, StoreError> {
+        self.inner.account_rows().await
+    }
+}
+
+#[async_trait]
 impl StoreReader for FailingStore {
     async fn channels(
         &self,
@@ -222,6 +233,10 @@ impl StoreReader for FailingStore {
         self.inner.reads(cid, thread).await
     }
 
+    async fn delivered(&self, cid: &ChannelId) -> Result<Vec<Delivered>, StoreError> {
+        self.inner.delivered(cid).await
+    }
+
     async fn threads(
         &self,
         after: Option<ThreadPlace>,
@@ -236,10 +251,6 @@ impl StoreReader for FailingStore {
 
     async fn pinned(&self, cid: &ChannelId) -> Result<Vec<Message>, StoreError> {
         self.inner.pinned(cid).await
-    }
-
-    async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
-        self.inner.drafts().await
     }
 
     async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError> {

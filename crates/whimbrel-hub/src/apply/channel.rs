@@ -82,7 +82,7 @@ pub(super) fn create(
             joined_at: scene.now,
             ver: 0,
         };
-        put_member(set, &mut steps, member);
+        put_member(set, &mut steps, member, |row| member::brought_in(row, scene));
     }
     Ok(steps)
 }

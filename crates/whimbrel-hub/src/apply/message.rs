@@ -1,4 +1,4 @@
-use super::{Refusal, Scene, message_in, read, step::Steps};
+use super::{Refusal, Scene, member, message_in, read, step::Steps};
 use crate::{MessageRecord, WorkingSet};
 use whimbrel_model::{
     ChannelId, Code, Invalid, Message, MessageBody, MessageId, Op, Pin, Row, StreamId, ThreadSummary,
@@ -70,6 +70,7 @@ pub(super) fn send(set: &mut WorkingSet, scene: &Scene<'_>) -> Result<Steps, Ref
         });
         read::follow(set, scene, &mut steps, (cid, *parent), seq);
     }
+    member::allow_by_writing(set, scene, &mut steps, cid);
     Ok(steps)
 }
 

@@ -1,4 +1,4 @@
-use super::{Refusal, Scene, message, step::Steps};
+use super::{Refusal, Scene, account::settings, message, step::Steps};
 use crate::{WorkingSet, working_set::PlainRow};
 use whimbrel_model::{ChannelId, Invalid, MessageId, Read, ReadPosition, StreamId, limits};
 
@@ -25,8 +25,7 @@ pub(super) fn mark(
     }
     let seq = position.seq.min(set.head(&stream).seq);
     if row.advance(ReadPosition { seq, ..position }) {
-        row.ver = steps.next_ver(set, &stream);
-        steps.put(set, PlainRow::Read(row));
+        put(set, scene, &mut steps, row);
     }
     Ok(steps)
 }
@@ -42,9 +41,16 @@ pub(super) fn follow(
     let mut row = register(set, scene, cid, Some(thread));
     let epoch = row.epoch;
     if row.advance(ReadPosition { epoch, seq }) {
-        row.ver = steps.next_ver(set, &StreamId::Channel(cid.clone()));
-        steps.put(set, PlainRow::Read(row));
+        put(set, scene, steps, row);
     }
+}
+
+/// Stamps a register and puts it: for others too, if the channel has receipts and the actor lets them be seen.
+fn put(set: &mut WorkingSet, scene: &Scene<'_>, steps: &mut Steps, mut row: Read) {
+    let is_shown = scene.rules.features(&row.cid).read_receipts && settings(set, scene.user).read_receipts;
+    row.private = !is_shown;
+    row.ver = steps.next_ver(set, &StreamId::Channel(row.cid.clone()));
+    steps.put(set, PlainRow::Read(row));
 }
 
 fn register(set: &WorkingSet, scene: &Scene<'_>, cid: &ChannelId, thread: Option<MessageId>) -> Read {

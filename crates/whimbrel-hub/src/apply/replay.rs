@@ -1,7 +1,7 @@
 //! Answering a repeat: with what was decided then, and with the rows as they are now.
 
 use super::{Applied, Refusal, Scene, is_active, message_in, record, step::add_profiles};
-use crate::{Answer, Digest, WorkingSet};
+use crate::{Answer, Digest, WorkingSet, keys::account_key};
 use whimbrel_model::{ChannelId, Code, Message, Op, Row, StreamEvent, StreamId, UserId};
 use whimbrel_protocol::Outcome;
 
@@ -133,8 +133,13 @@ fn current_rows(set: &WorkingSet, scene: &Scene<'_>) -> Vec<Row> {
                 .collect()
         }
         Op::UpdateChannel { cid, .. } => channel(cid).into_iter().collect(),
-        Op::AddMembers { cid, users } | Op::RemoveMembers { cid, users } => {
-            member_rows(set, scene, cid, users.iter())
+        Op::AddMembers { cid, users }
+        | Op::RemoveMembers { cid, users }
+        | Op::InviteMembers { cid, users } => member_rows(set, scene, cid, users.iter()),
+        Op::AnswerInvite { cid, .. } => member_rows(set, scene, cid, std::iter::once(scene.user)),
+        Op::MarkDelivered { cid, .. } => {
+            let row = set.delivered(cid, scene.user);
+            row.cloned().map(Row::Delivered).into_iter().collect()
         }
         Op::SendMessage { cid, id, .. }
         | Op::EditMessage { cid, id, .. }
@@ -173,6 +178,18 @@ fn current_rows(set: &WorkingSet, scene: &Scene<'_>) -> Vec<Row> {
             slots.cloned().map(Row::Draft).collect()
         }
         Op::UpdateUser { .. } => set.user(scene.user).cloned().map(Row::User).into_iter().collect(),
+        Op::UpdateSettings { .. }
+        | Op::UpdateContact { .. }
+        | Op::RegisterDevice { .. }
+        | Op::UpdateDevice { .. }
+        | Op::RevokeDevice { .. }
+        | Op::RequestDeviceSync { .. }
+        | Op::OfferDeviceSync { .. }
+        | Op::EndDeviceSync { .. } => {
+            let keys = account_key(&scene.op.op).into_iter();
+            let rows = keys.filter_map(|key| set.account(scene.user, &key));
+            rows.cloned().map(Row::Account).collect()
+        }
     }
 }
 

@@ -68,7 +68,14 @@ pub(super) fn add_profiles(set: &WorkingSet, rows: &mut Vec<Row>) {
 
 /// Stamps one fact on both streams that carry it: the channel's member row and the user's membership row, which keeps how the
 /// user keeps the channel.
-pub(super) fn put_member(set: &mut WorkingSet, steps: &mut Steps, mut member: Member) {
+///
+/// `more` is what else changes of the membership.
+pub(super) fn put_member(
+    set: &mut WorkingSet,
+    steps: &mut Steps,
+    mut member: Member,
+    more: impl FnOnce(&mut Membership),
+) {
     let user: UserId = member.user.clone();
     member.ver = steps.next_ver(set, &StreamId::Channel(member.cid.clone()));
     let mut membership = match set.membership(&member.cid, &user) {
@@ -77,12 +84,13 @@ pub(super) fn put_member(set: &mut WorkingSet, steps: &mut Steps, mut member: Me
     };
     membership.role = member.role;
     membership.state = member.state;
+    more(&mut membership);
     membership.ver = steps.next_ver(set, &StreamId::User(user));
     steps.put(set, PlainRow::Member(member));
     steps.put(set, PlainRow::Membership(membership));
 }
 
-/// Returns whether the user has left, or was never there.
+/// Returns whether the user has left, or was never there, nor is asked to come in.
 pub(super) fn is_out(member: Option<&Member>) -> bool {
     member.is_none_or(|member| member.state == MemberState::Gone)
 }

@@ -65,6 +65,8 @@ impl Tables {
                 Some(Row::Read(row)) => found.reads.push(row),
                 Some(Row::User(row)) => found.users.push(row),
                 Some(Row::Draft(row)) => found.drafts.push(row),
+                Some(Row::Delivered(row)) => found.delivered.push(row),
+                Some(Row::Account(row)) => found.account.push(row),
                 None => {}
             }
         }
@@ -122,6 +124,9 @@ impl Tables {
             .drafts
             .into_iter()
             .for_each(|row| self.put(Row::Draft(row)));
+        let delivered = writes.delivered.into_iter().map(Row::Delivered);
+        let account = writes.account.into_iter().map(Row::Account);
+        delivered.chain(account).for_each(|row| self.put(row));
         for row in writes.results {
             self.results.insert((row.user.clone(), row.op), row);
         }
@@ -188,7 +193,7 @@ impl Tables {
             StreamId::User(_) => Err(StorageError::forbidden(stream)),
             StreamId::Channel(cid) => match self.state(cid, user) {
                 Some(MemberState::Active) => Ok(()),
-                Some(MemberState::Gone) => Err(StorageError::not_member(cid)),
+                Some(MemberState::Gone | MemberState::Invited) => Err(StorageError::not_member(cid)),
                 None => Err(StorageError::channel_not_found(cid)),
             },
         }

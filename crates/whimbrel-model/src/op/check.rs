@@ -1,7 +1,12 @@
 //! What can be checked of an operation without looking at anything else.
 
 use super::Op;
-use crate::{ChannelId, Custom, Invalid, UserId, draft, limits, user::check_profile};
+use crate::{
+    ChannelId, Custom, Invalid, UserId,
+    account::{check_offer, check_registration},
+    draft, limits,
+    user::check_profile,
+};
 
 impl Op {
     /// Checks every id and limit that can be checked without looking at anything else.
@@ -30,7 +35,9 @@ impl Op {
                 image.as_deref().unwrap_or_default(),
                 custom.as_ref().unwrap_or(&Custom::default()),
             ),
-            Self::AddMembers { users, .. } | Self::RemoveMembers { users, .. } => check_users(users, 1),
+            Self::AddMembers { users, .. }
+            | Self::RemoveMembers { users, .. }
+            | Self::InviteMembers { users, .. } => check_users(users, 1),
             Self::SendMessage {
                 id,
                 body,
@@ -49,11 +56,35 @@ impl Op {
             }
             Self::EditMessage { body, .. } => body.validate(),
             Self::MarkRead { seq, .. } => check_number("seq", *seq),
+            Self::MarkDelivered { device, seq, .. } => {
+                device.validate()?;
+                check_number("seq", *seq)
+            }
             Self::UpdateMembership { change, .. } => change.validate(),
             Self::SaveDraft {
                 content, replaces, ..
             } => draft::check(content.as_ref(), replaces),
-            Self::DeleteMessage { .. }
+            Self::UpdateSettings { change } => change.validate(),
+            Self::UpdateContact { change, .. } => change.validate(),
+            Self::RegisterDevice {
+                device,
+                name,
+                agent,
+                key,
+            } => {
+                device.validate()?;
+                check_registration(name, agent, key.as_ref())
+            }
+            Self::UpdateDevice { change, .. } => change.validate(),
+            Self::RequestDeviceSync { device, key, .. } => {
+                device.validate()?;
+                limits::check_bytes("key", key, limits::DEVICE_KEY_BYTES)
+            }
+            Self::OfferDeviceSync { bytes, sha256, .. } => check_offer(*bytes, sha256),
+            Self::AnswerInvite { .. }
+            | Self::RevokeDevice { .. }
+            | Self::EndDeviceSync { .. }
+            | Self::DeleteMessage { .. }
             | Self::PinMessage { .. }
             | Self::UnpinMessage { .. }
             | Self::AddReaction { .. }
@@ -61,19 +92,23 @@ impl Op {
         }
     }
 
-    /// Checks that the members of a distinct channel that `maker` creates are those that its id stands for. Any other operation
-    /// passes.
+    /// Checks what depends on who acts: that the members of a distinct channel are those that its id stands for, and that a
+    /// contact is somebody else. Any other operation passes.
     ///
     /// # Errors
-    /// [`Invalid`] for an id that is that of another set of members.
-    pub fn validate_distinct(&self, maker: &UserId) -> Result<(), Invalid> {
-        let Self::CreateChannel { cid, members, .. } = self else {
-            return Ok(());
+    /// [`Invalid`], naming the field.
+    pub fn validate_for(&self, actor: &UserId) -> Result<(), Invalid> {
+        let (cid, members) = match self {
+            Self::CreateChannel { cid, members, .. } => (cid, members),
+            Self::UpdateContact { user, .. } if user == actor => {
+                return Err(Invalid::new("user", "must be somebody else"));
+            }
+            _ => return Ok(()),
         };
         if !cid.is_distinct() {
             return Ok(());
         }
-        let made_of = ChannelId::distinct(cid.channel_type(), members.iter().chain([maker]))?;
+        let made_of = ChannelId::distinct(cid.channel_type(), members.iter().chain([actor]))?;
         if made_of == *cid {
             return Ok(());
         }

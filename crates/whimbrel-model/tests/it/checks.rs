@@ -129,15 +129,15 @@ fn a_distinct_channel_is_made_with_the_members_that_it_stands_for() {
         members: members.iter().map(|&user| user.clone()).collect(),
     };
     let both = ChannelId::distinct("messaging", [&ada, &bob]).unwrap();
-    assert_eq!(create(&both, &[&bob]).validate_distinct(&ada), Ok(()));
-    assert_eq!(create(&both, &[&bob, &ada]).validate_distinct(&ada), Ok(()));
-    assert_eq!(create(&both, &[&ada]).validate_distinct(&bob), Ok(()));
+    assert_eq!(create(&both, &[&bob]).validate_for(&ada), Ok(()));
+    assert_eq!(create(&both, &[&bob, &ada]).validate_for(&ada), Ok(()));
+    assert_eq!(create(&both, &[&ada]).validate_for(&bob), Ok(()));
     for (maker, members) in [(&ada, [&eve].as_slice()), (&eve, &[&bob]), (&ada, &[])] {
-        let refused = create(&both, members).validate_distinct(maker).unwrap_err();
+        let refused = create(&both, members).validate_for(maker).unwrap_err();
         assert_eq!(refused.code().as_str(), "invalid");
     }
     assert_eq!(
-        create(&cid(), &[]).validate_distinct(&ada),
+        create(&cid(), &[]).validate_for(&ada),
         Ok(()),
         "any other id"
     );
@@ -146,5 +146,5 @@ fn a_distinct_channel_is_made_with_the_members_that_it_stands_for() {
         cid: both,
         users: vec![eve],
     };
-    assert_eq!(later.validate_distinct(&ada), Ok(()));
+    assert_eq!(later.validate_for(&ada), Ok(()));
 }

@@ -183,7 +183,7 @@ impl Tables {
                 Value::Text(row.user.to_string()),
                 Value::Number(id(&StreamId::Channel(row.cid.clone()))?),
             ];
-            if row.state == MemberState::Gone {
+            if row.state != MemberState::Active {
                 self.no_seats.push(line);
                 continue;
             }
@@ -205,7 +205,7 @@ impl Tables {
                 Value::Number(id(&StreamId::Channel(row.cid.clone()))?),
                 Value::Text(row.user.to_string()),
             ];
-            if row.state == MemberState::Gone {
+            if row.state != MemberState::Active {
                 self.no_members.push(line);
                 continue;
             }

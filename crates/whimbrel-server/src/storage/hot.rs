@@ -35,6 +35,8 @@ impl Hot {
             reactions: keys.reactions.clone(),
             reads: keys.reads.clone(),
             drafts: keys.drafts.clone(),
+            delivered: keys.delivered.clone(),
+            account: keys.account.clone(),
             users: keys.users.clone(),
             results: keys.results.clone(),
             ..Keys::default()

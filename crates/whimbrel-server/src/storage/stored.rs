@@ -34,6 +34,8 @@ pub(super) fn key_text(key: &RowKey) -> String {
         RowKey::User(user) => format!("user {user}"),
         RowKey::Draft(user, cid, None, device) => format!("draft {user} {cid} {device}"),
         RowKey::Draft(user, cid, Some(thread), device) => format!("draft {user} {cid} {device} {thread}"),
+        RowKey::Delivered(cid, user) => format!("delivered {cid} {user}"),
+        RowKey::Account(user, key) => format!("account {user} {key}"),
     }
 }
 
@@ -111,6 +113,8 @@ fn collect_row(line: &SqliteRow, records: &mut Records) -> Result<(), StorageErr
         Row::Read(row) => records.reads.push(row),
         Row::User(row) => records.users.push(row),
         Row::Draft(row) => records.drafts.push(row),
+        Row::Delivered(row) => records.delivered.push(row),
+        Row::Account(row) => records.account.push(row),
     }
     Ok(())
 }
@@ -165,6 +169,12 @@ pub(super) fn lines(
     }
     for row in writes.drafts.drain(..) {
         lines.push(line(Row::Draft(row))?);
+    }
+    for row in writes.delivered.drain(..) {
+        lines.push(line(Row::Delivered(row))?);
+    }
+    for row in writes.account.drain(..) {
+        lines.push(line(Row::Account(row))?);
     }
     for row in writes.users.drain(..) {
         lines.push(line(Row::User(row))?);

@@ -1,6 +1,6 @@
 use crate::own::{Own, OwnChange};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 use whimbrel_model::{
     Account, Code, DeviceId, Op, OpId, OutboxItem, OutboxStatus, Rejection, Timestamp, UserId,
 };
@@ -17,6 +17,9 @@ pub(super) struct Entry<'a> {
     put: Vec<Item<'a>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     removed: Vec<OpId>,
+    /// Settings that are set, and nothing for those that are removed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    settings: BTreeMap<Cow<'a, str>, Option<Cow<'a, str>>>,
 }
 
 /// An item of the outbox, with its columns.
@@ -50,6 +53,11 @@ impl<'a> Entry<'a> {
                 .map(|item| Item::of(item))
                 .collect(),
             removed: removed.map(|(id, _)| *id).collect(),
+            settings: change
+                .settings
+                .iter()
+                .map(|(key, value)| (Cow::Borrowed(*key), value.map(Cow::Borrowed)))
+                .collect(),
         }
     }
 
@@ -59,6 +67,11 @@ impl<'a> Entry<'a> {
             account: own.account.as_ref().map(names),
             put: own.outbox.values().map(Item::of).collect(),
             removed: Vec::new(),
+            settings: own
+                .settings
+                .iter()
+                .map(|(key, value)| (Cow::from(key), Some(Cow::from(value))))
+                .collect(),
         }
     }
 
@@ -75,6 +88,12 @@ impl<'a> Entry<'a> {
         }
         for id in self.removed {
             own.outbox.remove(&id);
+        }
+        for (key, value) in self.settings {
+            match value {
+                Some(value) => drop(own.settings.insert(key.into_owned(), value.into_owned())),
+                None => drop(own.settings.remove(key.as_ref())),
+            }
         }
         for item in self.put {
             own.outbox.insert(item.id, item.into_item());

@@ -6,7 +6,8 @@ use crate::{
     script::Script,
 };
 use whimbrel_model::{
-    Channel, Draft, Member, MemberState, Membership, Message, MessageId, Reaction, Read, Row, StreamId, User,
+    AccountRow, Channel, Delivered, Draft, Member, MemberState, Membership, Message, MessageId, Reaction,
+    Read, Row, StreamId, User,
 };
 
 /// Rebases, and rows that come after them.
@@ -21,6 +22,8 @@ pub(super) struct Batch<'a> {
     memberships: Vec<&'a Membership>,
     users: Vec<&'a User>,
     drafts: Vec<&'a Draft>,
+    delivered: Vec<&'a Delivered>,
+    account: Vec<&'a AccountRow>,
     rows: usize,
 }
 
@@ -44,6 +47,8 @@ impl<'a> Batch<'a> {
             Row::Membership(row) => self.memberships.push(row),
             Row::User(row) => self.users.push(row),
             Row::Draft(row) => self.drafts.push(row),
+            Row::Delivered(row) => self.delivered.push(row),
+            Row::Account(row) => self.account.push(row),
         }
     }
 
@@ -142,10 +147,10 @@ impl<'a> Batch<'a> {
             args.json(row);
         });
         let form = (
-            "INSERT INTO reads (cid, user, thread, ver, epoch, seq, furthest) VALUES ",
-            7,
+            "INSERT INTO reads (cid, user, thread, ver, epoch, seq, furthest, private) VALUES ",
+            8,
             " ON CONFLICT DO UPDATE SET ver = excluded.ver, epoch = excluded.epoch, seq = excluded.seq, \
-             furthest = excluded.furthest WHERE excluded.ver > ver",
+             furthest = excluded.furthest, private = excluded.private WHERE excluded.ver > ver",
         );
         script.rows(&self.reads, form, |args, row| {
             args.add(row.cid.as_str());
@@ -155,6 +160,7 @@ impl<'a> Batch<'a> {
             args.add(i64::from(row.epoch));
             args.number(row.seq);
             args.number(row.furthest);
+            args.add(row.private);
         });
     }
 
@@ -192,6 +198,20 @@ impl<'a> Batch<'a> {
             args.number(row.ver);
             args.json(row);
         });
+        let form = ("INSERT INTO delivered (cid, user, ver, row) VALUES ", 4, tail);
+        script.rows(&self.delivered, form, |args, row| {
+            args.add(row.cid.as_str());
+            args.add(row.user.as_str());
+            args.number(row.ver);
+            args.json(row);
+        });
+        let form = ("INSERT INTO account_rows (user, key, ver, row) VALUES ", 4, tail);
+        script.rows(&self.account, form, |args, row| {
+            args.add(row.user().as_str());
+            args.add(row.key().to_string());
+            args.number(row.ver());
+            args.json(row);
+        });
     }
 }
 
@@ -209,6 +229,7 @@ fn write_rebase(script: &mut Script, stream: &StreamId) {
                 "UPDATE messages SET ver = 0 WHERE cid = ? AND ver > 0",
                 "UPDATE reactions SET ver = 0 WHERE cid = ? AND ver > 0",
                 "UPDATE reads SET ver = 0 WHERE cid = ? AND ver > 0",
+                "UPDATE delivered SET ver = 0 WHERE cid = ? AND ver > 0",
             ] {
                 script.statement(sql, |args| args.add(cid.as_str()));
             }
@@ -218,6 +239,7 @@ fn write_rebase(script: &mut Script, stream: &StreamId) {
                 "UPDATE memberships SET ver = 0 WHERE user = ? AND ver > 0",
                 "UPDATE users SET ver = 0 WHERE id = ? AND ver > 0",
                 "UPDATE drafts SET ver = 0 WHERE user = ? AND ver > 0",
+                "UPDATE account_rows SET ver = 0 WHERE user = ? AND ver > 0",
             ] {
                 script.statement(sql, |args| args.add(user.as_str()));
             }

@@ -1,10 +1,11 @@
 //! What is kept, and what a delta does to it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use uuid::Uuid;
 use whimbrel_model::{
-    Account, Change, Channel, ChannelId, Cursor, Delta, DeviceId, Draft, Head, Loaded, Member, Membership,
-    Message, MessageId, OpId, OutboxItem, RangeSet, Reaction, ReactionType, Read, Row, StreamId, Timestamp,
-    User, UserId,
+    Account, AccountKey, AccountRow, Change, Channel, ChannelId, Cursor, Delivered, Delta, DeviceId, Draft,
+    Head, Loaded, Local, LocalChange, Member, Membership, Message, MessageId, OpId, OutboxItem, RangeSet,
+    Reaction, ReactionType, Read, Row, StreamId, Timestamp, User, UserId,
 };
 
 #[derive(Debug, Default)]
@@ -17,10 +18,14 @@ pub(super) struct Data {
     pub(super) memberships: BTreeMap<(UserId, ChannelId), Membership>,
     pub(super) users: BTreeMap<UserId, User>,
     pub(super) drafts: BTreeMap<(UserId, ChannelId, Option<MessageId>, DeviceId), Draft>,
+    pub(super) account_rows: BTreeMap<(UserId, AccountKey), AccountRow>,
     cursors: BTreeMap<StreamId, Cursor>,
     heads_token: Option<String>,
     synced_at: Option<Timestamp>,
     pub(super) outbox: BTreeMap<OpId, OutboxItem>,
+    local: Local,
+    /// The bytes of transfers, by where they begin.
+    parts: BTreeMap<Uuid, BTreeMap<u64, Vec<u8>>>,
 }
 
 /// Everything of one channel's stream, so that nothing has to look through all channels.
@@ -30,6 +35,7 @@ pub(super) struct ChannelData {
     pub(super) members: BTreeMap<UserId, Member>,
     /// Of the timeline, and of its threads by the message that began each.
     pub(super) reads: BTreeMap<(Option<MessageId>, UserId), Read>,
+    pub(super) delivered: BTreeMap<UserId, Delivered>,
     /// The channel's messages by `seq`.
     pub(super) log: BTreeSet<(u64, MessageId)>,
     pub(super) reactions: BTreeMap<(MessageId, UserId, ReactionType), Reaction>,
@@ -47,6 +53,7 @@ impl Data {
             heads_token: self.heads_token.clone(),
             synced_at: self.synced_at,
             outbox,
+            local: self.local.clone(),
         }
     }
 
@@ -85,7 +92,30 @@ impl Data {
             Change::OutboxRemoved(id) => {
                 self.outbox.remove(id);
             }
+            Change::Local(change) => self.change_local(change),
         }
+    }
+
+    fn change_local(&mut self, change: &LocalChange) {
+        self.local.change(change);
+        match change {
+            LocalChange::TransferPart {
+                request,
+                offset,
+                bytes,
+            } => {
+                let parts = self.parts.entry(*request).or_default();
+                parts.insert(*offset, bytes.clone());
+            }
+            LocalChange::TransferOver(request) => {
+                self.parts.remove(request);
+            }
+            LocalChange::Setting(..) | LocalChange::Transfer(_) => {}
+        }
+    }
+
+    pub(super) fn transfer_part(&self, request: Uuid, offset: u64) -> Option<Vec<u8>> {
+        self.parts.get(&request)?.get(&offset).cloned()
     }
 
     fn put(&mut self, row: &Row) {
@@ -110,6 +140,14 @@ impl Data {
             Row::Read(new) => {
                 let reads = &mut self.channel_data(&new.cid).reads;
                 put_newer(reads, (new.thread, new.user.clone()), new, |row| row.ver);
+            }
+            Row::Delivered(new) => {
+                let delivered = &mut self.channel_data(&new.cid).delivered;
+                put_newer(delivered, new.user.clone(), new, |row| row.ver);
+            }
+            Row::Account(new) => {
+                let key = (new.user().clone(), new.key());
+                put_newer(&mut self.account_rows, key, new, AccountRow::ver);
             }
             Row::Membership(new) => {
                 let key = (new.user.clone(), new.cid.clone());
@@ -144,6 +182,8 @@ impl Data {
                 own.for_each(|row| row.ver = 0);
                 let own = self.drafts.values_mut().filter(|row| row.user == *user);
                 own.for_each(|row| row.ver = 0);
+                let own = self.account_rows.values_mut().filter(|row| row.user() == user);
+                own.for_each(|row| row.set_ver(0));
                 if let Some(row) = self.users.get_mut(user) {
                     row.ver = 0;
                 }
@@ -155,6 +195,7 @@ impl Data {
                 channel.row.iter_mut().for_each(|row| row.ver = 0);
                 channel.members.values_mut().for_each(|row| row.ver = 0);
                 channel.reads.values_mut().for_each(|row| row.ver = 0);
+                channel.delivered.values_mut().for_each(|row| row.ver = 0);
                 channel.reactions.values_mut().for_each(|row| row.ver = 0);
                 for (_, id) in &channel.log {
                     if let Some(row) = self.messages.get_mut(id) {

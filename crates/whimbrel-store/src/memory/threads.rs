@@ -3,8 +3,8 @@
 use super::data::{ChannelData, Data};
 use std::cmp::Reverse;
 use whimbrel_model::{
-    ChannelId, Draft, FollowedThread, MemberState, Message, MessageId, Read, ReadPosition, ThreadPlace,
-    UserId,
+    AccountRow, ChannelId, Delivered, Draft, FollowedThread, MemberState, Message, MessageId, Read,
+    ReadPosition, ThreadPlace, UserId,
 };
 
 impl Data {
@@ -64,6 +64,17 @@ impl Data {
             .collect();
         pinned.sort_by_key(|message| Reverse((message.pinned.as_ref().map(|pin| pin.at), message.seq)));
         pinned
+    }
+
+    pub(super) fn account_rows(&self) -> Vec<AccountRow> {
+        let me = self.account.as_ref().map(|account| &account.user);
+        let own = self.account_rows.values().filter(|row| Some(row.user()) == me);
+        own.filter(|row| row.ver() > 0).cloned().collect()
+    }
+
+    pub(super) fn delivered(&self, cid: &ChannelId) -> Vec<Delivered> {
+        let channel = self.channels.get(cid);
+        channel.map_or_else(Vec::new, |channel| channel.delivered.values().cloned().collect())
     }
 
     pub(super) fn drafts(&self) -> Vec<Draft> {

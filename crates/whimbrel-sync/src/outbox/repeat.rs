@@ -25,7 +25,7 @@ impl Outbox {
         }
         // An operation that cannot be queued any more, after an update of the software, stays as it is.
         op.validate()?;
-        op.validate_distinct(&user)?;
+        op.validate_for(&user)?;
         self.forget(pos);
         if config.hold_after_rejection {
             self.put(pos, new_id, op, &user, env);
