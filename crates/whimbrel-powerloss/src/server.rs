@@ -3,7 +3,7 @@
 
 use crate::{Disk, Synchronous, Tally};
 use std::path::{Path, PathBuf};
-use whimbrel_hub::{MemoryStorage, Request, Storage, apply_group};
+use whimbrel_hub::{MemoryStorage, Request, Rules, Storage, apply_group};
 use whimbrel_model::{ChannelId, HistoryFrom, Row, StreamId, Timestamp};
 use whimbrel_protocol::{HistoryPage, Page};
 use whimbrel_server::SqliteStorage;
@@ -94,7 +94,7 @@ impl Round {
             };
             self.now += 1;
             let group = (Timestamp(self.now), self.requests());
-            let outcome = apply_group(&storage, group.0, &group.1).await;
+            let outcome = apply_group(&storage, &Rules::default(), group.0, &group.1).await;
             let model = self
                 .model
                 .get_or_insert_with(|| MemoryStorage::new(storage.epoch()));
@@ -106,7 +106,7 @@ impl Round {
             }
             match outcome {
                 Ok(answers) => {
-                    let expected = apply_group(model, group.0, &group.1).await;
+                    let expected = apply_group(model, &Rules::default(), group.0, &group.1).await;
                     if expected.map_err(text)? != answers {
                         return Err("S4: the answers are not those of the model".to_owned());
                     }
@@ -158,7 +158,9 @@ impl Round {
             let Some((now, requests)) = &midway else {
                 return Err("S3: answered operations are lost, or changed".to_owned());
             };
-            apply_group(model, *now, requests).await.map_err(text)?;
+            apply_group(model, &Rules::default(), *now, requests)
+                .await
+                .map_err(text)?;
             if there != everything(model).await {
                 return Err(
                     "S3, S7: answered operations are lost, or half a transaction is there".to_owned(),
@@ -168,15 +170,23 @@ impl Round {
         }
         if let Some((now, requests)) = midway {
             // Its users send it again. A rejection may have been stored, which nothing shows.
-            apply_group(&storage, now, &requests).await.map_err(text)?;
-            apply_group(model, now, &requests).await.map_err(text)?;
+            apply_group(&storage, &Rules::default(), now, &requests)
+                .await
+                .map_err(text)?;
+            apply_group(model, &Rules::default(), now, &requests)
+                .await
+                .map_err(text)?;
             self.answered.push((now, requests));
         }
         dense(&self.path).await?;
         // What was answered is answered again, and the same.
         if let Some((now, requests)) = self.answered.last() {
-            let again = apply_group(&storage, *now, requests).await.map_err(text)?;
-            let expected = apply_group(model, *now, requests).await.map_err(text)?;
+            let again = apply_group(&storage, &Rules::default(), *now, requests)
+                .await
+                .map_err(text)?;
+            let expected = apply_group(model, &Rules::default(), *now, requests)
+                .await
+                .map_err(text)?;
             if again != expected {
                 return Err("S4: a repeat is answered otherwise".to_owned());
             }

@@ -4,7 +4,7 @@ use crate::support::{cid, create, user};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use tokio::runtime;
-use whimbrel_hub::{MemoryStorage, Request, Storage, apply_group};
+use whimbrel_hub::{MemoryStorage, Request, Rules, Storage, apply_group};
 use whimbrel_model::{
     Cursor, Epoch, Head, HistoryFrom, MemberState, MessageId, Op, Row, RowKey, StreamId, Timestamp, UserId,
     limits,
@@ -35,7 +35,9 @@ impl Log {
     }
 
     async fn apply(&mut self, requests: Vec<Request>) {
-        let applied = apply_group(&self.storage, Timestamp(1), &requests).await.unwrap();
+        let applied = apply_group(&self.storage, &Rules::default(), Timestamp(1), &requests)
+            .await
+            .unwrap();
         for event in applied.into_iter().flat_map(|applied| applied.events) {
             merge(&mut self.state, event.rows);
         }
@@ -266,7 +268,7 @@ proptest! {
             for round in 0..rounds + 8 {
                 if round < rounds {
                     let group = script.group(6);
-                    apply_group(&storage, Timestamp(1), &group).await.unwrap();
+                    apply_group(&storage, &Rules::default(), Timestamp(1), &group).await.unwrap();
                 }
                 for (user, (token, heads)) in &mut known {
                     // Not every device asks every time, and each goes on from where it is in its chain.

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 use whimbrel_hub::{
     Applied, AuthError, Authenticate, Clock, Hub, HubConfig, Identity, MemoryStorage, Outbound, Request,
-    Session, Storage, apply_group,
+    Rules, Session, Storage, apply_group,
 };
 use whimbrel_model::{
     ChannelId, Code, Custom, DeviceId, Epoch, MessageId, MessageKind, Op, OpEnvelope, OpId, Row, StreamEvent,
@@ -202,7 +202,7 @@ impl World {
             op: op.clone(),
         };
         let requests: Vec<_> = ops.iter().map(request).collect();
-        apply_group(&self.storage, Timestamp(self.now), &requests)
+        apply_group(&self.storage, &Rules::default(), Timestamp(self.now), &requests)
             .await
             .unwrap()
     }

@@ -85,6 +85,7 @@ fn kept(what: u8, a: u64, b: u64) -> Op {
         19..=21 => Op::UpdateMembership {
             cid: cid(),
             change: MembershipChange {
+                consent: None,
                 pinned: (!a.is_multiple_of(3)).then_some(a % 3 == 1),
                 archived: (!b.is_multiple_of(3)).then_some(b % 3 == 1),
                 hidden: [None, Some(Hide::Show), Some(Hide::Until { seq: b })][pick(a)],

@@ -12,6 +12,7 @@ fn own() -> Membership {
 
 fn all_on() -> MembershipChange {
     MembershipChange {
+        consent: None,
         pinned: Some(true),
         archived: Some(true),
         hidden: Some(Hide::Until { seq: 7 }),
@@ -38,6 +39,7 @@ fn a_change_of_how_a_channel_is_kept_touches_what_it_names() {
     assert!(row.change(&unpin, timestamp(11)));
     assert_eq!(kept(&row), (None, on.1, on.2, on.3));
     let off = MembershipChange {
+        consent: None,
         pinned: None,
         archived: Some(false),
         hidden: Some(Hide::Show),

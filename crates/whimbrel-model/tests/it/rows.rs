@@ -20,6 +20,7 @@ fn row(ver: u64) -> Row {
         0 => Row::Message(message(ver % 3, ver, &format!("text {ver}"))),
         1 => Row::Reaction(reaction(ver % 3, ver / 5, ver / 15, ver.is_multiple_of(2), ver)),
         2 => Row::Read(Read {
+            private: false,
             thread: ver.is_multiple_of(2).then(|| message_id(ver % 3)),
             cid,
             user,
@@ -37,6 +38,9 @@ fn row(ver: u64) -> Row {
             ver,
         }),
         _ if ver % 10 == 4 => Row::Membership(Membership {
+            added_by: None,
+            consent: whimbrel_model::ConsentState::Unknown,
+            invite: None,
             pinned_at: None,
             archived_at: None,
             hidden_seq: None,

@@ -13,7 +13,7 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_tungstenite::tungstenite::Message as Word;
-use whimbrel_hub::{Hub, HubConfig, Request, Storage, SystemClock, apply_group};
+use whimbrel_hub::{Hub, HubConfig, Request, Rules, Storage, SystemClock, apply_group};
 use whimbrel_model::{Head, OpEnvelope, OpId, Row, StreamId, Timestamp};
 use whimbrel_protocol::{ClientFrame, OpResult, Ops, Outcome, encode};
 use whimbrel_server::{OpenError, SqliteReader, SqliteStorage};
@@ -212,10 +212,18 @@ async fn a_transaction_whose_caller_goes_away_is_whole_and_the_next_one_works() 
         };
         let group: Vec<Request> = (0..3).map(|_| request(send(CHANNEL, "hello"))).collect();
         ops.extend(group.iter().map(|request| (request.op.id, request.op.clone())));
-        dropped_at(moment, apply_group(&*storage, Timestamp(1), &group)).await;
+        dropped_at(
+            moment,
+            apply_group(&*storage, &Rules::default(), Timestamp(1), &group),
+        )
+        .await;
         let next = [request(send(CHANNEL, "next"))];
         ops.insert(next[0].op.id, next[0].op.clone());
-        let applied = within("the next one", apply_group(&*storage, Timestamp(1), &next)).await;
+        let applied = within(
+            "the next one",
+            apply_group(&*storage, &Rules::default(), Timestamp(1), &next),
+        )
+        .await;
         answered.note(&OpResult {
             id: next[0].op.id,
             outcome: applied.unwrap().remove(0).outcome,

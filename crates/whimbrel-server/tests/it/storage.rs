@@ -1,7 +1,7 @@
 use crate::support::{create, op, send, user};
 use serde_json::json;
 use std::{path::Path, sync::Arc};
-use whimbrel_hub::{Hub, HubConfig, Request, Storage, SystemClock, apply_group};
+use whimbrel_hub::{Hub, HubConfig, Request, Rules, Storage, SystemClock, apply_group};
 use whimbrel_model::{Op, Timestamp};
 use whimbrel_protocol::Question;
 use whimbrel_server::{OpenError, SqliteStorage};
@@ -67,7 +67,9 @@ async fn what_an_older_schema_holds_is_found_by_questions() {
     ]
     .map(|(name, op)| Request { user: user(name), op })
     .into();
-    apply_group(&storage, Timestamp(7), &requests).await.unwrap();
+    apply_group(&storage, &Rules::default(), Timestamp(7), &requests)
+        .await
+        .unwrap();
     let questions = [
         json!({"channels": {"filter": {"name": {"$autocomplete": "a chan"}, "last_message_at": 7}, "state": true}}),
         json!({"members": {"cid": "messaging:general", "filter": {"name": {"$q": "bob"}}}}),

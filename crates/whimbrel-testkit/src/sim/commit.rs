@@ -7,7 +7,7 @@ use super::{
     world::{Event, World},
 };
 use std::collections::{BTreeMap, BTreeSet};
-use whimbrel_hub::{Request, apply_group};
+use whimbrel_hub::{Rules, Request, apply_group};
 use whimbrel_model::{
     Code, Epoch, MemberState, Op, OpEnvelope, Row, StreamEvent, StreamId, Timestamp, UserId,
 };
@@ -156,7 +156,7 @@ impl World {
             mutant: self.mutant,
         };
         self.server.last_commit = self.now;
-        let applied = match now_or(apply_group(&storage, self.server_time(), &group))? {
+        let applied = match now_or(apply_group(&storage, &Rules::default(), self.server_time(), &group))? {
             Ok(applied) => applied,
             Err(error) => return violated("S7", error.to_string()),
         };

@@ -2,7 +2,7 @@
 
 use super::{Violation, ghost::Decisions, log::violated, storage::now_or, world::World};
 use std::collections::BTreeMap;
-use whimbrel_hub::{Request, Storage as _, StorageError, apply_group};
+use whimbrel_hub::{Rules, Request, Storage as _, StorageError, apply_group};
 use whimbrel_model::{
     ChannelId, Code, Cursor, Draft, Epoch, Head, HistoryFrom, MemberState, Message, MessageId, MessageKind,
     Op, OpEnvelope, Read, Role, Row, RowKey, SnapshotWindow, StreamEvent, StreamId, UserId, limits,
@@ -502,7 +502,7 @@ impl World {
                     op,
                 };
                 let group = [request(op.clone()), request(other)];
-                let answers = match now_or(apply_group(&storage, now, &group))? {
+                let answers = match now_or(apply_group(&storage, &Rules::default(), now, &group))? {
                     Ok(answers) => answers,
                     Err(error) => return violated("S7", error.to_string()),
                 };

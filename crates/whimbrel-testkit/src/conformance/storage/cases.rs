@@ -5,7 +5,7 @@ use super::{
     pair::{Pair, heads},
 };
 use std::ops::Range;
-use whimbrel_hub::{Applied, Storage, StorageError, apply_group};
+use whimbrel_hub::{Applied, Rules, Storage, StorageError, apply_group};
 use whimbrel_model::{
     ChannelId, Code, Cursor, Epoch, Head, HistoryFrom, MessageId, Op, Row, RowKey, SnapshotWindow, StreamId,
     Timestamp, UserId, limits,
@@ -321,7 +321,7 @@ pub async fn readers_see_whole_groups<O: Opener>() {
     let (ada, cid) = (Script::users()[0].clone(), Script::channels()[0].clone());
     let stream = StreamId::Channel(cid.clone());
     let create = script.create(&cid);
-    apply_group(&*tested, Timestamp(1), &[create])
+    apply_group(&*tested, &Rules::default(), Timestamp(1), &[create])
         .await
         .expect("committed");
     let made = tested
@@ -335,7 +335,7 @@ pub async fn readers_see_whole_groups<O: Opener>() {
         .collect();
     let write = async {
         for group in &groups {
-            apply_group(&*tested, Timestamp(2), group)
+            apply_group(&*tested, &Rules::default(), Timestamp(2), group)
                 .await
                 .expect("committed");
         }
@@ -437,7 +437,9 @@ pub async fn a_closed_storage_says_so<O: Opener>() {
     let create = script.create(&cid);
     let closed = StorageError::Closed;
     assert_eq!(
-        apply_group(&*tested, Timestamp(1), &[create]).await.err(),
+        apply_group(&*tested, &Rules::default(), Timestamp(1), &[create])
+            .await
+            .err(),
         Some(closed.clone())
     );
     assert_eq!(tested.heads(&ada, None, 10).await.err(), Some(closed.clone()));

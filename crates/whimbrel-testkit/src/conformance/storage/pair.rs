@@ -1,6 +1,6 @@
 use super::{Opener, Script};
 use std::sync::Arc;
-use whimbrel_hub::{Applied, MemoryStorage, Request, Storage, StorageError, apply_group};
+use whimbrel_hub::{Applied, MemoryStorage, Request, Rules, Storage, StorageError, apply_group};
 use whimbrel_model::{ChannelId, Cursor, HistoryFrom, SnapshotWindow, StreamId, Timestamp, UserId, limits};
 use whimbrel_protocol::{Page, StreamHead};
 
@@ -31,10 +31,10 @@ impl Pair {
     pub(super) async fn apply(&mut self, requests: &[Request]) -> Vec<Applied> {
         self.now += 1;
         let now = Timestamp(self.now);
-        let tested = apply_group(&*self.tested, now, requests)
+        let tested = apply_group(&*self.tested, &Rules::default(), now, requests)
             .await
             .expect("a group is committed");
-        let memory = apply_group(&self.memory, now, requests)
+        let memory = apply_group(&self.memory, &Rules::default(), now, requests)
             .await
             .expect("memory takes it");
         for ((request, tested), memory) in requests.iter().zip(&tested).zip(&memory) {
