@@ -136,7 +136,9 @@ impl Op {
                     change: old,
                 },
                 Self::UpdateDevice { device, change },
-            ) if before == device => *change = old.clone().then(std::mem::take(change)),
+            ) if before == device && !old.is_conditional() && !change.is_conditional() => {
+                *change = old.clone().then(std::mem::take(change));
+            }
             // A name is taken once, by the first that has one.
             (
                 Self::RegisterDevice {

@@ -68,6 +68,8 @@ pub enum SetPush {
     Off,
     /// There.
     On(PushToken),
+    /// No longer there: the service says that the token is good for nothing. Another one that the device has by now stays.
+    Gone(PushToken),
 }
 
 /// That one device of the account asks the others for what only devices have. There is one a device: the last one.
@@ -120,14 +122,20 @@ impl Device {
         match &change.push {
             Some(SetPush::Off) => self.push = None,
             Some(SetPush::On(token)) => self.push = Some(token.clone()),
-            None => {}
+            Some(SetPush::Gone(token)) if self.push.as_ref() == Some(token) => self.push = None,
+            Some(SetPush::Gone(_)) | None => {}
         }
         before != (self.name.clone(), self.push.clone())
     }
 }
 
 impl DeviceChange {
-    /// Returns the one change that does what this one and then `later` do.
+    /// Returns whether what it does depends on what the device has then.
+    pub(crate) const fn is_conditional(&self) -> bool {
+        matches!(self.push, Some(SetPush::Gone(_)))
+    }
+
+    /// Returns the one change that does what this one and then `later` do, if neither takes away one token only.
     #[must_use]
     pub fn then(self, later: Self) -> Self {
         Self {
@@ -144,7 +152,9 @@ impl DeviceChange {
             limits::check_chars("name", name, limits::DEVICE_NAME_CHARS)?;
         }
         match &self.push {
-            Some(SetPush::On(PushToken { provider, token })) => {
+            Some(
+                SetPush::On(PushToken { provider, token }) | SetPush::Gone(PushToken { provider, token }),
+            ) => {
                 check_word("provider", provider)?;
                 limits::check_bytes("token", token, limits::PUSH_TOKEN_BYTES)
             }
