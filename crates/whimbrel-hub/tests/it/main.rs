@@ -11,6 +11,7 @@ mod fan_out;
 mod feed;
 mod group_commit;
 mod keeping;
+mod people;
 mod pins;
 mod presence;
 mod reads;

@@ -2,6 +2,7 @@
 
 mod everyday;
 mod ops;
+mod people;
 mod push;
 mod questions;
 mod rows;

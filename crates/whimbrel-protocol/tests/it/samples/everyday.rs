@@ -92,6 +92,7 @@ fn own_ops() -> Vec<(&'static str, Op)> {
         (
             "update_membership",
             keep(MembershipChange {
+                consent: None,
                 pinned: Some(true),
                 archived: Some(false),
                 hidden: Some(Hide::Until { seq: 7 }),
@@ -173,6 +174,7 @@ pub(super) fn rows() -> Vec<(&'static str, Row)> {
         (
             "read-thread",
             Row::Read(Read {
+                private: false,
                 cid: cid(),
                 user: user("bob"),
                 thread: Some(message_id(1)),

@@ -7,6 +7,7 @@ pub(crate) fn ops() -> Vec<(&'static str, Op)> {
     ops.extend(message_ops(message_id(1)));
     ops.extend(own_ops());
     ops.extend(super::everyday::ops());
+    ops.extend(super::people::ops());
     ops
 }
 

@@ -57,6 +57,7 @@ pub(crate) fn rows() -> Vec<(&'static str, Row)> {
     ]);
     rows.extend(own_rows());
     rows.extend(super::everyday::rows());
+    rows.extend(super::people::rows());
     rows
 }
 
@@ -67,6 +68,7 @@ fn own_rows() -> Vec<(&'static str, Row)> {
         (
             "read",
             Row::Read(Read {
+                private: false,
                 thread: None,
                 cid: cid(),
                 user: user("bob"),
