@@ -35,6 +35,11 @@ const TABLE: &[Arrows] = &[
         ..NOTHING
     },
     Arrows {
+        package: "whimbrel-archive",
+        needs: &["whimbrel-model"],
+        ..NOTHING
+    },
+    Arrows {
         package: "whimbrel-protocol",
         needs: &["whimbrel-model"],
         ..NOTHING
