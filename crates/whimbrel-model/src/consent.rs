@@ -44,7 +44,13 @@ impl ConsentState {
 /// `adder` is the contact of [`Membership::added_by`], if there is one.
 #[must_use]
 pub fn of(membership: &Membership, adder: Option<&Contact>, now: Timestamp) -> ConsentState {
-    match membership.consent {
+    decided(membership.consent, adder, now)
+}
+
+/// Returns the same as [`of`], from what was decided of the channel.
+#[must_use]
+pub fn decided(channel: ConsentState, adder: Option<&Contact>, now: Timestamp) -> ConsentState {
+    match channel {
         ConsentState::Unknown => adder.map_or(ConsentState::Unknown, |contact| contact.consent_at(now)),
         decided => decided,
     }

@@ -100,8 +100,14 @@ pub const PRESENCE_BYTES: usize = 1024;
 /// message would be answered by as many marks.
 pub const RECEIPT_MEMBERS: usize = 100;
 
+/// How often a device says of a channel how far it has it, at most. Milliseconds.
+pub const DELIVERED_EVERY_MS: u64 = 2_000;
+
 /// Devices of one account that are not revoked: more than anyone has.
 pub const DEVICES: usize = 50;
+
+/// Days for which a revoked device is listed, and known to be revoked: longer than any token that it may have is good.
+pub const REVOKED_DEVICE_DAYS: u32 = 365;
 
 /// Characters of a device's name.
 pub const DEVICE_NAME_CHARS: usize = 100;

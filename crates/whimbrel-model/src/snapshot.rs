@@ -1,5 +1,5 @@
 use crate::{
-    Account, Channel, ChannelId, Cursor, Head, Local, Membership, Message, MessageId, OutboxItem, RangeSet,
+    Account, Channel, ChannelId, Contact, Cursor, Head, Local, Membership, Message, MessageId, OutboxItem, RangeSet,
     Reaction, Read, ReadPosition, StreamId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -16,10 +16,18 @@ pub struct Loaded {
     pub heads: BTreeMap<StreamId, Head>,
     /// The runs of messages that are on disk.
     pub ranges: BTreeMap<ChannelId, RangeSet>,
+    /// Of each channel that the account is in, the newest message of somebody else up to the cursor that the server does not
+    /// know to have reached the account: neither the own delivered register says so (where others are shown each device: this
+    /// device's mark in it), nor the own read position, if that is not private. Absent: there is none.
+    pub undelivered: BTreeMap<ChannelId, u64>,
     /// The token up to which the account's heads are known.
     pub heads_token: Option<String>,
     /// When everything that the server had was on the device, on the server's clock.
     pub synced_at: Option<Timestamp>,
+    /// Which channels the account is in or was in, and whether they may reach it: its own rows, whatever their `ver`, by cid.
+    pub memberships: Vec<Membership>,
+    /// What the account holds of others: its own rows, whatever their `ver`, by whom they are about.
+    pub contacts: Vec<Contact>,
     /// The outbox, by position.
     pub outbox: Vec<OutboxItem>,
     /// What the device keeps for itself.

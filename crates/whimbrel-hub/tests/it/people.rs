@@ -99,7 +99,7 @@ async fn settings_change_field_by_field_and_nobody_else_hears_of_them() {
     assert!(row.invisible && row.read_receipts && row.typing_indicators);
     world.changes_nothing("ada", settings(change)).await;
     let change = SettingsChange {
-        presence: Some(Custom::default().with("mood", "calm")),
+        custom: Some(Custom::default().with("mood", "calm")),
         read_receipts: Some(false),
         ..SettingsChange::default()
     };
@@ -109,7 +109,7 @@ async fn settings_change_field_by_field_and_nobody_else_hears_of_them() {
     let expected = Settings {
         invisible: true,
         status: "at sea".into(),
-        presence: Custom::default().with("mood", "calm"),
+        custom: Custom::default().with("mood", "calm"),
         read_receipts: false,
         ver: row.ver,
         ..Settings::new(user("ada"))

@@ -16,7 +16,7 @@ pub struct Settings {
     pub status: String,
     /// App-defined data beside the user's presence, at most [`limits::PRESENCE_BYTES`] encoded.
     #[serde(default, skip_serializing_if = "Custom::is_empty")]
-    pub presence: Custom,
+    pub custom: Custom,
     /// Whether others are told that the user types, and the user that others do.
     #[serde(default = "on", skip_serializing_if = "is_on")]
     pub typing_indicators: bool,
@@ -45,7 +45,7 @@ pub struct SettingsChange {
     pub status: Option<String>,
     /// New data beside the presence, as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub presence: Option<Custom>,
+    pub custom: Option<Custom>,
     /// Tell that the user types, or do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub typing_indicators: Option<bool>,
@@ -68,7 +68,7 @@ impl Settings {
             user,
             invisible: false,
             status: String::new(),
-            presence: Custom::default(),
+            custom: Custom::default(),
             typing_indicators: true,
             read_receipts: true,
             delivery_receipts: true,
@@ -83,7 +83,7 @@ impl Settings {
         let SettingsChange {
             invisible,
             status,
-            presence,
+            custom,
             typing_indicators,
             read_receipts,
             delivery_receipts,
@@ -93,8 +93,8 @@ impl Settings {
         if let Some(status) = status {
             self.status = status;
         }
-        if let Some(presence) = presence {
-            self.presence = presence;
+        if let Some(custom) = custom {
+            self.custom = custom;
         }
         self.typing_indicators = typing_indicators.unwrap_or(self.typing_indicators);
         self.read_receipts = read_receipts.unwrap_or(self.read_receipts);
@@ -111,7 +111,7 @@ impl SettingsChange {
         Self {
             invisible: later.invisible.or(self.invisible),
             status: later.status.or(self.status),
-            presence: later.presence.or(self.presence),
+            custom: later.custom.or(self.custom),
             typing_indicators: later.typing_indicators.or(self.typing_indicators),
             read_receipts: later.read_receipts.or(self.read_receipts),
             delivery_receipts: later.delivery_receipts.or(self.delivery_receipts),
@@ -126,8 +126,8 @@ impl SettingsChange {
         if let Some(status) = &self.status {
             limits::check_chars("status", status, limits::STATUS_CHARS)?;
         }
-        match &self.presence {
-            Some(presence) => presence.validate_within("presence", limits::PRESENCE_BYTES),
+        match &self.custom {
+            Some(custom) => custom.validate_within("custom", limits::PRESENCE_BYTES),
             None => Ok(()),
         }
     }

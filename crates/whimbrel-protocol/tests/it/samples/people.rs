@@ -33,7 +33,7 @@ fn account_ops() -> Vec<(&'static str, Op)> {
     let settings = SettingsChange {
         invisible: Some(true),
         status: Some("at sea".to_owned()),
-        presence: Some(custom()),
+        custom: Some(custom()),
         typing_indicators: Some(false),
         read_receipts: Some(false),
         delivery_receipts: Some(false),
@@ -168,7 +168,7 @@ fn account_rows() -> Vec<(&'static str, Row)> {
     let settings = Settings {
         invisible: true,
         status: "at sea".to_owned(),
-        presence: custom(),
+        custom: custom(),
         typing_indicators: false,
         read_receipts: false,
         delivery_receipts: false,
