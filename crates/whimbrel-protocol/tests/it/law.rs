@@ -27,6 +27,7 @@ fn each_number(value: &Value, put: &Value, visit: &mut dyn FnMut(&str, Value)) {
         let is_free = ["custom", "filter", "sort"].contains(&key.as_str())
             || key == "at"
             || key.ends_with("_at")
+            || key.ends_with("_until")
             || ["server_time", "around_time", "until", "last_active"].contains(&key.as_str());
         let mut replace = |inner: Value| {
             let mut copy = value.clone();
