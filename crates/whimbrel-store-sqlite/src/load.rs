@@ -7,8 +7,8 @@ use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 use std::{collections::BTreeMap, path::Path};
 use uuid::Uuid;
 use whimbrel_model::{
-    Account, Code, Cursor, DeviceId, Epoch, Head, Loaded, Local, OpId, OutboxItem, OutboxStatus, SnapshotWindow,
-    StreamId, Timestamp, Transfer,
+    Account, AccountRow, ChannelId, Code, Contact, Cursor, Delivered, DeviceId, Epoch, Head, Loaded, Local,
+    Membership, OpId, OutboxItem, OutboxStatus, SnapshotWindow, StreamId, Timestamp, Transfer,
 };
 use whimbrel_store::StoreError;
 
@@ -18,6 +18,20 @@ const OUTBOX: &str = "SELECT id, pos, account, op, composed_at, attempted, failu
 
 /// The app's settings.
 pub(crate) const SETTINGS: &str = "SELECT key, value FROM settings ORDER BY key";
+
+/// Of each channel that the account is in: the newest message of somebody else up to the cursor, and what the server knows to have
+/// reached the account. A message that the account has read for all to see is not looked for.
+const UNDELIVERED: &str = "SELECT p.cid, \
+    CASE WHEN s.seq > coalesce(max(r.seq, r.furthest), 0) THEN max( \
+        coalesce((SELECT m.seq FROM messages m WHERE m.cid = p.cid AND m.in_channel = 1 AND m.seq <= s.seq \
+            AND m.author <> p.user AND m.ver > 0 ORDER BY m.seq DESC LIMIT 1), 0), \
+        coalesce((SELECT m.seq FROM messages m WHERE m.cid = p.cid AND m.in_channel = 0 AND m.seq <= s.seq \
+            AND m.author <> p.user AND m.ver > 0 ORDER BY m.seq DESC LIMIT 1), 0)) ELSE 0 END, \
+    coalesce(max(r.seq, r.furthest), 0), d.row \
+    FROM memberships p JOIN streams s ON s.stream = 'C:' || p.cid AND s.epoch IS NOT NULL \
+    LEFT JOIN reads r ON r.cid = p.cid AND r.thread = x'' AND r.user = p.user AND r.ver > 0 AND r.private = 0 \
+    LEFT JOIN delivered d ON d.cid = p.cid AND d.user = p.user AND d.ver > 0 \
+    WHERE p.user = (SELECT user FROM session) AND p.active = 1";
 
 /// How much to load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +84,25 @@ async fn read(connection: &mut SqliteConnection, path: &Path, part: Part) -> Res
     let sql = "SELECT cid, runs FROM timelines WHERE runs IS NOT NULL";
     for row in rows(connection, path, sql).await? {
         loaded.ranges.insert(text_id(&row, 0)?, json(&row, 1)?);
+    }
+    if let Some(device) = loaded.account.as_ref().map(|account| account.device) {
+        for row in rows(connection, path, UNDELIVERED).await? {
+            loaded.undelivered.extend(undelivered(&row, device)?);
+        }
+    }
+    let sql = "SELECT row, ver FROM memberships WHERE user = (SELECT user FROM session) ORDER BY cid";
+    for row in rows(connection, path, sql).await? {
+        let membership: Membership = json(&row, 0)?;
+        let ver = number(&row, 1)?;
+        loaded.memberships.push(Membership { ver, ..membership });
+    }
+    let sql = "SELECT row, ver FROM account_rows \
+               WHERE user = (SELECT user FROM session) AND key >= 'contact ' AND key < 'contact!' ORDER BY key";
+    for row in rows(connection, path, sql).await? {
+        if let AccountRow::Contact(contact) = json(&row, 0)? {
+            let ver = number(&row, 1)?;
+            loaded.contacts.push(Contact { ver, ..contact });
+        }
     }
     Ok(loaded)
 }
@@ -162,6 +195,18 @@ fn stream(loaded: &mut Loaded, row: &SqliteRow) -> Decoded<()> {
         loaded.heads.insert(stream, Head { ver, seq });
     }
     Ok(())
+}
+
+/// Reads the columns of [`UNDELIVERED`].
+fn undelivered(row: &SqliteRow, device: DeviceId) -> Decoded<Option<(ChannelId, u64)>> {
+    let (newest, read) = (number(row, 1)?, number(row, 2)?);
+    let delivered: Option<Delivered> = opt_json(row, 3)?;
+    let known = match delivered {
+        Some(delivered) if delivered.devices_public => delivered.of_device(device),
+        delivered => delivered.map_or(0, |delivered| delivered.seq).max(read),
+    };
+    let cid = text_id(row, 0)?;
+    Ok((newest > known).then_some((cid, newest)))
 }
 
 /// Reads the columns of [`OUTBOX`].

@@ -2,6 +2,7 @@
 
 mod data;
 mod read;
+mod receipts;
 mod search;
 mod threads;
 

@@ -230,6 +230,8 @@ impl Store for SplitStore {
         loaded.ranges.retain(|cid, _| !self.in_memory.has(cid));
         loaded.cursors.extend(here.cursors);
         loaded.ranges.extend(here.ranges);
+        loaded.undelivered.retain(|cid, _| !self.in_memory.has(cid));
+        loaded.undelivered.extend(here.undelivered);
         Ok(loaded)
     }
 

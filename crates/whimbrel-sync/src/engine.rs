@@ -150,7 +150,13 @@ impl Engine {
             failures: 0,
             refresh_token: false,
             outbox: Outbox::load(loaded.outbox),
-            streams: Streams::load(account.user.clone(), loaded.cursors, loaded.heads, loaded.ranges),
+            streams: Streams::load(
+                &account,
+                loaded.cursors,
+                loaded.heads,
+                loaded.ranges,
+                loaded.undelivered,
+            ),
             heads_token: loaded
                 .heads_token
                 .as_deref()
@@ -170,8 +176,14 @@ impl Engine {
     /// Takes the streams of what a store holds, after [`Engine::load`] was given it without them. The engine must not be
     /// asked for a stream before, nor go online.
     pub fn load_streams(&mut self, loaded: Loaded) {
-        let me = self.account.user.clone();
-        self.streams = Streams::load(me, loaded.cursors, loaded.heads, loaded.ranges);
+        let account = &self.account;
+        self.streams = Streams::load(
+            account,
+            loaded.cursors,
+            loaded.heads,
+            loaded.ranges,
+            loaded.undelivered,
+        );
     }
 
     /// Returns who the database belongs to.
@@ -377,7 +389,8 @@ impl Engine {
             Phase::Online(online) => {
                 let silent = online.last_heard + online.heartbeat_ms * 5 / 2;
                 let unanswered = self.oldest_unanswered().map(|at| at + self.config.answer_ms);
-                let retries = [self.outbox.next_retry(), self.streams.next_retry()];
+                let marks = self.streams.receipts.next_round();
+                let retries = [self.outbox.next_retry(), self.streams.next_retry(), marks];
                 let others = retries.into_iter().flatten().chain(unanswered);
                 let others = others.chain(self.typing.next_end());
                 others.chain([online.next_heartbeat, silent]).min()
@@ -466,6 +479,9 @@ impl Engine {
 
     fn result(&mut self, result: OpResult, effects: &mut Effects, env: &mut Env<'_>) {
         let OpResult { id, outcome } = result;
+        if let Some(mark) = self.streams.receipts.take(id) {
+            return self.marked(mark, outcome, &mut effects.delta, env);
+        }
         match outcome {
             Outcome::Accepted { steps } => {
                 for step in steps {
@@ -503,6 +519,7 @@ impl Engine {
             }
             self.pull(&mut effects, env);
             self.fill(&mut effects, env);
+            self.mark_delivered(&mut effects, env);
             self.tell_caught_up(&mut effects);
             if self.status() == Status::Live {
                 self.failures = 0;

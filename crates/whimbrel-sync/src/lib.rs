@@ -24,6 +24,8 @@
 //!   ([`Op::merged_with`](whimbrel_model::Op::merged_with)); what was attempted is undone by a new operation.
 //! - C5: a lane's operations are sent in the order in which they were made.
 //! - C6, C7: a cursor moves only with the rows that it covers, and only from where it is.
+//! - Delivered marks are sent beside the outbox and without memory: what is owed is what the rows say, and a mark never leaves
+//!   before the rows that it tells of are on disk.
 //! - Nothing here compares wall-clock times (C17), with one exception that can only make a user be asked too early:
 //!   whether the server may have forgotten an operation that was attempted before the last start.
 
@@ -42,6 +44,7 @@ mod history;
 mod lane;
 mod outbox;
 mod presence;
+mod receipts;
 mod session;
 mod streams;
 mod synced;

@@ -167,7 +167,8 @@ impl Engine {
     }
 
     pub(crate) fn oldest_unanswered(&self) -> Option<u64> {
-        [self.requests.oldest(), self.outbox.oldest_sent()]
+        let marks = self.streams.receipts.oldest_sent();
+        [self.requests.oldest(), self.outbox.oldest_sent(), marks]
             .into_iter()
             .flatten()
             .min()

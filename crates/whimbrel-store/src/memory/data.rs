@@ -50,11 +50,18 @@ impl Data {
             cursors: self.cursors.clone(),
             heads: self.heads.clone(),
             ranges: self.ranges.clone(),
+            undelivered: self.undelivered(),
             heads_token: self.heads_token.clone(),
             synced_at: self.synced_at,
             outbox,
             local: self.local.clone(),
+            memberships: self.own_memberships(),
+            contacts: self.contacts(),
         }
+    }
+
+    pub(super) const fn cursors(&self) -> &BTreeMap<StreamId, Cursor> {
+        &self.cursors
     }
 
     pub(super) fn apply(&mut self, delta: &Delta) {

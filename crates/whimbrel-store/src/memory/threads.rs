@@ -3,7 +3,7 @@
 use super::data::{ChannelData, Data};
 use std::cmp::Reverse;
 use whimbrel_model::{
-    AccountRow, ChannelId, Delivered, Draft, FollowedThread, MemberState, Message, MessageId, Read,
+    AccountRow, ChannelId, Contact, Delivered, Draft, FollowedThread, MemberState, Membership, Message, MessageId, Read,
     ReadPosition, ThreadPlace, UserId,
 };
 
@@ -70,6 +70,21 @@ impl Data {
         let me = self.account.as_ref().map(|account| &account.user);
         let own = self.account_rows.values().filter(|row| Some(row.user()) == me);
         own.filter(|row| row.ver() > 0).cloned().collect()
+    }
+
+    pub(super) fn contacts(&self) -> Vec<Contact> {
+        let me = self.account.as_ref().map(|account| &account.user);
+        let contacts = self.account_rows.values().filter_map(|row| match row {
+            AccountRow::Contact(contact) if Some(&contact.user) == me => Some(contact.clone()),
+            _ => None,
+        });
+        contacts.collect()
+    }
+
+    pub(super) fn own_memberships(&self) -> Vec<Membership> {
+        let me = self.account.as_ref().map(|account| &account.user);
+        let own = self.memberships.values().filter(|row| Some(&row.user) == me);
+        own.cloned().collect()
     }
 
     pub(super) fn delivered(&self, cid: &ChannelId) -> Vec<Delivered> {

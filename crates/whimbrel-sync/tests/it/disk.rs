@@ -50,6 +50,7 @@ impl Disk {
                 loaded.outbox.push(item.clone());
             }
             Change::OutboxRemoved(id) => loaded.outbox.retain(|old| old.id != *id),
+            Change::Local(_) => {}
         }
     }
 

@@ -105,17 +105,13 @@ pub(crate) fn reaction(channel: &str, number: u64, ver: u64) -> Row {
 }
 
 pub(crate) fn membership(channel: &str, state: MemberState, ver: u64) -> Row {
-    Row::Membership(Membership {
-        pinned_at: None,
-        archived_at: None,
-        hidden_seq: None,
-        muted: None,
-        cid: cid(channel),
-        user: user("ada"),
-        role: Role::Member,
+    Row::Membership(Membership::new(
+        cid(channel),
+        user("ada"),
+        Role::Member,
         state,
         ver,
-    })
+    ))
 }
 
 pub(crate) fn step(stream: StreamId, from: u64, to: u64, seq: u64, rows: Vec<Row>) -> StreamEvent {
@@ -224,6 +220,12 @@ pub(crate) fn results(results: Vec<OpResult>) -> ServerFrame {
 
 pub(crate) fn accepted(id: OpId, steps: Vec<StreamEvent>) -> ServerFrame {
     results(vec![result(id, Outcome::Accepted { steps })])
+}
+
+/// Takes all of them, and changes nothing.
+pub(crate) fn accepted_all(ids: &[OpId]) -> ServerFrame {
+    let accepted = |id: &OpId| result(*id, Outcome::Accepted { steps: Vec::new() });
+    results(ids.iter().map(accepted).collect())
 }
 
 pub(crate) fn refusal(code: Code) -> Outcome {

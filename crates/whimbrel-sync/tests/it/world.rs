@@ -2,11 +2,13 @@
 
 use crate::{
     disk::Disk,
-    frames::{EPOCH, asks_heads, cursor, head, heads_page, me, ops, page, ready, syncs, user},
+    frames::{EPOCH, accepted_all, asks_heads, cursor, head, heads_page, me, ops, page, ready, syncs, user},
 };
 use std::collections::{BTreeSet, HashMap};
-use whimbrel_model::{Change, Cursor, Head, Op, OpId, OutboxItem, RangeSet, StreamId, Timestamp, UserId};
-use whimbrel_protocol::{ServerFrame, Token};
+use whimbrel_model::{
+    Change, Cursor, Head, Op, OpEnvelope, OpId, OutboxItem, RangeSet, StreamId, Timestamp, UserId,
+};
+use whimbrel_protocol::{ClientFrame, Ops, ServerFrame, Token};
 use whimbrel_sync::{CommandError, Effects, Engine, EngineConfig, Entropy, Env, Input, Notice, Status};
 
 /// SplitMix64.
@@ -34,6 +36,10 @@ pub(crate) struct World {
     pub(crate) unsettled: BTreeSet<OpId>,
     /// The page that was taken last may set a cursor back: it began a snapshot.
     pub(crate) may_reset: bool,
+    /// The delivered marks that left.
+    pub(crate) marks: Vec<OpEnvelope>,
+    /// Whether the test answers them.
+    pub(crate) answers_marks: bool,
 }
 
 impl World {
@@ -71,6 +77,8 @@ impl World {
             left: HashMap::new(),
             unsettled: BTreeSet::new(),
             may_reset: false,
+            marks: Vec::new(),
+            answers_marks: false,
         }
     }
 
@@ -174,6 +182,7 @@ impl World {
     pub(crate) fn commit(&mut self, effects: Effects) -> Effects {
         let before = self.disk.loaded.cursors.clone();
         self.disk.apply(&effects.delta);
+        let effects = self.take_marks(effects);
         for op in ops(&effects.frames) {
             let item = self.item(op.id);
             assert!(item.attempted, "C3: {} left before it was marked on disk", op.id);
@@ -198,6 +207,27 @@ impl World {
                 self.unsettled.remove(id);
             }
         }
+        effects
+    }
+
+    /// Takes the delivered marks out of what is sent. Unless a test wants to answer them, the server takes none, and says so.
+    fn take_marks(&mut self, mut effects: Effects) -> Effects {
+        let mut marks = Vec::new();
+        effects.frames.retain_mut(|frame| {
+            let ClientFrame::Ops(Ops { ops }) = frame else {
+                return true;
+            };
+            marks.extend(ops.extract_if(.., |op| op.op.leaves_no_result()));
+            !ops.is_empty()
+        });
+        if !marks.is_empty() && !self.answers_marks {
+            let ids: Vec<_> = marks.iter().map(|mark| mark.id).collect();
+            let refused = accepted_all(&ids);
+            let answered = self.with_env(|engine, env| engine.handle(Input::Frame(refused), env));
+            self.disk.apply(&answered.delta);
+            effects.merge(self.take_marks(answered));
+        }
+        self.marks.extend(marks);
         effects
     }
 

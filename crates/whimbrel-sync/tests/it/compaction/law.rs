@@ -8,6 +8,7 @@ use crate::frames::{cid, message_id, react, send, user};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
+    ConsentState, 
     DeviceId, Hide, MembershipChange, MessageId, Mute, Op, ReactionType, SetMute, Timestamp,
 };
 
@@ -161,6 +162,7 @@ fn any_op() -> impl Strategy<Value = Op> {
             archived: (b > 2).then_some(b == 3),
             hidden: (a < 2).then_some([Hide::Show, Hide::Until { seq: b }][usize::from(a == 1)]),
             muted: (b < 3).then_some([SetMute::Off, SetMute::On(Mute { until: None })][usize::from(b > 0)]),
+            consent: (a == 4).then_some(ConsentState::Denied),
         }),
         22..=24 => draft(
             (a == 5).then_some(0),

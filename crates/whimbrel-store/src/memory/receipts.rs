@@ -1,0 +1,50 @@
+//! What the server does not know to have reached the account.
+
+use super::data::{ChannelData, Data};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+use whimbrel_model::{Account, ChannelId, MemberState, MessageId, StreamId};
+
+impl Data {
+    pub(super) fn undelivered(&self) -> BTreeMap<ChannelId, u64> {
+        let mut undelivered = BTreeMap::new();
+        let Some(account) = &self.account else {
+            return undelivered;
+        };
+        for (stream, cursor) in self.cursors() {
+            let StreamId::Channel(cid) = stream else { continue };
+            let own = self.memberships.get(&(account.user.clone(), cid.clone()));
+            let Some(channel) = self.channels.get(cid) else {
+                continue;
+            };
+            if own.is_some_and(|own| own.state == MemberState::Active)
+                && let Some(seq) = self.newest_undelivered(account, channel, cursor.seq)
+            {
+                undelivered.insert(cid.clone(), seq);
+            }
+        }
+        undelivered
+    }
+
+    fn newest_undelivered(&self, account: &Account, channel: &ChannelData, covered: u64) -> Option<u64> {
+        let Account { user, device } = account;
+        let delivered = channel.delivered.get(user).filter(|row| row.ver > 0);
+        let read = channel.reads.get(&(None, user.clone()));
+        let read = read.filter(|row| row.ver > 0 && !row.private);
+        let known = match delivered {
+            Some(row) if row.devices_public => row.of_device(*device),
+            row => {
+                let read = read.map_or(0, |row| row.receipt());
+                row.map_or(0, |row| row.seq).max(read)
+            }
+        };
+        let beyond = (covered.saturating_add(1), MessageId(Uuid::nil()));
+        let log = channel.log.range(..beyond).rev();
+        let mut newest = log.take_while(|(seq, _)| *seq > known);
+        let is_others = |id: &MessageId| {
+            let message = self.messages.get(id);
+            message.is_some_and(|row| row.ver > 0 && row.author != *user)
+        };
+        newest.find(|(_, id)| is_others(id)).map(|(seq, _)| *seq)
+    }
+}
