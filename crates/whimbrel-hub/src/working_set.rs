@@ -1,7 +1,8 @@
 use crate::{ChannelRecord, MessageRecord, Records, ResultRecord};
 use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 use whimbrel_model::{
-    AccountKey, AccountRow, ChannelId, Delivered, DeviceId, Draft, Head, Member, Membership, MessageId, OpId, Reaction, ReactionType, Read, Row,
+    AccountKey, AccountRow, ChannelId, Delivered, Device, DeviceId, Draft, Head, Member, Membership, MessageId, OpId, Reaction, ReactionType, Read, Row,
     RowKey, StreamId, User, UserId,
 };
 
@@ -30,6 +31,8 @@ pub struct WorkingSet {
     delivered: BTreeMap<Place, Delivered>,
     account: BTreeMap<AccountRowKey, AccountRow>,
     results: BTreeMap<(UserId, OpId), ResultRecord>,
+    /// Channels with more members than it is kept of what has reached whom.
+    crowded: BTreeSet<ChannelId>,
     changed: Changed,
 }
 
@@ -86,6 +89,16 @@ impl WorkingSet {
             set.results.insert((row.user.clone(), row.op), row);
         }
         set
+    }
+
+    /// Says which channels have more than [`limits::RECEIPT_MEMBERS`](whimbrel_model::limits::RECEIPT_MEMBERS) members: there it
+    /// is not kept what has reached whom. A working set does not count them.
+    pub fn set_crowded(&mut self, cids: BTreeSet<ChannelId>) {
+        self.crowded = cids;
+    }
+
+    pub(crate) fn is_crowded(&self, cid: &ChannelId) -> bool {
+        self.crowded.contains(cid)
     }
 
     /// Returns what has changed: each row once, in its last state, sorted by key.
@@ -178,6 +191,17 @@ impl WorkingSet {
 
     pub(crate) fn account(&self, user: &UserId, key: &AccountKey) -> Option<&AccountRow> {
         self.account.get(&(user.clone(), key.clone()))
+    }
+
+    /// Iterates over the devices of a user, as far as they were read.
+    pub(crate) fn devices(&self, user: &UserId) -> impl Iterator<Item = &Device> {
+        let from = (user.clone(), AccountKey::Device(DeviceId(Uuid::nil())));
+        let rows = self.account.range(from..).map(|(_, row)| row);
+        let own = rows.take_while(move |row| row.user() == user);
+        own.filter_map(|row| match row {
+            AccountRow::Device(device) => Some(device),
+            _ => None,
+        })
     }
 
     pub(crate) fn user(&self, user: &UserId) -> Option<&User> {

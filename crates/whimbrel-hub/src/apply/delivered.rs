@@ -11,7 +11,7 @@ pub(super) fn mark(
     seq: u64,
 ) -> Steps {
     let mut steps = Steps::default();
-    if !scene.rules.features(cid).delivery_receipts {
+    if !scene.rules.features(cid).delivery_receipts || set.is_crowded(cid) {
         return steps;
     }
     let stream = StreamId::Channel(cid.clone());
