@@ -26,7 +26,7 @@ pub use frame::{
 pub use presence::{AskPresence, OwnPresence, Presence, PresenceRefused, UserPresence};
 pub use push::{PushKind, PushPayload};
 pub use question::{
-    Answer, Ask, Find, FindChannels, FindMembers, FindMessages, FindReactions, Question, Search, Unsearched,
+    Answer, Ask, DeviceState, Find, FindChannels, FindDevices, FindMembers, FindMessages, FindReactions, Question, Search, Unsearched,
     Window,
 };
 pub use token::Token;

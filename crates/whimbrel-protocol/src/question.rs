@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use whimbrel_model::{ChannelId, MessageId, PlainJson, Row, UserId};
+use whimbrel_model::{ChannelId, DeviceId, MessageId, PlainJson, Row, Timestamp, UserId};
 
 /// See [`ClientFrame::Ask`](crate::ClientFrame::Ask).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,8 @@ pub enum Question {
     Drafts(Find),
     /// Messages of the asker's channels by the words of their text, newest first: [`Row::Message`]s.
     Search(Search),
+    /// The asker's devices, revoked ones too: [`Row::Account`]s, and the [`DeviceState`] of each.
+    Devices(FindDevices),
 }
 
 /// A question that has nothing beside filter, order and place.
@@ -126,6 +128,31 @@ pub struct FindReactions {
     pub window: Window,
 }
 
+/// See [`Question::Devices`]. There is nothing to choose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindDevices {}
+
+/// What the server knows of a device beside its row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceState {
+    /// Which device.
+    pub device: DeviceId,
+    /// Whether it has a connection.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub connected: bool,
+    /// When it was last seen. Absent: not since it was registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_at: Option<Timestamp>,
+    /// How many of the account's streams have moved beyond the heads that it said to have when it was seen. Absent: it never
+    /// said.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "whimbrel_model::number::exact_or_none"
+    )]
+    pub behind: Option<u64>,
+}
+
 /// See [`Question::Search`]. What text is found by which words is in `docs/QUERY.md`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Search {
@@ -212,4 +239,7 @@ pub struct Answer {
     /// What of a search was not searched. Absent: everything was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsearched: Option<Unsearched>,
+    /// Of [`Question::Devices`]: what the server knows of each device beside its row.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<DeviceState>,
 }

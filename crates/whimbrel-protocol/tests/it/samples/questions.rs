@@ -2,9 +2,9 @@
 
 use super::{cid, id, rows};
 use serde_json::json;
-use whimbrel_model::{MessageId, PlainJson, Row};
+use whimbrel_model::{DeviceId, MessageId, PlainJson, Row, Timestamp};
 use whimbrel_protocol::{
-    Answer, Ask, ClientFrame, Find, FindChannels, FindMembers, FindMessages, FindReactions, Question, Search,
+    Answer, Ask, ClientFrame, DeviceState, Find, FindChannels, FindDevices, FindMembers, FindMessages, FindReactions, Question, Search,
     ServerFrame, Unsearched, Window,
 };
 
@@ -73,6 +73,7 @@ pub(crate) fn questions() -> Vec<(&'static str, Question)> {
         ("threads", Question::Threads(threads)),
         ("drafts", Question::Drafts(Find::default())),
         ("search", Question::Search(search)),
+        ("devices", Question::Devices(FindDevices {})),
     ]
 }
 
@@ -93,6 +94,21 @@ pub(super) fn answers() -> Vec<(&'static str, ServerFrame)> {
             next_channels: vec![cid()],
             messages: 9,
         }),
+        ..Answer::default()
+    };
+    let state = |number, connected, seen_at, behind| DeviceState {
+        device: DeviceId(id(number)),
+        connected,
+        seen_at,
+        behind,
+    };
+    let devices = Answer {
+        id: 4,
+        devices: vec![
+            state(0x10, true, Some(Timestamp(1_764_000_000_000)), Some(2)),
+            state(0x11, false, None, None),
+        ],
+        ..Answer::default()
     };
     let nothing = Answer {
         id: 4,
@@ -101,5 +117,6 @@ pub(super) fn answers() -> Vec<(&'static str, ServerFrame)> {
     vec![
         ("answer", ServerFrame::Answer(full)),
         ("answer-nothing", ServerFrame::Answer(nothing)),
+        ("answer-devices", ServerFrame::Answer(devices)),
     ]
 }
