@@ -86,7 +86,7 @@ impl Truth {
                 contents.reactions.insert(key, row);
             }
             Row::User(row) => self.profile(row),
-            Row::Reaction(_) | Row::Membership(_) | Row::Draft(_) => {}
+            Row::Reaction(_) | Row::Membership(_) | Row::Draft(_) | Row::Delivered(_) | Row::Account(_) => {}
         }
     }
 

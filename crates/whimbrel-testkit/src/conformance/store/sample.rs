@@ -167,17 +167,7 @@ pub(super) fn member(id: &str, who: &str, ver: u64, state: MemberState) -> Membe
 }
 
 pub(super) fn membership(id: &str, ver: u64, state: MemberState) -> Membership {
-    Membership {
-        pinned_at: None,
-        archived_at: None,
-        hidden_seq: None,
-        muted: None,
-        cid: cid(id),
-        user: user(ME),
-        role: Role::Member,
-        state,
-        ver,
-    }
+    Membership::new(cid(id), user(ME), Role::Member, state, ver)
 }
 
 pub(super) fn reaction(message: u64, who: &str, what: &str, ver: u64, removed: bool) -> Reaction {
@@ -200,6 +190,7 @@ pub(super) fn read(id: &str, who: &str, seq: u64, ver: u64) -> Read {
         epoch: 1,
         seq,
         furthest: 0,
+        private: false,
         ver,
     }
 }
