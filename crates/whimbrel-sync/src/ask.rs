@@ -77,9 +77,11 @@ impl Engine {
     }
 
     pub(crate) fn answered(&mut self, answer: Answer, effects: &mut Effects) {
-        let is_question = |request: &Request| matches!(request, Request::Question);
-        if self.requests.take_if(answer.id, is_question).is_some() {
-            effects.notices.push(Notice::Answered(answer.id, Ok(answer)));
+        let is_question = |request: &Request| matches!(request, Request::Question | Request::Rows(_));
+        match self.requests.take_if(answer.id, is_question) {
+            Some(Request::Rows(scope)) => self.rows_came(scope, &answer, &mut effects.delta),
+            Some(_) => effects.notices.push(Notice::Answered(answer.id, Ok(answer))),
+            None => {}
         }
     }
 }

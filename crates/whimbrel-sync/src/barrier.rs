@@ -9,14 +9,33 @@ pub(crate) struct Barriers {
     waiting: Vec<(u64, Asked)>,
 }
 
+/// How far a question for heads has come that somebody waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
+pub(crate) enum Asked {
     /// No request for heads has left since.
     NotYet,
     /// One has.
     In(u64),
     /// It is answered to its end: what is behind now is all that there is.
     Answered,
+}
+
+impl Asked {
+    /// A request for heads leaves.
+    pub(crate) const fn leaves(self, request: u64) -> Self {
+        match self {
+            Self::NotYet => Self::In(request),
+            other => other,
+        }
+    }
+
+    /// It is answered to its end.
+    pub(crate) const fn is_answered(self, request: u64) -> Self {
+        match self {
+            Self::In(id) if id <= request => Self::Answered,
+            other => other,
+        }
+    }
 }
 
 impl Barriers {
@@ -37,21 +56,12 @@ impl Barriers {
 
     /// A request for heads leaves.
     pub(crate) fn asked(&mut self, request: u64) {
-        self.each(|asked| {
-            if asked == Asked::NotYet {
-                Asked::In(request)
-            } else {
-                asked
-            }
-        });
+        self.each(|asked| asked.leaves(request));
     }
 
     /// It is answered, and there is no more to ask for.
     pub(crate) fn answered(&mut self, request: u64) {
-        self.each(|asked| match asked {
-            Asked::In(id) if id <= request => Asked::Answered,
-            other => other,
-        });
+        self.each(|asked| asked.is_answered(request));
     }
 
     /// Whatever was asked has no answer, or no longer one that says how things are.
@@ -87,7 +97,7 @@ impl Engine {
 
     /// Tells those who wait, if nothing is behind any more.
     pub(crate) fn tell_caught_up(&mut self, effects: &mut Effects) {
-        if matches!(self.phase, Phase::Online(_)) && self.streams.behind() == 0 {
+        if matches!(self.phase, Phase::Online(_)) && self.streams.following && self.streams.behind() == 0 {
             let caught_up = self.barriers.take_answered().map(Notice::CaughtUp);
             effects.notices.extend(caught_up);
         }

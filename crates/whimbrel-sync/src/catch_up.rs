@@ -34,6 +34,7 @@ impl Engine {
         } else {
             // Only a first page says how things are now.
             self.barriers.asked(id);
+            self.scopes.asked(id);
             let current = self
                 .heads_token
                 .as_ref()
@@ -81,9 +82,11 @@ impl Engine {
             self.keep_token(page.token, effects);
         }
         if complete {
+            self.clock = Some((page.server_time, env.mono));
             self.barriers.answered(page.id);
+            self.scopes.answered(page.id);
         }
-        if !complete || self.barriers.want_heads() {
+        if !complete || self.barriers.want_heads() || self.scopes.want_heads() {
             self.ask_heads(effects, env);
         }
     }
@@ -105,11 +108,15 @@ impl Engine {
             };
             let id = self.requests.add(Request::Page(stream.clone()), env.mono);
             self.streams.pull_sent(stream.clone(), id);
+            let newest = match &stream {
+                StreamId::Channel(cid) => self.streams.consents.cap(cid),
+                StreamId::User(_) => None,
+            };
             effects.frames.push(ClientFrame::Sync(Sync {
                 id,
                 stream,
                 cursor,
-                newest: None,
+                newest,
             }));
         }
     }
@@ -154,14 +161,17 @@ impl Engine {
             Some(Request::Heads) => {
                 let wait = self.refused_wait(&failed, env);
                 self.barriers.start_over();
+                self.scopes.ask_again();
                 if let Phase::Online(online) = &mut self.phase {
                     online.asking_heads = None;
                     online.next_heartbeat = online.next_heartbeat.min(env.mono + wait);
                 }
             }
             Some(Request::Question) => effects.notices.push(crate::ask::refused(failed)),
-            // What the server says no to was not checked here: a newer client with an older server.
-            Some(Request::Presence) | None => {}
+            Some(Request::Rows(scope)) => self.rows_refused(scope, &failed),
+            Some(Request::Parcel) => effects.notices.push(crate::parcel::refused(failed)),
+            Some(Request::Presence(users)) => self.presence_failed(users, &failed, effects),
+            None => {}
         }
     }
 
@@ -170,6 +180,7 @@ impl Engine {
             return;
         }
         if matches!(failed.code, Code::ChannelNotFound | Code::NotMember) {
+            self.scopes.refused(stream, failed);
             self.streams.refused(stream, delta);
             return;
         }

@@ -1,5 +1,9 @@
 use crate::{FullJitter, RetryPolicy};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
+use whimbrel_model::ConsentState;
+
+/// Newest messages of a request: enough to decide on it.
+const UNKNOWN_MESSAGES: u32 = 20;
 
 /// How patient the engine is. All times in milliseconds.
 #[derive(Clone, Debug)]
@@ -27,6 +31,12 @@ pub struct EngineConfig {
     pub hold_after_rejection: bool,
     /// Whether others are told that the user types, and the user that others do.
     pub typing_indicators: bool,
+    /// Channels of which consents are followed; of others nothing is pulled, and the server is told to send nothing, until somebody
+    /// asks. What is denied should not be among them.
+    pub follow_consent: BTreeSet<ConsentState>,
+    /// How many of the newest messages of a channel are brought of which nothing was decided, if more are new. Older ones load on
+    /// demand. Absent: as many as of any channel.
+    pub unknown_messages: Option<u32>,
 }
 
 impl Default for EngineConfig {
@@ -41,6 +51,8 @@ impl Default for EngineConfig {
             attention_after: whimbrel_model::limits::ATTENTION_AFTER,
             hold_after_rejection: false,
             typing_indicators: true,
+            follow_consent: [ConsentState::Allowed, ConsentState::Unknown].into(),
+            unknown_messages: Some(UNKNOWN_MESSAGES),
         }
     }
 }

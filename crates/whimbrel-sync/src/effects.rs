@@ -1,7 +1,7 @@
-use crate::{AskError, HistoryError};
+use crate::{AskError, HistoryError, SyncError, SyncSummary};
 use std::collections::HashSet;
 use whimbrel_model::{Change, ChannelId, Code, Delta, MessageId, OpId, Rejection, UserId};
-use whimbrel_protocol::{Answer, ClientFrame, Ops, Presence};
+use whimbrel_protocol::{Answer, ClientFrame, Ops, ParcelPage, Presence};
 
 /// What one input leads to, to be carried out in the order of the fields.
 #[derive(Debug, Default)]
@@ -41,12 +41,23 @@ pub enum Notice {
     History(u64, Result<(), HistoryError>),
     /// A question is answered, or will not be.
     Answered(u64, Result<Answer, AskError>),
+    /// A part of a parcel is put or fetched, or will not be.
+    Parcel(u64, Result<ParcelPage, AskError>),
     /// How somebody whose presence is wanted is now.
     Presence(Presence),
     /// The connection is over: nothing is known of anybody's presence any more.
     PresenceLost,
     /// Everything that the server had when [`Engine::catch_up`](crate::Engine::catch_up) gave this number is here.
     CaughtUp(u64),
+    /// What became of a sync by hand, after the delta with the last of it.
+    Synced(u64, Result<SyncSummary, SyncError>),
+    /// Who has a channel open that is on the screen: how many, and who, if they are few. Absent: it is not known now.
+    Watchers {
+        /// Which channel.
+        cid: ChannelId,
+        /// How many, the own user included, and who.
+        watchers: Option<(u64, Option<Vec<UserId>>)>,
+    },
     /// These others type in a channel, or in the thread of a message, by now: all of them, sorted.
     Typing {
         /// In which channel.

@@ -1,17 +1,20 @@
 use crate::{
     CommandError, Effects, EngineConfig, Env, HistoryError, IdSource, LinkAction, Notice, Status,
     barrier::Barriers,
+    consent::Consents,
     outbox::{Outbox, Unsent},
     presence::Wanted,
+    scope::Scopes,
     session::Phase,
     streams::Streams,
     synced::Synced,
     typing::Typing,
+    watchers::Watched,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
     Account, Change, ChannelId, Code, DeviceId, Epoch, HistoryFrom, Loaded, MessageBody, Op, OpId, Rejection,
-    StreamId, UserId,
+    StreamId, Timestamp, UserId,
 };
 use whimbrel_protocol::{ClientFrame, OpResult, Ops, Outcome, ServerFrame, Token};
 
@@ -32,11 +35,20 @@ pub struct Engine {
     pub(crate) epoch: Epoch,
     pub(crate) requests: Requests,
     pub(crate) barriers: Barriers,
+    /// What is synced by hand.
+    pub(crate) scopes: Scopes,
     pub(crate) synced: Synced,
     pub(crate) typing: Typing,
     /// Pages in a row that moved no cursor although there was more.
     pub(crate) fruitless_pulls: u32,
     pub(crate) presence: Wanted,
+    pub(crate) watched: Watched,
+    /// The server's clock, and when it was so on the monotonic one.
+    pub(crate) clock: Option<(Timestamp, u64)>,
+    /// When somebody is denied no longer.
+    pub(crate) consent_ends: Option<u64>,
+    /// What this connection was told not to send.
+    pub(crate) told_unwatched: BTreeSet<ChannelId>,
 }
 
 /// What was asked on this connection and has no answer yet.
@@ -55,7 +67,11 @@ pub(crate) enum Request {
         snapshots: u64,
     },
     Question,
-    Presence,
+    /// Rows of channels, for a sync by hand.
+    Rows(u64),
+    /// Of these.
+    Presence(Vec<UserId>),
+    Parcel,
 }
 
 /// What happens to the engine from outside.
@@ -93,6 +109,11 @@ impl Requests {
         self.last_id += 1;
         self.sent.insert(self.last_id, (now, request));
         self.last_id
+    }
+
+    /// Returns the number of the next request.
+    pub(crate) const fn next_id(&self) -> u64 {
+        self.last_id + 1
     }
 
     pub(crate) fn take(&mut self, id: u64) -> Option<Request> {
@@ -143,6 +164,7 @@ impl Engine {
                 account
             }
         };
+        let consents = Consents::load(loaded.memberships, loaded.contacts, &config);
         let engine = Self {
             config,
             ids,
@@ -156,7 +178,8 @@ impl Engine {
                 loaded.heads,
                 loaded.ranges,
                 loaded.undelivered,
-            ),
+            )
+            .deciding_by(consents),
             heads_token: loaded
                 .heads_token
                 .as_deref()
@@ -164,10 +187,15 @@ impl Engine {
             epoch: Epoch::default(),
             requests: Requests::default(),
             barriers: Barriers::default(),
+            scopes: Scopes::default(),
+            clock: None,
+            consent_ends: None,
+            told_unwatched: BTreeSet::new(),
             synced: Synced::new(loaded.synced_at),
             typing: Typing::default(),
             fruitless_pulls: 0,
             presence: Wanted::default(),
+            watched: Watched::default(),
             account,
         };
         Ok((engine, effects))
@@ -177,13 +205,15 @@ impl Engine {
     /// asked for a stream before, nor go online.
     pub fn load_streams(&mut self, loaded: Loaded) {
         let account = &self.account;
+        let consents = Consents::load(loaded.memberships, loaded.contacts, &self.config);
         self.streams = Streams::load(
             account,
             loaded.cursors,
             loaded.heads,
             loaded.ranges,
             loaded.undelivered,
-        );
+        )
+        .deciding_by(consents);
     }
 
     /// Returns who the database belongs to.
@@ -214,6 +244,10 @@ impl Engine {
         self.outbox
             .enqueue(id, op, &self.account.user, env, &mut effects.notices)?;
         if let Some(place) = written {
+            // Who writes in a channel allows it, if nothing was decided.
+            if self.streams.aside.contains(&place.0) {
+                self.outbox.note_decided();
+            }
             self.stop_typing_at(place, &mut effects);
         }
         Ok((id, self.finish(effects, env)))
@@ -366,7 +400,7 @@ impl Engine {
             },
             Phase::Connecting { .. } => Status::Connecting,
             Phase::Greeting { .. } => Status::Authenticating,
-            Phase::Online(online) if online.heads_known && self.streams.behind() == 0 => Status::Live,
+            Phase::Online(_) if self.is_current() && self.streams.following => Status::Live,
             Phase::Online(_) => Status::CatchingUp {
                 behind: self.streams.behind(),
             },
@@ -376,7 +410,16 @@ impl Engine {
             Phase::Failed { message } => Status::Failed {
                 message: message.clone(),
             },
+            Phase::Revoked { message } => Status::Revoked {
+                message: message.clone(),
+            },
         }
+    }
+
+    /// Returns whether everything that is wanted and known of is here.
+    fn is_current(&self) -> bool {
+        let known = matches!(&self.phase, Phase::Online(online) if online.heads_known);
+        known && self.streams.behind() == 0
     }
 
     /// Returns the moment, on the monotonic clock, at which the engine wants [`Input::Timer`].
@@ -392,10 +435,10 @@ impl Engine {
                 let marks = self.streams.receipts.next_round();
                 let retries = [self.outbox.next_retry(), self.streams.next_retry(), marks];
                 let others = retries.into_iter().flatten().chain(unanswered);
-                let others = others.chain(self.typing.next_end());
+                let others = others.chain(self.typing.next_end()).chain(self.consent_ends);
                 others.chain([online.next_heartbeat, silent]).min()
             }
-            Phase::Offline | Phase::NeedsAuth { .. } | Phase::Failed { .. } => None,
+            Phase::Offline | Phase::NeedsAuth { .. } | Phase::Failed { .. } | Phase::Revoked { .. } => None,
         }
     }
 
@@ -471,6 +514,8 @@ impl Engine {
             }
             ServerFrame::Answer(answer) => self.answered(answer, effects),
             ServerFrame::Presence(presence) => self.told_presence(presence, effects),
+            ServerFrame::Parcel(page) => self.carried(page, effects),
+            ServerFrame::Watchers(news) => self.heard_watchers(news, effects),
             ServerFrame::Typing(heard) => self.heard_typing(heard, effects, env),
             ServerFrame::Failed(failed) => self.failed(failed, effects, env),
             ServerFrame::Ready(_) | ServerFrame::Bye(_) => {}
@@ -509,7 +554,9 @@ impl Engine {
 
     /// Sends what can be sent now, asks for what is missing, and writes down what changed.
     pub(crate) fn finish(&mut self, mut effects: Effects, env: &mut Env<'_>) -> Effects {
+        self.judge_consents(&mut effects, env);
         if matches!(self.phase, Phase::Online(_)) {
+            self.advance_scopes(&mut effects, env);
             for ops in self
                 .outbox
                 .take_sendable(env.mono, &self.config)
@@ -521,10 +568,12 @@ impl Engine {
             self.fill(&mut effects, env);
             self.mark_delivered(&mut effects, env);
             self.tell_caught_up(&mut effects);
-            if self.status() == Status::Live {
+            if self.is_current() {
                 self.failures = 0;
                 self.note_synced(&mut effects);
             }
+        } else {
+            self.advance_scopes(&mut effects, env);
         }
         self.outbox.flush(&mut effects.delta);
         effects

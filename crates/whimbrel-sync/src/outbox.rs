@@ -7,7 +7,7 @@ mod unsent;
 
 pub use unsent::Unsent;
 
-use crate::{CommandError, EngineConfig, Env, Notice, backoff, lane::LaneQueue};
+use crate::{CommandError, EngineConfig, Env, Notice, backoff, consent::decides, lane::LaneQueue};
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
     Change, Code, Delta, Lane, Op, OpEnvelope, OpId, OutboxItem, OutboxStatus, Rejection, Timestamp, UserId,
@@ -31,6 +31,8 @@ pub(crate) struct Outbox {
     /// Items whose stored copy is not what is here.
     dirty: BTreeSet<u64>,
     removed: Vec<OpId>,
+    /// Whether what it says of who may reach the account may be something else than before.
+    decided: bool,
 }
 
 impl Outbox {
@@ -44,6 +46,7 @@ impl Outbox {
     }
 
     fn insert(&mut self, item: OutboxItem) {
+        self.decided |= decides(&item.op);
         self.next_pos = self.next_pos.max(item.pos + 1);
         self.positions.insert(item.id, item.pos);
         if item.status == OutboxStatus::Queued {
@@ -202,6 +205,7 @@ impl Outbox {
         let Some(item) = self.items.get_mut(&pos) else {
             return;
         };
+        self.decided |= decides(&item.op) || matches!(item.op, Op::SendMessage { .. });
         let id = item.id;
         let outcome = Err(rejection.clone());
         item.last_error = Some(rejection.code.clone());
@@ -304,6 +308,21 @@ impl Outbox {
         Some(self.lanes.get(&item.op.lane())?.retry_at)
     }
 
+    /// Returns everything in it, oldest first.
+    pub(crate) fn items(&self) -> impl Iterator<Item = &OutboxItem> {
+        self.items.values()
+    }
+
+    /// Returns whether what it says of who may reach the account may be something else than when this was asked last.
+    pub(crate) const fn take_decided(&mut self) -> bool {
+        std::mem::replace(&mut self.decided, false)
+    }
+
+    /// Notes that what it says of who may reach the account may be something else than before.
+    pub(crate) const fn note_decided(&mut self) {
+        self.decided = true;
+    }
+
     fn find(&self, id: OpId) -> Result<&OutboxItem, CommandError> {
         self.positions
             .get(&id)
@@ -313,6 +332,7 @@ impl Outbox {
 
     fn forget(&mut self, pos: u64) {
         if let Some(item) = self.items.remove(&pos) {
+            self.decided |= decides(&item.op);
             self.positions.remove(&item.id);
             self.dirty.remove(&pos);
             self.attempted_at.remove(&pos);

@@ -37,6 +37,11 @@ pub enum Status {
         /// What the server said.
         message: String,
     },
+    /// The server does not speak to this device any more, for good. What is on it stays; the outbox waits for ever.
+    Revoked {
+        /// What the server said.
+        message: String,
+    },
 }
 
 #[derive(Debug)]
@@ -48,6 +53,7 @@ pub(crate) enum Phase {
     Online(Online),
     NeedsAuth { message: String },
     Failed { message: String },
+    Revoked { message: String },
 }
 
 /// A connection that answered hello.
@@ -73,7 +79,9 @@ pub(crate) struct Online {
 impl Engine {
     pub(crate) fn go_online(&mut self, effects: &mut Effects, env: &Env<'_>) {
         match self.phase {
-            Phase::Offline | Phase::Waiting { .. } | Phase::Failed { .. } => self.connect(effects, env),
+            Phase::Offline | Phase::Waiting { .. } | Phase::Failed { .. } | Phase::Revoked { .. } => {
+                self.connect(effects, env);
+            }
             Phase::NeedsAuth { .. } => {
                 self.refresh_token = true;
                 self.connect(effects, env);
@@ -99,8 +107,11 @@ impl Engine {
             token,
             device: self.account.device,
             agent: self.config.agent.clone(),
-            presence: self.presence.take_own(),
+            presence: self.own_presence(),
         }));
+        // Right behind, so that the server sends nothing that is not wanted.
+        self.told_unwatched.clear();
+        self.tell_watched(effects);
     }
 
     pub(crate) fn bye(&mut self, bye: Bye, effects: &mut Effects, env: &mut Env<'_>) {
@@ -109,6 +120,7 @@ impl Engine {
         }
         let next = match bye.code {
             Code::ProtocolUnsupported => Some(Phase::Failed { message: bye.message }),
+            Code::DeviceRevoked => Some(Phase::Revoked { message: bye.message }),
             // A token that was fetched anew and is refused again will be refused for ever.
             Code::TokenInvalid | Code::TokenMissing if self.refresh_token => {
                 Some(Phase::NeedsAuth { message: bye.message })
@@ -158,6 +170,8 @@ impl Engine {
                 } else {
                     if now >= online.next_heartbeat {
                         self.ask_heads(effects, env);
+                        self.ask_presence_again(effects, env);
+                        self.tell_watching_again(effects);
                     }
                     self.typing_timer(effects, now);
                 }
@@ -187,8 +201,10 @@ impl Engine {
         self.outbox.connection_lost(code);
         self.streams.disconnected();
         self.barriers.start_over();
+        self.scopes.start_over();
         self.lose_presence(effects);
         self.forget_typing(effects);
+        self.forget_watchers(effects);
         self.synced.write(&mut effects.delta);
         for (id, (_, request)) in std::mem::take(&mut self.requests.sent) {
             match request {
@@ -198,7 +214,10 @@ impl Engine {
                 Request::Question => effects
                     .notices
                     .push(Notice::Answered(id, Err(AskError::NotConnected))),
-                Request::Heads | Request::Page(_) | Request::Presence => {}
+                Request::Parcel => effects
+                    .notices
+                    .push(Notice::Parcel(id, Err(AskError::NotConnected))),
+                Request::Heads | Request::Page(_) | Request::Presence(_) | Request::Rows(_) => {}
             }
         }
     }
@@ -235,7 +254,7 @@ impl Engine {
         self.phase = Phase::Online(Online {
             heartbeat_ms: ready.heartbeat_ms.max(1),
             last_heard: env.mono,
-            next_heartbeat: env.mono,
+            next_heartbeat: env.mono + ready.heartbeat_ms.max(1),
             asking_heads: None,
             heads_chain: None,
             heads_known: false,
@@ -243,8 +262,11 @@ impl Engine {
             noted_synced: false,
             filling: None,
         });
-        self.tell_unwatched(effects);
+        self.clock = Some((ready.server_time, env.mono));
         self.tell_presence(effects, env);
-        self.ask_heads(effects, env);
+        self.tell_watching(effects);
+        if self.streams.following || self.barriers.want_heads() {
+            self.ask_heads(effects, env);
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! What is followed, how far it is on disk, and how far it goes: the cursor rule.
 
 mod fill;
+mod left_alone;
 mod suspect;
 
-use crate::receipts::Receipts;
+use crate::{consent::Consents, receipts::Receipts};
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
     Account, Change, ChannelId, Cursor, Delta, Epoch, Head, MemberState, RangeSet, Row, StreamEvent, StreamId,
@@ -52,6 +53,18 @@ pub(crate) struct Streams {
     pub(crate) visible: BTreeSet<StreamId>,
     /// Channels that are pulled only while they are on the screen.
     pub(crate) unwatched: BTreeSet<ChannelId>,
+    /// What decides which channels are followed.
+    pub(crate) consents: Consents,
+    /// Channels that are not followed, because they may not reach the account.
+    pub(crate) aside: BTreeSet<ChannelId>,
+    /// Whether anything is followed by itself: else only what is wanted.
+    pub(crate) following: bool,
+    /// Streams that somebody wants now, followed or not.
+    pub(crate) wanted: BTreeSet<StreamId>,
+    /// Streams of which a page is wanted that was asked for with this request or a later one, whatever is known of them.
+    pub(crate) forced: BTreeMap<StreamId, u64>,
+    /// Channels that are pulled once the own stream says whether they may reach the account.
+    unplaced: BTreeSet<StreamId>,
     /// Streams that were followed: whoever comes back pulls at once.
     left: BTreeSet<StreamId>,
     /// Streams that the device has further than the server says: a live step was faster, or the server lost history without a
@@ -103,10 +116,21 @@ impl Streams {
             cooling: BTreeMap::new(),
             visible: BTreeSet::new(),
             unwatched: BTreeSet::new(),
+            consents: Consents::default(),
+            aside: BTreeSet::new(),
+            following: true,
+            wanted: BTreeSet::new(),
+            forced: BTreeMap::new(),
+            unplaced: BTreeSet::new(),
             left: BTreeSet::new(),
             suspects: BTreeSet::new(),
             receipts: Receipts::new(account, undelivered),
         }
+    }
+
+    /// Lets what was decided say which channels are followed.
+    pub(crate) fn deciding_by(self, consents: Consents) -> Self {
+        Self { consents, ..self }
     }
 
     /// Takes the server's history of this connection, and finds what has to be pulled. `known` is the history that the
@@ -139,6 +163,7 @@ impl Streams {
         self.pulling.clear();
         self.rejoined.clear();
         self.suspects.clear();
+        self.forced.clear();
         self.receipts.disconnected();
         for stream in self.streams.values_mut() {
             stream.early.clear();
@@ -157,7 +182,8 @@ impl Streams {
 
     /// Returns whether a channel is known to be further on the server than here, or is not told of.
     pub(crate) fn is_behind(&self, cid: &ChannelId) -> bool {
-        self.unwatched.contains(cid) || self.behind.contains(&StreamId::Channel(cid.clone()))
+        let id = StreamId::Channel(cid.clone());
+        self.unwatched.contains(cid) || self.behind.contains(&id) || self.is_left_alone(&id)
     }
 
     /// Returns whether a stream has to be pulled.
@@ -179,10 +205,11 @@ impl Streams {
         self.cooling.retain(|_, until| *until > now);
     }
 
-    /// Returns the next stream to pull and how far it is known, what is on the screen first.
+    /// Returns the next stream to pull and how far it is known, what somebody waits for first, then what is on the screen.
     pub(crate) fn next_pull(&self) -> Option<(StreamId, Option<Cursor>)> {
         let ready = |id: &&StreamId| !self.pulling.contains_key(*id) && !self.cooling.contains_key(*id);
-        let first = self.visible.intersection(&self.behind).find(ready);
+        let wanted = self.wanted.intersection(&self.behind);
+        let first = wanted.chain(self.visible.intersection(&self.behind)).find(ready);
         let id = first.or_else(|| self.behind.iter().find(ready))?;
         Some((id.clone(), self.streams.get(id)?.cursor))
     }
@@ -219,7 +246,7 @@ impl Streams {
 
     /// Takes a live step: applies it if it begins at the cursor, else remembers that there is something to pull.
     pub(crate) fn event(&mut self, step: StreamEvent, delta: &mut Delta) {
-        if !self.keep_for_page(&step) && self.begins_at_cursor(&step) {
+        if self.takes(&step.stream) && !self.keep_for_page(&step) && self.begins_at_cursor(&step) {
             self.put_rows(&step.rows, delta);
             self.advance(&step, delta);
         } else {
@@ -259,6 +286,9 @@ impl Streams {
         self.pulling.remove(&page.stream);
         self.rejoined.remove(&page.stream);
         self.suspects.remove(&page.stream);
+        if self.forced.get(&page.stream).is_some_and(|from| page.id >= *from) {
+            self.forced.remove(&page.stream);
+        }
         let Some(old) = self.streams.get(&page.stream).map(|stream| stream.cursor) else {
             return Applied::Ignored;
         };
@@ -319,6 +349,8 @@ impl Streams {
         self.rejoined.remove(id);
         self.cooling.remove(id);
         self.suspects.remove(id);
+        self.forced.remove(id);
+        self.unplaced.remove(id);
         if let StreamId::Channel(cid) = id {
             self.receipts.forget(cid);
         }
@@ -388,7 +420,7 @@ impl Streams {
     }
 
     /// Before rows of this connection's history are put: lets go of those of another one, as two do not mix.
-    fn begin_anew(&mut self, id: &StreamId, delta: &mut Delta) {
+    pub(crate) fn begin_anew(&mut self, id: &StreamId, delta: &mut Delta) {
         let Some(stream) = self.streams.get_mut(id) else {
             return;
         };
@@ -408,6 +440,9 @@ impl Streams {
     /// Notes that what is on the device of a stream is of a history that the server no longer has.
     fn rebase(&mut self, id: &StreamId, delta: &mut Delta) {
         delta.push(Change::Rebase(id.clone()));
+        if matches!(id, StreamId::User(_)) {
+            self.consents.rebase();
+        }
         if let Some(stream) = self.streams.get_mut(id) {
             stream.head = Head::default();
         }
@@ -500,6 +535,7 @@ impl Streams {
         for row in rows {
             delta.push(Change::Row(row.clone()));
             self.receipts.put(row, |cid| covered(&self.streams, cid, self.epoch));
+            self.consents.note(row);
             let Row::Membership(membership) = row else {
                 continue;
             };
@@ -512,7 +548,7 @@ impl Streams {
                         self.rejoined.insert(id.clone());
                     }
                     if self.left.remove(&id) {
-                        self.behind.insert(id);
+                        self.force(&id, 0);
                     }
                 }
                 MemberState::Gone | MemberState::Invited => self.unfollow(&id, delta),
@@ -538,13 +574,22 @@ impl Streams {
                 cursor.window.is_some()
                     || stream.head.ver > cursor.ver
                     || self.suspects.contains(id)
+                    || self.forced.contains_key(id)
                     || self.epoch.is_some_and(|epoch| epoch != cursor.epoch)
             }
         };
+        if behind && self.is_unplaced(id) {
+            self.unplaced.insert(id.clone());
+        }
         if behind && !self.is_left_alone(id) {
             self.behind.insert(id.clone());
         } else {
             self.behind.remove(id);
+        }
+        if matches!(id, StreamId::User(_)) && !self.is_own_behind() {
+            for id in std::mem::take(&mut self.unplaced) {
+                self.judge(&id);
+            }
         }
     }
 

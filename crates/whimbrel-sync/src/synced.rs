@@ -50,6 +50,9 @@ impl Engine {
     }
 
     pub(crate) fn note_synced(&mut self, effects: &mut Effects) {
+        if !self.streams.following {
+            return;
+        }
         let Phase::Online(online) = &mut self.phase else {
             return;
         };

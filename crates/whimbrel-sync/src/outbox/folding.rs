@@ -4,6 +4,7 @@ use super::Outbox;
 use crate::{
     Notice,
     compact::{Fold, fold},
+    consent::decides,
 };
 use whimbrel_model::{Op, OpId, Rejection};
 
@@ -24,6 +25,7 @@ impl Outbox {
                     return false;
                 };
                 if item.op != merged {
+                    self.decided |= decides(&merged);
                     item.op = merged;
                     self.dirty.insert(pos);
                 }

@@ -44,7 +44,10 @@ impl Streams {
     pub(crate) fn next_fill(&mut self, newest: u64, now: u64) -> Option<(ChannelId, Gap)> {
         self.resting.retain(|_, until| *until > now);
         loop {
-            let awake = |cid: &&ChannelId| self.gapped.contains(*cid) && !self.resting.contains_key(*cid);
+            let awake = |cid: &&ChannelId| {
+                let left_out = self.is_aside(cid) || self.consents.cap(cid).is_some();
+                self.gapped.contains(*cid) && !self.resting.contains_key(*cid) && !left_out
+            };
             let visible = self.visible.iter().filter_map(|id| match id {
                 StreamId::Channel(cid) => Some(cid),
                 StreamId::User(_) => None,

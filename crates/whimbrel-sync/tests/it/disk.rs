@@ -1,7 +1,7 @@
 //! The least store that there can be: what [`Engine::load`](whimbrel_sync::Engine::load) reads back, and the rows.
 
 use std::collections::BTreeMap;
-use whimbrel_model::{Change, Cursor, Delta, Loaded, Row, RowKey, StreamId};
+use whimbrel_model::{AccountRow, Change, Cursor, Delta, Loaded, Row, RowKey, StreamId};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Disk {
@@ -28,6 +28,7 @@ impl Disk {
                 if old.is_none_or(|old| row.supersedes(old)) {
                     self.rows.insert(row.key(), row.clone());
                 }
+                self.load_decisions();
             }
             Change::Cursor(id, cursor) => drop(loaded.cursors.insert(id.clone(), *cursor)),
             Change::Head(id, head) => {
@@ -51,6 +52,20 @@ impl Disk {
             }
             Change::OutboxRemoved(id) => loaded.outbox.retain(|old| old.id != *id),
             Change::Local(_) => {}
+        }
+    }
+
+    /// Reads back what the engine is told of the rows.
+    fn load_decisions(&mut self) {
+        let rows = self.rows.values();
+        self.loaded.memberships.clear();
+        self.loaded.contacts.clear();
+        for row in rows {
+            match row {
+                Row::Membership(row) => self.loaded.memberships.push(row.clone()),
+                Row::Account(AccountRow::Contact(row)) => self.loaded.contacts.push(row.clone()),
+                _ => {}
+            }
         }
     }
 

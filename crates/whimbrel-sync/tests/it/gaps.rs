@@ -146,7 +146,7 @@ fn what_may_have_changed_is_fetched_again() {
         1,
         EngineConfig {
             fill_messages: 10_000,
-            ..EngineConfig::default()
+            ..crate::world::undecided()
         },
     )
     .online();
@@ -180,7 +180,7 @@ fn nothing_is_filled_before_everything_is_up_to_date_nor_if_not_wanted() {
 
     let config = EngineConfig {
         fill_messages: 0,
-        ..EngineConfig::default()
+        ..crate::world::undecided()
     };
     let mut world = World::configured(Disk::default(), 1, config).online();
     let effects = jumped(&mut world, "general");

@@ -129,7 +129,7 @@ fn two_and_a_half_silent_heartbeats_end_the_connection() {
     // Answers may take longer than that here, so that only the silence counts.
     let patient = EngineConfig {
         answer_ms: 1_000_000,
-        ..EngineConfig::default()
+        ..crate::world::undecided()
     };
     let mut world = World::configured(Disk::default(), 1, patient).online();
     let start = world.now;

@@ -5,6 +5,7 @@
 mod ask;
 mod barrier;
 mod compaction;
+mod consent;
 mod cursor;
 mod disk;
 mod frames;
@@ -15,6 +16,7 @@ mod law;
 mod outbox;
 mod rejection;
 mod retention;
+mod scope;
 mod session;
 mod snapshot;
 mod unsent;

@@ -22,7 +22,7 @@ fn amend(world: &mut World, id: OpId, text: &str) -> Result<(), String> {
 fn holding() -> World {
     let config = EngineConfig {
         hold_after_rejection: true,
-        ..EngineConfig::default()
+        ..crate::world::undecided()
     };
     World::configured(Disk::default(), 1, config).online()
 }
@@ -128,7 +128,7 @@ fn a_held_lane_is_held_after_a_restart() {
     let (second, _) = world.queue(send("general", 2));
     let config = EngineConfig {
         hold_after_rejection: true,
-        ..EngineConfig::default()
+        ..crate::world::undecided()
     };
     let world = World::configured(world.disk, 2, config).online();
     assert_eq!(world.engine.unsent(second), Some(Unsent::Held { by: first }));
@@ -151,7 +151,7 @@ fn the_app_can_say_how_long_to_wait() {
     let policy = Arc::new(Linear::default());
     let config = EngineConfig {
         retry: policy.clone(),
-        ..EngineConfig::default()
+        ..crate::world::undecided()
     };
     let mut world = World::configured(Disk::default(), 1, config);
     drop(world.input(Input::GoOnline));

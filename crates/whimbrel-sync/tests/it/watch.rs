@@ -71,7 +71,8 @@ fn a_new_connection_is_told_again_and_a_step_that_was_under_way_is_taken() {
         code: whimbrel_model::Code::ServerStopping,
     }));
     drop(world.wake());
-    drop(world.input(Input::Connected(whimbrel_protocol::Token::new("a token"))));
-    let effects = world.frame(crate::frames::ready());
-    assert_eq!(watching(&effects.frames), [(false, 1)]);
+    let effects = world.input(Input::Connected(whimbrel_protocol::Token::new("a token")));
+    assert!(matches!(effects.frames[0], ClientFrame::Hello(_)));
+    assert_eq!(watching(&effects.frames), [(false, 1)], "before anything can come");
+    assert_eq!(watching(&world.frame(crate::frames::ready()).frames), []);
 }

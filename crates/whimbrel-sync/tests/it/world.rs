@@ -6,7 +6,7 @@ use crate::{
 };
 use std::collections::{BTreeSet, HashMap};
 use whimbrel_model::{
-    Change, Cursor, Head, Op, OpEnvelope, OpId, OutboxItem, RangeSet, StreamId, Timestamp, UserId,
+    Change, ConsentState, Cursor, Head, Op, OpEnvelope, OpId, OutboxItem, RangeSet, StreamId, Timestamp, UserId,
 };
 use whimbrel_protocol::{ClientFrame, Ops, ServerFrame, Token};
 use whimbrel_sync::{CommandError, Effects, Engine, EngineConfig, Entropy, Env, Input, Notice, Status};
@@ -53,7 +53,7 @@ impl World {
 
     /// Opens a disk, as after a restart.
     pub(crate) fn on(disk: Disk, seed: u64) -> Self {
-        Self::configured(disk, seed, EngineConfig::default())
+        Self::configured(disk, seed, undecided())
     }
 
     pub(crate) fn configured(mut disk: Disk, seed: u64, config: EngineConfig) -> Self {
@@ -255,6 +255,15 @@ impl World {
     pub(crate) fn ranges(&self, channel: &str) -> RangeSet {
         let ranges = self.disk.loaded.ranges.get(&crate::frames::cid(channel));
         ranges.cloned().unwrap_or_default()
+    }
+}
+
+/// Follows everything, whatever was decided.
+pub(crate) fn undecided() -> EngineConfig {
+    EngineConfig {
+        follow_consent: [ConsentState::Unknown, ConsentState::Allowed, ConsentState::Denied].into(),
+        unknown_messages: None,
+        ..EngineConfig::default()
     }
 }
 
