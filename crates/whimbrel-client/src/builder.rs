@@ -2,7 +2,8 @@ use crate::{
     Client, Environment, Error, SystemEnvironment, TokenProvider,
     client::Inner,
     command::Commands,
-    driver::{self, Driver},
+    contacts::CONSENTS,
+    driver::{self, Driver, ThisDevice},
     environment::Monotonic,
     notice::NOTICES,
 };
@@ -226,6 +227,10 @@ impl ClientBuilder {
         let driver = Driver::new(
             driver::Parts {
                 store: Arc::clone(&store),
+        let _nothing_is_open = state.set_now(environment.wall());
+        let _nothing_is_open = state.put_account(store.account_rows().await?);
+        // That is how it is, and nothing that changed.
+        drop(state.take_consent_changes());
                 state: state.clone(),
                 environment: Arc::clone(&environment),
                 clock,
@@ -234,6 +239,7 @@ impl ClientBuilder {
                 tokens,
                 tasks: tasks.clone(),
                 notices: notices.clone(),
+        let (consents, _) = tokio::sync::broadcast::channel(CONSENTS);
                 sequential: self.sequential,
             },
             engine,
@@ -248,6 +254,8 @@ impl ClientBuilder {
             environment,
             ids: std::sync::Mutex::new(IdSource::default()),
             tasks,
+                consents: consents.clone(),
+                this_device: self.this_device.unwrap_or_else(ThisDevice::unnamed),
             notices,
             _stop: stop.drop_guard(),
         }))
@@ -263,6 +271,7 @@ async fn open_store(
     let open = open.ok_or(Error::Missing("a store, or a directory for one"))?;
     let store = open(place).await?;
     if never_persisted.is_empty() {
+            consents,
         return Ok(store);
     }
     let in_memory = InMemory {

@@ -1,3 +1,4 @@
+mod consent;
 mod keep;
 mod pins;
 mod threads;
@@ -29,6 +30,8 @@ pub struct NewChannel {
     /// Members besides the maker.
     pub members: Vec<UserId>,
 }
+    /// Users who are asked to come in, once it is there: see [`Channel::invite`].
+    pub invites: Vec<UserId>,
 
 /// What to change of a channel; what is absent stays. See [`Channel::update`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,14 +91,20 @@ impl Channel {
             custom,
             members,
         } = new;
-        self.enqueue(Op::CreateChannel {
-            cid: self.cid.clone(),
-            name,
-            image,
-            custom,
-            members,
-        })
-        .await
+            invites,
+        let created = self
+            .enqueue(Op::CreateChannel {
+                cid: self.cid.clone(),
+                name,
+                image,
+                custom,
+                members,
+            })
+            .await?;
+        if !invites.is_empty() {
+            self.invite(invites).await?;
+        }
+        Ok(created)
     }
 
     /// Changes the channel's name, picture or custom data. Needs the role owner.
@@ -395,7 +404,7 @@ impl Channel {
     /// # Errors
     /// [`Error::Store`] when the database cannot be read.
     pub async fn summary(&self) -> Result<Option<ChannelSummary>, Error> {
-        Ok(self.client.store().channel(&self.cid).await?)
+        Ok(self.client.store().channel(&self.cid, &self.client.state().people()).await?)
     }
 
     /// Returns the runs of messages that this device lacks (`stale`: has only as they once were), oldest first.

@@ -1,6 +1,7 @@
 use crate::{Client, Error, command::Command};
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
+use whimbrel_model::ConsentState;
 use whimbrel_query::{Endpoint, Filter, Query, Sort, field};
 use whimbrel_state::{ChannelItem, Diffs, Freshness, Items, LoadState};
 
@@ -114,10 +115,13 @@ impl QueryChannels {
     }
 }
 
-/// Returns the query of a filter and an order: of the account's channels, unless the filter says something of `joined`.
+/// Returns the query of a filter and an order: of the account's channels, unless the filter says something of `joined` or
+/// `invited`, without those that are denied, unless it says something of `consent`.
 pub(crate) fn query_of(filter: Filter, sort: Sort) -> Result<Query, Error> {
-    let joined = (!filter.uses("joined")).then(|| field("joined").eq(true));
-    let filter = Filter::and([filter].into_iter().chain(joined));
+    let says = |fields: &[&str]| fields.iter().any(|field| filter.uses(field));
+    let joined = (!says(&["joined", "invited"])).then(|| field("joined").eq(true));
+    let allowed = (!says(&["consent"])).then(|| field("consent").ne(ConsentState::Denied.as_str()));
+    let filter = Filter::and([filter.clone()].into_iter().chain(joined).chain(allowed));
     Ok(Query::new(&Endpoint::CHANNELS, filter, sort)?)
 }
 

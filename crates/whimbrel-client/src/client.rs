@@ -10,7 +10,7 @@ use tokio_util::{sync::DropGuard, task::TaskTracker};
 use uuid::Uuid;
 use whimbrel_model::{Account, ChannelId, Custom, DeviceId, Message, MessageBody, MessageId, MessageScope, Op, OpId, OutboxItem, User, UserId, WaitsFor, HistoryFrom};
 use whimbrel_query::{Filter, Query};
-use whimbrel_state::{Diffs, Items, OutboxSummary, State, SyncState, Unread};
+use whimbrel_state::{ConsentChange, Diffs, Items, OutboxSummary, State, SyncState, Unread};
 use whimbrel_store::{Recovery, Store};
 use whimbrel_sync::IdSource;
 
@@ -31,6 +31,7 @@ pub(crate) struct Inner {
     pub(crate) ids: std::sync::Mutex<IdSource>,
     pub(crate) tasks: TaskTracker,
     pub(crate) notices: tokio::sync::broadcast::Sender<Notice>,
+    pub(crate) consents: tokio::sync::broadcast::Sender<ConsentChange>,
     pub(crate) _stop: DropGuard,
 }
 
@@ -109,7 +110,7 @@ impl Client {
         Ok(Channel::new(self.clone(), ChannelId::new(cid)?))
     }
 
-    /// Opens the channel list: the channels that the account is in, the newest message first. What is on disk, at once, and
+    /// Opens the channel list: the channels that the account is in and has not denied, the newest message first. What is on disk, at once, and
     /// every change from then on.
     ///
     /// # Errors
@@ -167,7 +168,7 @@ impl Client {
     /// Opens the list of the channels that `filter` wants: what is on disk, at once, and every change from then on.
     ///
     /// Await it, or give it an order first. Channels that the account has left are left out, unless the filter says
-    /// something of `joined`. Needs no connection. Several lists can be open at once; the same query twice is one list.
+    /// something of `joined` or `invited`; denied ones, unless it says something of `consent`. Needs no connection. Several lists can be open at once; the same query twice is one list.
     ///
     /// ```
     /// # async fn example(client: &whimbrel_client::Client) -> Result<(), whimbrel_client::Error> {
@@ -436,6 +437,14 @@ impl Client {
 
     pub(crate) fn commands(&self) -> &Commands {
         &self.0.commands
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.0.state
+    }
+
+    pub(crate) fn consents(&self) -> &tokio::sync::broadcast::Sender<ConsentChange> {
+        &self.0.consents
     }
 
     pub(crate) fn store(&self) -> &dyn Store {

@@ -9,6 +9,7 @@ mod objects;
 mod older;
 mod places;
 mod presences;
+mod people;
 mod questions;
 mod recover;
 mod streams;
@@ -33,7 +34,7 @@ use std::{
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use whimbrel_model::{ChannelId, Code, Delta, Loaded, MessageId, OpId, Rejection, UserId};
-use whimbrel_state::State;
+use whimbrel_state::{ConsentChange, State};
 use whimbrel_store::Store;
 pub(crate) use visits::Visit;
 use whimbrel_sync::{CommandError, Effects, Engine, EngineConfig, Entropy, Env, Input, HistoryError};
@@ -59,6 +60,8 @@ pub(crate) struct Parts {
     pub(crate) sequential: bool,
 }
 
+    pub(crate) consents: broadcast::Sender<ConsentChange>,
+    pub(crate) this_device: ThisDevice,
 /// The client's randomness as the engine wants it.
 pub(crate) struct Draw<'a>(pub(crate) &'a dyn Environment);
 

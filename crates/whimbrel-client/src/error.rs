@@ -60,6 +60,9 @@ pub enum Error {
         queued = .0.queued, rejected = .0.rejected
     )]
     Unsent(OutboxSummary),
+    /// A stream was not read for so long that it lost some of what it had to tell.
+    #[error("{0} changes were missed: look how things are now, and go on")]
+    Missed(u64),
     /// The client was closed.
     #[error("the client is closed: open it again, everything queued is on disk")]
     Closed,
@@ -84,6 +87,7 @@ impl Error {
             Self::Interrupted => "interrupted".to_owned(),
             Self::Suspended => "suspended".to_owned(),
             Self::Unsent(_) => "unsent_operations".to_owned(),
+            Self::Missed(_) => "changes_missed".to_owned(),
             Self::Closed => "client_closed".to_owned(),
         }
     }
@@ -104,7 +108,8 @@ impl Error {
             | Self::NoAnswer(_)
             | Self::Interrupted
             | Self::Suspended
-            | Self::Unsent(_) => true,
+            | Self::Unsent(_)
+            | Self::Missed(_) => true,
             Self::Missing(_) | Self::Closed => false,
         }
     }

@@ -49,6 +49,8 @@ pub use drafts::NewDraft;
 pub use environment::{Environment, SystemEnvironment};
 pub use error::{Error, SettleError};
 pub use explain::{Explanation, MessageExplanation, Reason};
+pub use contacts::ConsentChanges;
+pub use devices::{DeviceItem, Devices};
 /// A reader of one observable value: `get` it, or await its `next`.
 pub use eyeball::Subscriber as Watch;
 pub use lifecycle::{LogoutOptions, LogoutReceipt};
@@ -68,7 +70,7 @@ pub use whimbrel_model as model;
 pub use whimbrel_query as query;
 pub use whimbrel_query::{Filter, PageCursor, Query, QueryError, Sort, field};
 pub use whimbrel_state::{
-    Admission, Capability, ChannelCounts, ChannelFacts, ChannelItem, ChannelsFacts, Content, Currency, Diffs, DraftPlace, DraftView, Drafts, Freshness, GlobalFacts, Initialization, Items, LoadState, MemberItem, NewerEdge, OlderEdge, OutboxSummary, Paging, Part, Pins, Sending, Source, SyncState,
+    AccountFacts, Admission, Capability, ChangedBy, ChannelCounts, ChannelFacts, ChannelItem, ChannelsFacts, ConsentChange, ConsentOf, Content, Currency, Diffs, DraftPlace, DraftView, Drafts, Freshness, GlobalFacts, Initialization, Items, LoadState, MemberItem, MemberReceipt, MessageReceipts, DeviceReceipt, Receipt, ReceiptStatus, NewerEdge, OlderEdge, OutboxSummary, Paging, Part, Pins, Sending, Source, SyncState,
     ThreadFacts, ThreadItem, ThreadUnread, TimelineItem, Unread, UnreadTotals, VectorDiff,
 };
 pub use whimbrel_store::{Recovery, Store, StoreError, StoreReader};

@@ -3,10 +3,7 @@
 use std::{fs, sync::OnceLock};
 use uuid::Uuid;
 use whimbrel_model::{
-    Account, Change, Channel, ChannelId, Cursor, Custom, Delta, DeviceId, Epoch, Head, HistoryFrom, Member,
-    MemberState, Membership, Message, MessageBody, MessageId, MessageQuery, MessageScope, Op, OpEnvelope,
-    OpId, OutboxItem, OutboxStatus, RangeSet, Reaction, Read, Role, Row, SnapshotWindow, StreamId, Timestamp,
-    User, UserId,
+    Account, Change, Channel, ChannelId, Cursor, Custom, Delta, DeviceId, Epoch, Head, HistoryFrom, Member, MemberState, Membership, Message, MessageBody, MessageId, MessageQuery, MessageScope, Op, OpEnvelope, OpId, OutboxItem, OutboxStatus, People, RangeSet, Reaction, Read, Role, Row, SnapshotWindow, StreamId, Timestamp, User, UserId,
 };
 use whimbrel_store::{Query, Store, StoreError, StoreReader};
 use whimbrel_store_sqlite::SqliteStore;
@@ -67,7 +64,7 @@ pub(crate) fn database(bytes: &[u8]) -> bool {
 
 async fn read_all(store: &SqliteStore) -> Result<(), StoreError> {
     let loaded = store.load().await;
-    let channels = store.channels(&Query::channel_list(), None, 100).await;
+    let channels = store.channels(&Query::channel_list(), None, 100, &People::default()).await;
     let cid = cid();
     let page = store
         .messages(&MessageQuery {
@@ -78,10 +75,10 @@ async fn read_all(store: &SqliteStore) -> Result<(), StoreError> {
         })
         .await;
     let others = [
-        store.channel(&cid).await.map(drop),
+        store.channel(&cid, &People::default()).await.map(drop),
         store.members(&cid).await.map(drop),
         store.reads(&cid, None).await.map(drop),
-        store.threads(None, 10).await.map(drop),
+        store.threads(None, 10, &People::default()).await.map(drop),
         store.drafts().await.map(drop),
         store.message(MessageId(id(20))).await.map(drop),
         store.users(&[user("ada"), user("bob")]).await.map(drop),

@@ -123,6 +123,14 @@ fn parts(question: &Question) -> Result<Parts<'_>, StorageError> {
 }
 
 impl AskPlan {
+    /// Returns whether the answer depends on what the asker holds of others.
+    #[must_use]
+    pub fn asks_for_people(&self) -> bool {
+        ["consent", "unread_count", "has_unread"]
+            .iter()
+            .any(|field| self.query.uses(field))
+    }
+
     /// Reads and checks a question.
     ///
     /// # Errors

@@ -271,7 +271,7 @@ impl Hub {
     /// [`StorageError::Denied`] when the user may not see it, [`StorageError::Refused`] for a question that cannot be answered
     /// as it is, else as the storage has them.
     pub async fn ask(&self, user: &UserId, question: &Question) -> Result<Answer, StorageError> {
-        self.0.storage.ask(user, question).await
+        self.0.storage.ask(user, question, self.0.clock.now()).await
     }
 
     /// Returns how many connections are live.

@@ -139,8 +139,8 @@ impl Storage for MemoryStorage {
         Ok(plan.finish(messages, beside))
     }
 
-    async fn ask(&self, user: &UserId, question: &Question) -> Result<Answer, StorageError> {
-        self.open()?.ask(user, question)
+    async fn ask(&self, user: &UserId, question: &Question, now: Timestamp) -> Result<Answer, StorageError> {
+        self.open()?.ask(user, question, now)
     }
 
     async fn members(&self, cid: &ChannelId) -> Result<Vec<UserId>, StorageError> {

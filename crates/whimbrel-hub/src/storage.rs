@@ -66,13 +66,13 @@ pub trait Storage: Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<HistoryPage, StorageError>;
 
-    /// Finds what `user` asks for, in one snapshot with the check that the user may see it. The answer's `id` is the caller's
-    /// to fill.
+    /// Finds what `user` asks for at `now`, in one snapshot with the check that the user may see it. The answer's `id` is the
+    /// caller's to fill.
     ///
     /// # Errors
     /// [`StorageError::Denied`] when the user may not, [`StorageError::Refused`] for a question that cannot be answered as it
     /// is.
-    async fn ask(&self, user: &UserId, question: &Question) -> Result<Answer, StorageError>;
+    async fn ask(&self, user: &UserId, question: &Question, now: Timestamp) -> Result<Answer, StorageError>;
 
     /// Reads the active members of a channel: who gets its events. Of a channel that does not exist: none.
     async fn members(&self, cid: &ChannelId) -> Result<Vec<UserId>, StorageError>;

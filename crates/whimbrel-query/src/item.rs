@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 use whimbrel_model::{
-    ChannelSummary, Custom, Draft, Member, MemberState, Message, MessageId, MessageKind, Mute, Reaction,
+    ChannelSummary, ConsentState, Custom, Draft, Member, MemberState, Message, MessageId, MessageKind, Mute, People, Reaction,
     Read, Timestamp, User, UserId, limits,
 };
 
@@ -83,6 +83,8 @@ pub struct ChannelItem<'a> {
     pub summary: &'a ChannelSummary,
     /// Its active members.
     pub members: &'a [UserId],
+    /// What holds of others for the user.
+    pub people: &'a People,
 }
 
 impl Item for ChannelItem<'_> {
@@ -93,6 +95,10 @@ impl Item for ChannelItem<'_> {
             .membership
             .as_ref()
             .filter(|membership| membership.state == MemberState::Active);
+        let present = summary
+            .membership
+            .as_ref()
+            .filter(|membership| membership.state != MemberState::Gone);
         let last_message_at = summary
             .last_message
             .as_ref()
@@ -122,6 +128,11 @@ impl Item for ChannelItem<'_> {
                 FieldValue::Bool(joined.is_some_and(|membership| membership.is_hidden(summary.head_seq)))
             }
             "muted_until" => FieldValue::time(joined.and_then(|membership| membership.muted).map(until)),
+            "consent" => {
+                let consent = present.map_or(ConsentState::Unknown, |own| self.people.consent(own));
+                FieldValue::Text(Cow::Borrowed(consent.as_str()))
+            }
+            "invited" => FieldValue::Bool(present.is_some() && joined.is_none()),
             _ => FieldValue::Missing,
         }
     }

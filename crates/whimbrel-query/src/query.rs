@@ -6,6 +6,7 @@ use crate::{
     place,
 };
 use std::cmp::Ordering;
+use whimbrel_model::ConsentState;
 
 /// A valid filter and sort of one endpoint. Making one is the validation.
 ///
@@ -38,10 +39,42 @@ impl Query {
         Ok(Self::valid(endpoint, filter, sort))
     }
 
-    /// Creates the query of the usual channel list: the channels that the asker is in, the newest message first.
+    /// Creates the query of the usual channel list: the channels that the asker is in and has not denied, the newest message
+    /// first.
     #[must_use]
     pub fn channel_list() -> Self {
-        let filter = field("joined").eq(true);
+        let not_denied = field("consent").ne(ConsentState::Denied.as_str());
+        Self::newest_first(Filter::and([field("joined").eq(true), not_denied]))
+    }
+
+    /// Creates the query of the usual inbox of requests: the channels that the asker was brought into and has decided nothing of,
+    /// and those that the asker is invited to by somebody who is not denied. The newest message first.
+    #[must_use]
+    pub fn requests() -> Self {
+        let undecided = field("consent").eq(ConsentState::Unknown.as_str());
+        let joined = Filter::and([field("joined").eq(true), undecided]);
+        Self::newest_first(Filter::or([joined, Self::invited()]))
+    }
+
+    /// Creates the query of the channels that the asker is invited to by somebody who is not denied.
+    #[must_use]
+    pub fn invites() -> Self {
+        Self::newest_first(Self::invited())
+    }
+
+    /// Creates the query of every channel that the asker is in or invited to, whatever was decided of it.
+    #[must_use]
+    pub fn every_channel() -> Self {
+        let filter = Filter::or([field("joined").eq(true), field("invited").eq(true)]);
+        Self::newest_first(filter)
+    }
+
+    fn invited() -> Filter {
+        let not_denied = field("consent").ne(ConsentState::Denied.as_str());
+        Filter::and([field("invited").eq(true), not_denied])
+    }
+
+    fn newest_first(filter: Filter) -> Self {
         Self::valid(
             &Endpoint::CHANNELS,
             filter,

@@ -179,8 +179,8 @@ impl Storage for SqliteStorage {
         self.reader.history(user, cid, from, limit).await
     }
 
-    async fn ask(&self, user: &UserId, question: &Question) -> Result<Answer, StorageError> {
-        self.reader.ask(user, question).await
+    async fn ask(&self, user: &UserId, question: &Question, now: Timestamp) -> Result<Answer, StorageError> {
+        self.reader.ask(user, question, now).await
     }
 
     async fn members(&self, cid: &ChannelId) -> Result<Vec<UserId>, StorageError> {

@@ -2,7 +2,7 @@ mod admission;
 mod row;
 
 pub use admission::Admission;
-pub(crate) use row::{kept, laid_over};
+pub(crate) use row::{laid_over, own};
 
 use crate::{
     Freshness,
@@ -17,7 +17,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Custom, Mute, Role, Timestamp, UserId, overlay::MessageView,
+    ChannelId, ChannelSummary, ConsentState, Custom, Invite, Mute, People, Role, Timestamp, UserId,
+    overlay::MessageView,
 };
 use whimbrel_query::{ChannelItem as Asked, PageCursor, Place, Query};
 
@@ -82,6 +83,14 @@ pub struct ChannelItem {
     pub hidden: bool,
     /// That the account muted it. It may have ended: see [`Mute::until`].
     pub muted: Option<Mute>,
+    /// What was decided of it, else what holds of whoever brought the account in.
+    pub consent: ConsentState,
+    /// Who brought the account in, or invites it. Absent: it made the channel, or that is not known.
+    pub added_by: Option<UserId>,
+    /// That the account is invited, and has not answered.
+    pub invite: Option<Invite>,
+    /// Whether the last message is of somebody who is denied. It is there all the same, for an app that shows it.
+    pub last_message_hidden: bool,
     /// Active members, as far as known here. Waiting changes of them are in it where the list's query asks for members.
     pub members: u64,
     /// The own role, while the account is in the channel.
@@ -112,6 +121,8 @@ pub(crate) struct Shared {
 /// The stored rows of the list and what is shown of them.
 struct Rows {
     me: UserId,
+    /// What held of others when rows were computed last.
+    people: People,
     /// The rows that are shown, and those that are not because of what waits in the outbox.
     stored: HashMap<ChannelId, Arc<ChannelRow>>,
     reach: Reach,
@@ -217,7 +228,7 @@ impl ChannelList {
     pub fn loaded(&self) -> usize {
         let rows = lock(&self.0.rows);
         let in_reach = |row: &&Arc<ChannelRow>| {
-            let item = asked(row);
+            let item = asked(row, &rows.people);
             self.0.query.filter().matches(&item) && rows.reach.covers(&self.0.query.place(&item))
         };
         rows.stored.values().filter(in_reach).count()
@@ -229,6 +240,7 @@ impl ChannelList {
             admission,
             rows: Mutex::new(Rows {
                 me,
+                people: People::default(),
                 stored: HashMap::new(),
                 reach: Reach::Nothing,
                 places: HashMap::new(),
@@ -261,7 +273,7 @@ impl ChannelList {
         match page.last() {
             _ if !has_more => rows.reach = Reach::All,
             Some(last) => {
-                let item = asked(last);
+                let item = asked(last, outbox.people());
                 rows.reach = Reach::UpTo(query.place(&item), query.cursor(&item));
             }
             None => {}
@@ -325,6 +337,7 @@ impl Rows {
         rule: (&Query, Option<&dyn Admission>),
         outbox: &Outbox,
     ) {
+        self.people = outbox.people().clone();
         let mut batch = self.list.edit();
         for cid in touched {
             let stored = self.stored.get(&cid).map(Arc::as_ref);
@@ -351,9 +364,10 @@ fn asks_for_members(query: &Query) -> bool {
 }
 
 /// Returns a row as a query asks it.
-fn asked(row: &ChannelRow) -> Asked<'_> {
+fn asked<'a>(row: &'a ChannelRow, people: &'a People) -> Asked<'a> {
     Asked {
         summary: &row.summary,
         members: row.members.as_deref().unwrap_or_default(),
+        people,
     }
 }

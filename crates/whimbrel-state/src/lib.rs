@@ -45,8 +45,10 @@
 //! - A timeline, a list or an object that nobody holds is forgotten, and costs nothing.
 //! - Locks are held for one delta at most, never across an await.
 
+mod account;
 mod channel_list;
 mod channel_state;
+mod consents;
 mod content;
 mod drafts;
 mod freshness;
@@ -69,8 +71,10 @@ mod unread;
 mod users;
 mod windows;
 
+pub use account::AccountFacts;
 pub use channel_list::{Admission, ChannelItem, ChannelList, ChannelRow, LoadState};
 pub use channel_state::{Capability, ChannelCounts, ChannelFacts, ChannelState, MemberItem, Paging, Sending};
+pub use consents::{ChangedBy, ConsentChange, ConsentOf};
 pub use content::{Content, Currency};
 pub use eyeball::Subscriber;
 pub use eyeball_im::VectorDiff;
@@ -83,7 +87,7 @@ pub use outbox::OutboxSummary;
 pub use part::Part;
 pub use pins::Pins;
 pub use query_channels_state::{ChannelsFacts, QueryChannelsState};
-pub use state::{Stale, State};
+pub use state::{Moment, Stale, State};
 pub use status::SyncState;
 pub use thread_state::{ThreadFacts, ThreadState, ThreadUnread};
 pub use threads::{ThreadItem, ThreadList};

@@ -5,7 +5,7 @@ use std::{
     hash::Hash,
     sync::Arc,
 };
-use whimbrel_model::{Change, ChannelId, Delta, MessageId, Op, OpId, OutboxItem};
+use whimbrel_model::{Change, ChannelId, Delta, MessageId, Op, OpId, OutboxItem, People};
 
 /// How much waits in the outbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,13 +18,14 @@ pub struct OutboxSummary {
     pub attention: usize,
 }
 
-/// The outbox as state: by position, with what is looked up in it.
+/// What is laid over the server's rows: the outbox, by position, with what is looked up in it; and what holds of others.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     list: Sorted<u64, OutboxItem>,
     positions: HashMap<OpId, u64>,
     index: Index,
     summary: SharedObservable<OutboxSummary>,
+    people: People,
     /// Failures after which an operation needs attention.
     attention_after: u32,
 }
@@ -111,6 +112,16 @@ impl Outbox {
 
     pub(crate) fn items(&self) -> Items<OutboxItem> {
         self.list.items()
+    }
+
+    /// Returns what holds of others now.
+    pub(crate) const fn people(&self) -> &People {
+        &self.people
+    }
+
+    /// Sets what holds of others, and returns what did if it is something else.
+    pub(crate) fn set_people(&mut self, people: People) -> Option<People> {
+        (self.people != people).then(|| std::mem::replace(&mut self.people, people))
     }
 
     pub(crate) fn subscribe(&self) -> (Items<OutboxItem>, Diffs<OutboxItem>) {

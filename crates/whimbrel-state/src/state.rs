@@ -1,3 +1,4 @@
+mod account;
 mod objects;
 mod open_objects;
 mod pins;
@@ -5,8 +6,9 @@ mod threads;
 mod timelines;
 
 use crate::{
-    ChannelList, ChannelRow, Diffs, Freshness, Items, OutboxSummary, Reach, Source, StateConfig, SyncState,
-    Unread, channel_list, outbox::Outbox, typing::Typing, unread, users::Users,
+    ChangedBy, ChannelList, ChannelRow, Diffs, Freshness, Items, OutboxSummary, Reach, Source,
+    StateConfig, SyncState, Unread, account::Account, channel_list, consents::Consents, outbox::Outbox,
+    typing::Typing, unread, users::Users,
 };
 use eyeball::{SharedObservable, Subscriber};
 use open_objects::Objects;
@@ -17,8 +19,8 @@ use std::{
 };
 use timelines::Timelines;
 use whimbrel_model::{
-    Change, ChannelId, ChannelSummary, Delta, MessageId, MessageQuery, Op, OutboxItem, Row, StreamId,
-    Timestamp, User, UserId,
+    Change, ChannelId, ChannelSummary, Delta, MessageId, MessageQuery, Op, OutboxItem, Row,
+    StreamId, Timestamp, User, UserId,
 };
 use whimbrel_query::Query;
 
@@ -38,6 +40,19 @@ pub struct Stale {
     pub open_threads: Vec<MessageId>,
     /// Messages of open timelines, for [`State::put_messages`]. At most one query for each.
     pub messages: Vec<MessageQuery>,
+    /// Whether everything that is counted or chosen by [`State::people`] has to be read again: the rows of lists of channels,
+    /// what is unread, the threads.
+    pub people: bool,
+}
+
+/// What follows from the time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use = "what is not read again stays as it was on the screen"]
+pub struct Moment {
+    /// When something that is shown ends next.
+    pub next: Option<Timestamp>,
+    /// As [`Stale::people`].
+    pub people: bool,
 }
 
 /// Everything observable of one account on one device. Cloning it gives another handle to the same state.
@@ -57,8 +72,9 @@ struct Shared {
 }
 
 /// Locked before a timeline or a list, never after.
-#[derive(Default)]
 struct Inner {
+    account: Account,
+    consents: Consents,
     outbox: Outbox,
     users: Users,
     timelines: Timelines,
@@ -82,6 +98,7 @@ impl State {
     #[must_use]
     pub fn with_config(me: UserId, outbox: Vec<OutboxItem>, config: StateConfig) -> Self {
         let outbox = Outbox::new(outbox, config.attention_after);
+        let account = Account::new(me.clone());
         Self(Arc::new(Shared {
             me,
             status: SharedObservable::default(),
@@ -89,9 +106,18 @@ impl State {
             outbox: outbox.summary().clone(),
             typing: Typing::default(),
             inner: Mutex::new(Inner {
+                account,
+                consents: Consents::default(),
                 outbox,
+                users: Users::default(),
                 timelines: Timelines::new(config.windows),
-                ..Inner::default()
+                channels: Vec::new(),
+                unread: Weak::default(),
+                threads: Weak::default(),
+                drafts: Weak::default(),
+                pins: HashMap::new(),
+                now: Timestamp::default(),
+                objects: Objects::default(),
             }),
         }))
     }
@@ -106,7 +132,13 @@ impl State {
     pub fn reduce(&self, delta: &Delta) -> Stale {
         let mut inner = lock(&self.0.inner);
         let ops = inner.outbox.reduce(delta);
-        let mut stale = Stale::default();
+        let Inner { account, outbox, .. } = &mut *inner;
+        account.reduce(delta, &ops, outbox);
+        inner.consents.because_of(delta, &ops, &self.0.me);
+        let mut stale = Stale {
+            people: inner.settle_people(),
+            ..Stale::default()
+        };
         for timeline in inner.timelines.all() {
             let query = timeline.change(|window| window.reduce(delta, &ops, &inner.outbox));
             stale.messages.extend(query);
@@ -172,33 +204,43 @@ impl State {
         missing.cloned().collect()
     }
 
-    /// Opens the totals of what is unread, with every row of the store's channel list. Those that are open already are
-    /// counted again.
+    /// Opens the totals of what is unread, with the store's row of [every channel](Query::every_channel). Those that are open
+    /// already are counted again.
     #[must_use = "what nobody holds is forgotten"]
     pub fn open_unread(&self, rows: &[ChannelSummary]) -> Unread {
         let mut inner = lock(&self.0.inner);
         if let Some(open) = inner.unread() {
             open.replace(rows, &inner.outbox, &self.0.me);
+            inner.consents.channels(open.take_moved());
+            inner.settle_common(&self.0.me);
             return open;
         }
         let unread = Unread::new(inner.now);
         unread.replace(rows, &inner.outbox, &self.0.me);
+        // That is how it is, and nothing that changed.
+        drop(unread.take_moved());
         inner.unread = Arc::downgrade(&unread.0);
         unread
     }
 
     /// Says what time it is, for what ends by itself. Returns when something open ends next.
-    pub fn set_now(&self, now: Timestamp) -> Option<Timestamp> {
+    pub fn set_now(&self, now: Timestamp) -> Moment {
         let mut inner = lock(&self.0.inner);
         inner.now = now;
+        let contact = inner.account.set_now(now);
+        inner.consents.because(ChangedBy::Time);
+        let people = inner.settle_people();
         let mute = inner.unread().and_then(|unread| unread.set_now(now));
-        let mut ends: Vec<_> = mute.into_iter().collect();
+        let mut ends: Vec<_> = mute.into_iter().chain(contact).collect();
         for pins in inner.all_pins() {
             ends.extend(pins.set_now(now, &inner.outbox));
         }
         // No object of a channel or a thread depends on the time.
         inner.settle_common(&self.0.me);
-        ends.into_iter().min()
+        Moment {
+            next: ends.into_iter().min(),
+            people,
+        }
     }
 
     /// Returns the totals of what is unread, if they are open.
@@ -213,6 +255,7 @@ impl State {
         let mut inner = lock(&self.0.inner);
         if let Some(unread) = inner.unread() {
             unread.put(std::slice::from_ref(&row.summary), &inner.outbox, &self.0.me);
+            inner.consents.channels(unread.take_moved());
         }
         for list in inner.channel_lists() {
             list.put(Arc::clone(&row), &inner.outbox);
@@ -358,7 +401,9 @@ fn reduce_channels(
     let mut stale = BTreeSet::new();
     for change in &delta.changes {
         match change {
-            Change::Row(Row::Reaction(_) | Row::User(_) | Row::Draft(_)) => {}
+            Change::Row(
+                Row::Reaction(_) | Row::User(_) | Row::Draft(_) | Row::Account(_) | Row::Delivered(_),
+            ) => {}
             Change::Row(Row::Read(read)) if read.user != *me || read.thread.is_some() => {}
             Change::Row(row) => stale.extend(row.cid().cloned()),
             Change::Rebase(StreamId::Channel(cid))
@@ -380,10 +425,14 @@ fn reduce_channels(
             _ => {}
         }
     }
+    let decides = |op: &Op| match op {
+        Op::SendMessage { cid, .. } => unread.is_some_and(|unread| unread.is_undecided(cid)),
+        _ => false,
+    };
     let recounted = ops
         .iter()
         .map(|item| &item.op)
-        .filter(|op| changes_unread(op, me));
+        .filter(|op| changes_unread(op, me) || decides(op));
     stale.extend(recounted.filter_map(Op::cid).cloned());
     let touched: BTreeSet<_> = ops.iter().filter_map(|item| item.op.cid()).collect();
     let touched: Vec<_> = touched
@@ -401,7 +450,7 @@ fn reduce_channels(
 /// Returns whether a waiting operation, or one that waits no more, makes another number of messages unread.
 fn changes_unread(op: &Op, me: &UserId) -> bool {
     match op {
-        Op::MarkRead { thread: None, .. } | Op::UpdateMembership { .. } => true,
+        Op::MarkRead { thread: None, .. } | Op::UpdateMembership { .. } | Op::AnswerInvite { .. } => true,
         Op::RemoveMembers { users, .. } => users.contains(me),
         _ => false,
     }

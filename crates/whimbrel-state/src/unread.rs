@@ -6,10 +6,13 @@ use std::{
     fmt,
     sync::{Arc, Mutex},
 };
-use whimbrel_model::{ChannelId, ChannelSummary, FollowedThread, MessageId, Mute, Timestamp, UserId};
+use whimbrel_model::{
+    ChannelId, ChannelSummary, ConsentState, FollowedThread, MemberState, MessageId, Mute, Timestamp, UserId,
+};
 
 /// How much is unread in all channels together: the sums over the whole channel list, loaded or not. Channels that are muted
-/// count only as [`muted`](Self::muted).
+/// count only as [`muted`](Self::muted), those that are denied not at all. What people wrote who are denied or muted counts
+/// nowhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UnreadTotals {
     /// Messages on this device that count as unread.
@@ -22,6 +25,10 @@ pub struct UnreadTotals {
     pub threads: u64,
     /// Unread messages in channels that are muted.
     pub muted: u64,
+    /// Channels that wait for a decision: the account was brought in and nothing was decided of them, or it is invited.
+    pub requests: u64,
+    /// Unread messages in those of them that the account is in. [`messages`](Self::messages) has them too.
+    pub requested: u64,
     /// Messages past read positions that this device lacks or has only as they once were: each of them may count. 0: the
     /// other numbers are exact, as far as the server has been heard of.
     pub unknown: u64,
@@ -49,6 +56,8 @@ struct Counts {
     types: OrdMap<String, UnreadTotals>,
     /// When mutes end.
     ends: BTreeSet<(Timestamp, ChannelId)>,
+    /// Channels of which consent is another one, as it was and as it is, since it was asked last.
+    moved: Vec<(ChannelId, ConsentState, ConsentState)>,
     now: Timestamp,
 }
 
@@ -56,6 +65,10 @@ struct Counts {
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
     joined: bool,
+    invited: bool,
+    consent: ConsentState,
+    /// Whether the server's row says nothing of consent: writing decides it.
+    undecided: bool,
     messages: u64,
     mentions: u64,
     threads: u64,
@@ -107,6 +120,17 @@ impl Unread {
         }))
     }
 
+    /// Returns whether the server's row of a channel says nothing of consent.
+    pub(crate) fn is_undecided(&self, cid: &ChannelId) -> bool {
+        let counts = lock(&self.0.counts);
+        counts.channels.get(cid).is_some_and(|count| count.undecided)
+    }
+
+    /// Returns the channels of which consent is another one since it was asked last, as it was and as it is.
+    pub(crate) fn take_moved(&self) -> Vec<(ChannelId, ConsentState, ConsentState)> {
+        std::mem::take(&mut lock(&self.0.counts).moved)
+    }
+
     /// Forgets what is known of channels, and counts `rows`, which are all there are.
     pub(crate) fn replace(&self, rows: &[ChannelSummary], outbox: &Outbox, me: &UserId) {
         let mut counts = lock(&self.0.counts);
@@ -115,6 +139,8 @@ impl Unread {
             counts.change(&cid, |count| {
                 *count = Count {
                     threads: count.threads,
+                    // What is not there any more was neither allowed nor denied by that.
+                    consent: count.consent,
                     ..Count::default()
                 };
             });
@@ -162,16 +188,23 @@ impl Unread {
 
     fn put_all(&self, counts: &mut Counts, rows: &[ChannelSummary], outbox: &Outbox, me: &UserId) {
         for row in rows {
-            let kept = channel_list::kept(row, outbox, me);
+            let own = channel_list::own(row, outbox, me);
+            let state = own.as_ref().map(|own| own.state);
+            let stored = row.membership.as_ref();
             counts.change(&row.cid, |count| {
                 *count = Count {
-                    joined: kept.is_some(),
+                    joined: state == Some(MemberState::Active),
+                    invited: state == Some(MemberState::Invited),
+                    consent: own
+                        .as_ref()
+                        .map_or(ConsentState::Unknown, |own| outbox.people().consent(own)),
+                    undecided: stored.is_some_and(|own| own.consent == ConsentState::Unknown),
                     messages: row.unread,
                     mentions: row.mentions,
                     threads: count.threads,
                     unknown: row.unread_unknown,
                     head_seq: row.head_seq,
-                    muted: kept.and_then(|membership| membership.muted),
+                    muted: own.and_then(|own| own.muted),
                 };
             });
         }
@@ -184,10 +217,14 @@ impl Counts {
     fn change(&mut self, cid: &ChannelId, change: impl FnOnce(&mut Count)) {
         let count = self.channels.entry(cid.clone()).or_default();
         let before = count.shown(self.now);
+        let consent = count.consent;
         if let Some(end) = count.end(cid) {
             self.ends.remove(&end);
         }
         change(count);
+        if count.consent != consent {
+            self.moved.push((cid.clone(), consent, count.consent));
+        }
         let (now, end) = (count.shown(self.now), count.end(cid));
         match count.muted.filter(|_| count.joined) {
             Some(mute) => drop(self.mutes.insert(cid.clone(), mute)),
@@ -247,8 +284,17 @@ impl Counts {
 impl Count {
     /// Returns what the channel adds to the sums.
     fn shown(&self, now: Timestamp) -> UnreadTotals {
-        if !self.joined {
-            return UnreadTotals::default();
+        let is_request = match self.consent {
+            ConsentState::Unknown => self.joined || self.invited,
+            ConsentState::Allowed => self.invited,
+            ConsentState::Denied => false,
+        };
+        let requests = UnreadTotals {
+            requests: u64::from(is_request),
+            ..UnreadTotals::default()
+        };
+        if !self.joined || self.consent == ConsentState::Denied {
+            return requests;
         }
         if self
             .muted
@@ -256,7 +302,7 @@ impl Count {
         {
             return UnreadTotals {
                 muted: self.messages,
-                ..UnreadTotals::default()
+                ..requests
             };
         }
         UnreadTotals {
@@ -265,7 +311,9 @@ impl Count {
             channels: u64::from(self.messages > 0),
             threads: self.threads,
             muted: 0,
+            requested: if is_request { self.messages } else { 0 },
             unknown: self.unknown,
+            ..requests
         }
     }
 
@@ -283,6 +331,8 @@ impl UnreadTotals {
         self.channels = self.channels + now.channels - before.channels;
         self.threads = self.threads + now.threads - before.threads;
         self.muted = self.muted + now.muted - before.muted;
+        self.requests = self.requests + now.requests - before.requests;
+        self.requested = self.requested + now.requested - before.requested;
         self.unknown = self.unknown + now.unknown - before.unknown;
     }
 }

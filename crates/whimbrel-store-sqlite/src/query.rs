@@ -6,7 +6,7 @@ use crate::{
     read::{self, SUMMARY, SUMMARY_TABLES},
     readers::Readers,
 };
-use whimbrel_model::ChannelSummary;
+use whimbrel_model::{ChannelSummary, People};
 use whimbrel_query::{Bind, ChannelItem, Column, CustomColumn, Dialect, Endpoint, PageCursor, Query, Schema};
 use whimbrel_store::StoreError;
 
@@ -30,7 +30,7 @@ macro_rules! unread {
         concat!(
             "FROM messages u WHERE u.cid = t.cid AND u.in_channel = 1 AND u.ver > 0 AND u.seq > ",
             position!(),
-            " AND u.author <> s.user AND u.notice > 0"
+            " AND u.author <> s.user AND u.notice > 0 AND u.author NOT IN (SELECT value FROM json_each(?1, '$.silent'))"
         )
     };
 }
@@ -106,6 +106,16 @@ const CHANNELS: Schema<'_> = Schema {
                  coalesce(json_extract(p.row, '$.muted.until'), 9007199254740991) END",
             ),
         ),
+        (
+            "consent",
+            Column::new(
+                "CASE WHEN t.consent <> 'unknown' OR t.added_by IS NULL THEN t.consent \
+                 WHEN t.added_by IN (SELECT value FROM json_each(?1, '$.denied')) THEN 'denied' \
+                 WHEN t.added_by IN (SELECT value FROM json_each(?1, '$.allowed')) THEN 'allowed' \
+                 ELSE 'unknown' END",
+            ),
+        ),
+        ("invited", Column::new("t.invited")),
     ],
     custom: Some(CustomColumn {
         doc: "t.custom",
@@ -119,10 +129,11 @@ impl Readers {
         query: &Query,
         after: Option<&PageCursor>,
         limit: usize,
+        people: &People,
     ) -> Result<Vec<ChannelSummary>, StoreError> {
         let (sql, binds) = statement(query, after)?;
         let rows = self.select("reading channels", sql, |sql| {
-            let sql = binds.into_iter().fold(sql, bind);
+            let sql = binds.into_iter().fold(sql.bind(read::people(people)), bind);
             sql.bind(read::count(limit))
         });
         let mut found = rows
@@ -135,16 +146,17 @@ impl Readers {
             query.place(&ChannelItem {
                 summary,
                 members: &[],
+                people,
             })
         });
         Ok(found)
     }
 }
 
-/// Returns the statement and its values; the limit is another one, after them.
+/// Returns the statement and its values. Before them comes [`read::people`], after them the limit.
 fn statement(query: &Query, after: Option<&PageCursor>) -> Result<(String, Vec<Bind>), StoreError> {
-    let page = query.to_sql(&CHANNELS, after, 0)?;
-    let limit = page.binds.len() + 1;
+    let page = query.to_sql(&CHANNELS, after, 1)?;
+    let limit = page.binds.len() + 2;
     let sql = format!(
         "{SUMMARY}{COLUMNS} FROM (SELECT t.cid FROM {TABLES} WHERE t.known = 1 AND {} \
          ORDER BY {} LIMIT ?{limit}) k{SUMMARY_TABLES}",

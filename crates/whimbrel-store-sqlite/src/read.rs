@@ -11,20 +11,23 @@ use sqlx::{
     sqlite::{SqliteArguments, SqliteRow},
 };
 use whimbrel_model::{
-    AccountRow, Channel, ChannelId, ChannelSummary, Delivered, HistoryFrom, Member, Membership, Message,
-    MessageId, MessagePage, MessageQuery, MessageScope, RangeSet, Reaction, Read, ReadPosition, Timestamp,
+    AccountRow, Channel, ChannelId, ChannelSummary, Delivered, ConsentState, HistoryFrom, Member, Membership, Message,
+    MessageId, MessagePage, MessageQuery, MessageScope, People, RangeSet, Reaction, Read, ReadPosition, Timestamp,
     User, UserId,
 };
 use whimbrel_store::StoreError;
 
-/// A summary of each row (cid) of `k`, which comes next in the text. `w` is a read position that waits.
+/// A summary of each row (cid) of `k`, which comes next in the text. `w` is a read position that waits. The first value of the
+/// statement is [`people`].
 pub(crate) const SUMMARY: &str = "SELECT k.cid, c.ver, c.row, p.ver, p.row, r.epoch, r.seq, r.furthest, r.ver, w.read_epoch, w.read_seq, \
      (SELECT count(*) FROM messages u WHERE u.cid = k.cid AND u.in_channel = 1 AND u.ver > 0 \
-      AND u.seq > coalesce(w.read_seq, r.seq, 0) AND u.author <> s.user AND u.notice > 0), \
+      AND u.seq > coalesce(w.read_seq, r.seq, 0) AND u.author <> s.user AND u.notice > 0 \
+      AND u.author NOT IN (SELECT value FROM json_each(?1, '$.silent'))), \
      (SELECT count(*) FROM members a WHERE a.cid = k.cid AND a.active = 1 AND a.ver > 0), \
      max(coalesce(h.head_seq, 0), coalesce(m.seq, 0)), g.runs, s.user, \
      (SELECT count(*) FROM messages u WHERE u.cid = k.cid AND u.in_channel = 1 AND u.ver > 0 \
-      AND u.seq > coalesce(w.read_seq, r.seq, 0) AND u.author <> s.user AND u.notice > 1 AND (u.notice = 3 \
+      AND u.seq > coalesce(w.read_seq, r.seq, 0) AND u.author <> s.user AND u.notice > 1 \
+      AND u.author NOT IN (SELECT value FROM json_each(?1, '$.silent')) AND (u.notice = 3 \
       OR EXISTS (SELECT 1 FROM json_each(u.rest, '$.body.mentions') WHERE value = s.user))), coalesce(r.private, 0), ";
 pub(crate) const SUMMARY_TABLES: &str = " LEFT JOIN channels c ON c.cid = k.cid \
      LEFT JOIN session s ON s.one = 1 \
@@ -40,12 +43,18 @@ pub(crate) const SUMMARY_TABLES: &str = " LEFT JOIN channels c ON c.cid = k.cid 
 const SUMMARY_COLUMNS: usize = 18;
 
 impl Readers {
-    pub(crate) async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {
+    pub(crate) async fn channel(
+        &self,
+        cid: &ChannelId,
+        people: &People,
+    ) -> Result<Option<ChannelSummary>, StoreError> {
         let sql = format!(
-            "{SUMMARY}{COLUMNS} FROM (SELECT ? AS cid) k{SUMMARY_TABLES}\
+            "{SUMMARY}{COLUMNS} FROM (SELECT ?2 AS cid) k{SUMMARY_TABLES}\
              WHERE c.cid IS NOT NULL OR p.cid IS NOT NULL"
         );
-        let rows = self.select("reading a channel", sql, |query| query.bind(cid.as_str()));
+        let rows = self.select("reading a channel", sql, |query| {
+            query.bind(self::people(people)).bind(cid.as_str())
+        });
         Ok(rows.await?.first().map(summary).transpose()?)
     }
 
@@ -168,6 +177,17 @@ impl Readers {
 }
 
 pub(crate) type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
+
+/// Writes what holds of others as the value that statements look it up in.
+pub(crate) fn people(people: &People) -> String {
+    let with = |consent| people.with(consent).collect::<Vec<_>>();
+    serde_json::json!({
+        "allowed": with(ConsentState::Allowed),
+        "denied": with(ConsentState::Denied),
+        "silent": people.silent().collect::<Vec<_>>(),
+    })
+    .to_string()
+}
 
 /// SQLite's numbers are signed; no sequence is greater.
 fn signed(seq: u64) -> i64 {

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 use whimbrel_model::{
     AccountRow, ChannelId, ChannelSummary, Delivered, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
-    MessageQuery, Read, ThreadPlace, User, UserId,
+    MessageQuery, People, Read, ThreadPlace, User, UserId,
 };
 use whimbrel_store::{AccountReader, PageCursor, Query, Recovery, SearchPage, SearchQuery, Store, StoreError, StoreReader};
 
@@ -177,13 +177,18 @@ impl StoreReader for SqliteStore {
         query: &Query,
         after: Option<&PageCursor>,
         limit: usize,
+        people: &People,
     ) -> Result<Vec<ChannelSummary>, StoreError> {
         self.health
-            .noticed(self.readers.channels(query, after, limit).await)
+            .noticed(self.readers.channels(query, after, limit, people).await)
     }
 
-    async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {
-        self.health.noticed(self.readers.channel(cid).await)
+    async fn channel(
+        &self,
+        cid: &ChannelId,
+        people: &People,
+    ) -> Result<Option<ChannelSummary>, StoreError> {
+        self.health.noticed(self.readers.channel(cid, people).await)
     }
 
     async fn members(&self, cid: &ChannelId) -> Result<Vec<Member>, StoreError> {
@@ -202,12 +207,18 @@ impl StoreReader for SqliteStore {
         &self,
         after: Option<ThreadPlace>,
         limit: usize,
+        people: &People,
     ) -> Result<Vec<FollowedThread>, StoreError> {
-        self.health.noticed(self.readers.threads(after, limit).await)
+        self.health
+            .noticed(self.readers.threads(after, limit, people).await)
     }
 
-    async fn thread(&self, parent: MessageId) -> Result<Option<FollowedThread>, StoreError> {
-        self.health.noticed(self.readers.thread(parent).await)
+    async fn thread(
+        &self,
+        parent: MessageId,
+        people: &People,
+    ) -> Result<Option<FollowedThread>, StoreError> {
+        self.health.noticed(self.readers.thread(parent, people).await)
     }
 
     async fn pinned(&self, cid: &ChannelId) -> Result<Vec<Message>, StoreError> {

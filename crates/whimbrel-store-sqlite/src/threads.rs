@@ -8,15 +8,17 @@ use crate::{
 };
 use sqlx::{Row as _, sqlite::SqliteRow};
 use whimbrel_model::{
-    ChannelId, Draft, FollowedThread, Message, MessageId, RangeSet, Read, ReadPosition, ThreadPlace,
+    ChannelId, Draft, FollowedThread, Message, MessageId, People, RangeSet, Read, ReadPosition, ThreadPlace,
 };
 use whimbrel_store::StoreError;
 
-/// A thread of each message `m`, with its newest reply `l`. `w` is a read position that waits.
+/// A thread of each message `m`, with its newest reply `l`. `w` is a read position that waits. The first value of the statement is
+/// [`read::people`].
 const THREAD: &str = "SELECT r.epoch, r.seq, r.furthest, r.ver, s.user, w.read_epoch, w.read_seq, \
      coalesce(g.listed, 0) = 1 AND (r.cid IS NOT NULL OR m.author IS s.user), \
      (SELECT count(*) FROM messages u WHERE u.parent = m.id AND u.ver > 0 \
-      AND u.seq > coalesce(w.read_seq, r.seq, 0) AND u.author <> s.user AND u.notice > 0), \
+      AND u.seq > coalesce(w.read_seq, r.seq, 0) AND u.author <> s.user AND u.notice > 0 \
+      AND u.author NOT IN (SELECT value FROM json_each(?1, '$.silent'))), \
      (SELECT count(*) FROM messages u WHERE u.parent = m.id AND u.ver > 0 AND u.deleted = 0), g.runs, coalesce(r.private, 0)";
 const COLUMNS_OF_PARENT: usize = 12;
 const COLUMNS_OF_REPLY: usize = COLUMNS_OF_PARENT + 7;
@@ -35,36 +37,41 @@ impl Readers {
         &self,
         after: Option<ThreadPlace>,
         limit: usize,
+        people: &People,
     ) -> Result<Vec<FollowedThread>, StoreError> {
         let place = if after.is_some() {
-            "AND (m.thread_at, m.id) < (?, ?) "
+            "AND (m.thread_at, m.id) < (?3, ?4) "
         } else {
             ""
         };
         let sql = format!(
             "{THREAD}, {COLUMNS}, {} FROM {TABLES} JOIN timelines j ON j.cid = m.cid AND j.listed = 1{MORE_TABLES} \
              WHERE m.thread_at IS NOT NULL AND m.ver > 0 AND (r.cid IS NOT NULL OR m.author = s.user) {place}\
-             ORDER BY m.thread_at DESC, m.id DESC LIMIT ?",
+             ORDER BY m.thread_at DESC, m.id DESC LIMIT ?2",
             reply_columns()
         );
         let rows = self.select("reading threads", sql, |sql| {
-            let sql = match after {
+            let sql = sql.bind(read::people(people)).bind(count(limit));
+            match after {
                 Some(after) => sql.bind(after.last_at.0).bind(after.parent.0.as_bytes().to_vec()),
                 None => sql,
-            };
-            sql.bind(count(limit))
+            }
         });
         let threads = rows.await?.iter().map(thread).collect::<Decoded<Vec<_>>>()?;
         Ok(threads.into_iter().flatten().collect())
     }
 
-    pub(crate) async fn thread(&self, parent: MessageId) -> Result<Option<FollowedThread>, StoreError> {
+    pub(crate) async fn thread(
+        &self,
+        parent: MessageId,
+        people: &People,
+    ) -> Result<Option<FollowedThread>, StoreError> {
         let sql = format!(
-            "{THREAD}, {COLUMNS}, {} FROM {TABLES}{MORE_TABLES} WHERE m.id = ? AND m.ver > 0",
+            "{THREAD}, {COLUMNS}, {} FROM {TABLES}{MORE_TABLES} WHERE m.id = ?2 AND m.ver > 0",
             reply_columns()
         );
         let rows = self.select("reading a thread", sql, |sql| {
-            sql.bind(parent.0.as_bytes().to_vec())
+            sql.bind(read::people(people)).bind(parent.0.as_bytes().to_vec())
         });
         Ok(rows.await?.first().map(thread).transpose()?.flatten())
     }

@@ -19,7 +19,7 @@ use std::{
 use uuid::Uuid;
 use whimbrel_model::{
     AccountRow, ChannelId, ChannelSummary, Delivered, Delta, Draft, FollowedThread, Loaded, Member, Message,
-    MessageId, MessagePage, MessageQuery, Read, ThreadPlace, User, UserId,
+    MessageId, MessagePage, MessageQuery, People, Read, ThreadPlace, User, UserId,
 };
 use whimbrel_query::{PageCursor, Query, SearchPage, SearchQuery};
 
@@ -132,12 +132,17 @@ impl StoreReader for MemoryStore {
         query: &Query,
         after: Option<&PageCursor>,
         limit: usize,
+        people: &People,
     ) -> Result<Vec<ChannelSummary>, StoreError> {
-        Ok(self.data()?.channels(query, after, limit)?)
+        Ok(self.data()?.channels(query, after, limit, people)?)
     }
 
-    async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {
-        Ok(self.data()?.channel(cid))
+    async fn channel(
+        &self,
+        cid: &ChannelId,
+        people: &People,
+    ) -> Result<Option<ChannelSummary>, StoreError> {
+        Ok(self.data()?.channel(cid, people))
     }
 
     async fn members(&self, cid: &ChannelId) -> Result<Vec<Member>, StoreError> {
@@ -156,12 +161,17 @@ impl StoreReader for MemoryStore {
         &self,
         after: Option<ThreadPlace>,
         limit: usize,
+        people: &People,
     ) -> Result<Vec<FollowedThread>, StoreError> {
-        Ok(self.data()?.threads(after, limit))
+        Ok(self.data()?.threads(after, limit, people))
     }
 
-    async fn thread(&self, parent: MessageId) -> Result<Option<FollowedThread>, StoreError> {
-        Ok(self.data()?.thread(parent))
+    async fn thread(
+        &self,
+        parent: MessageId,
+        people: &People,
+    ) -> Result<Option<FollowedThread>, StoreError> {
+        Ok(self.data()?.thread(parent, people))
     }
 
     async fn pinned(&self, cid: &ChannelId) -> Result<Vec<Message>, StoreError> {

@@ -8,7 +8,7 @@ use std::{cmp::Reverse, collections::BTreeSet, path::PathBuf, sync::Arc};
 use uuid::Uuid;
 use whimbrel_model::{
     AccountRow, Change, ChannelId, ChannelSummary, Delivered, Delta, Draft, FollowedThread, Loaded, Member,
-    Message, MessageId, MessagePage, MessageQuery, OpId, Read, Row, StreamId, ThreadPlace, User, UserId,
+    Message, MessageId, MessagePage, MessageQuery, OpId, People, Read, Row, StreamId, ThreadPlace, User, UserId,
 };
 use whimbrel_query::{
     ChannelItem, Endpoint, Filter, PageCursor, Query, SearchPage, SearchQuery, Sort, field,
@@ -171,13 +171,14 @@ impl SplitStore {
         let Some(query) = self.in_memory.query()? else {
             return Ok(delta);
         };
-        let mut after = None;
+        // Nothing is counted here.
+        let (mut after, people) = (None, People::default());
         loop {
             let page = self
                 .disk
-                .channels(&query, after.as_ref(), CHANNELS_AT_ONCE)
+                .channels(&query, after.as_ref(), CHANNELS_AT_ONCE, &people)
                 .await?;
-            after = page.last().map(|summary| query.cursor(&item(summary)));
+            after = page.last().map(|summary| query.cursor(&item(summary, &people)));
             let is_last = page.len() < CHANNELS_AT_ONCE;
             let own = page.into_iter().filter_map(|summary| summary.membership);
             delta
@@ -195,14 +196,18 @@ impl SplitStore {
         query: &Query,
         after: Option<&PageCursor>,
         limit: usize,
+        people: &People,
     ) -> Result<Vec<ChannelSummary>, StoreError> {
         let mut found = Vec::new();
         let mut after = after.cloned();
         loop {
             let wanted = limit.saturating_sub(found.len());
-            let page = self.disk.channels(query, after.as_ref(), wanted).await?;
+            let page = self
+                .disk
+                .channels(query, after.as_ref(), wanted, people)
+                .await?;
             let is_last = page.len() < wanted;
-            after = page.last().map(|summary| query.cursor(&item(summary)));
+            after = page.last().map(|summary| query.cursor(&item(summary, people)));
             let others = page.into_iter();
             found.extend(others.filter(|summary| !self.in_memory.has(&summary.cid)));
             if is_last || found.len() >= limit {
@@ -213,10 +218,11 @@ impl SplitStore {
 }
 
 /// A channel as a query orders it: no order looks at the members themselves.
-const fn item(summary: &ChannelSummary) -> ChannelItem<'_> {
+const fn item<'a>(summary: &'a ChannelSummary, people: &'a People) -> ChannelItem<'a> {
     ChannelItem {
         summary,
         members: &[],
+        people,
     }
 }
 
@@ -298,16 +304,21 @@ impl StoreReader for SplitStore {
         query: &Query,
         after: Option<&PageCursor>,
         limit: usize,
+        people: &People,
     ) -> Result<Vec<ChannelSummary>, StoreError> {
-        let mut found = self.channels_on_disk(query, after, limit).await?;
-        found.extend(self.memory.channels(query, after, limit).await?);
-        found.sort_by(|a, b| query.compare(&item(a), &item(b)));
+        let mut found = self.channels_on_disk(query, after, limit, people).await?;
+        found.extend(self.memory.channels(query, after, limit, people).await?);
+        found.sort_by(|a, b| query.compare(&item(a, people), &item(b, people)));
         found.truncate(limit);
         Ok(found)
     }
 
-    async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {
-        self.of(cid).channel(cid).await
+    async fn channel(
+        &self,
+        cid: &ChannelId,
+        people: &People,
+    ) -> Result<Option<ChannelSummary>, StoreError> {
+        self.of(cid).channel(cid, people).await
     }
 
     async fn members(&self, cid: &ChannelId) -> Result<Vec<Member>, StoreError> {
@@ -326,18 +337,23 @@ impl StoreReader for SplitStore {
         &self,
         after: Option<ThreadPlace>,
         limit: usize,
+        people: &People,
     ) -> Result<Vec<FollowedThread>, StoreError> {
-        let mut found = self.disk.threads(after, limit).await?;
-        found.extend(self.memory.threads(after, limit).await?);
+        let mut found = self.disk.threads(after, limit, people).await?;
+        found.extend(self.memory.threads(after, limit, people).await?);
         found.sort_by_key(|thread| Reverse(thread.place()));
         found.truncate(limit);
         Ok(found)
     }
 
-    async fn thread(&self, parent: MessageId) -> Result<Option<FollowedThread>, StoreError> {
-        match self.memory.thread(parent).await? {
+    async fn thread(
+        &self,
+        parent: MessageId,
+        people: &People,
+    ) -> Result<Option<FollowedThread>, StoreError> {
+        match self.memory.thread(parent, people).await? {
             Some(thread) => Ok(Some(thread)),
-            None => self.disk.thread(parent).await,
+            None => self.disk.thread(parent, people).await,
         }
     }
 

@@ -4,7 +4,7 @@ use std::{fmt::Debug, path::PathBuf};
 use uuid::Uuid;
 use whimbrel_model::{
     AccountRow, ChannelId, ChannelSummary, Delivered, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
-    MessageQuery, Read, ThreadPlace, User, UserId,
+    MessageQuery, People, Read, ThreadPlace, User, UserId,
 };
 use whimbrel_query::{PageCursor, Query, SearchPage, SearchQuery};
 
@@ -72,6 +72,9 @@ pub trait Store: StoreReader {
 }
 
 /// What is read of a [`Store`], to be shown. A read sees whole deltas only.
+///
+/// What depends on others is read with what holds of them ([`People`]): nothing of those who are denied or muted counts as unread,
+/// and what was decided of nothing else is as whoever brought the account in. A store knows no clock, and says nothing of what waits.
 #[async_trait]
 pub trait StoreReader: AccountReader {
     /// Reads the channels that a query wants, in its order: at most `limit`, after the place of the cursor if there is one.
@@ -87,11 +90,16 @@ pub trait StoreReader: AccountReader {
         query: &Query,
         after: Option<&PageCursor>,
         limit: usize,
+        people: &People,
     ) -> Result<Vec<ChannelSummary>, StoreError>;
 
     /// Reads one channel's row of the list, whether the account is in it or not. Nothing if neither the channel's own
     /// row nor the own membership is on the device.
-    async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError>;
+    async fn channel(
+        &self,
+        cid: &ChannelId,
+        people: &People,
+    ) -> Result<Option<ChannelSummary>, StoreError>;
 
     /// Reads the members of a channel, gone ones included, by user id.
     async fn members(&self, cid: &ChannelId) -> Result<Vec<Member>, StoreError>;
@@ -108,11 +116,16 @@ pub trait StoreReader: AccountReader {
         &self,
         after: Option<ThreadPlace>,
         limit: usize,
+        people: &People,
     ) -> Result<Vec<FollowedThread>, StoreError>;
 
     /// Reads one thread, followed or not. Nothing if the message that began it is not on the device, or is of a history that
     /// the server no longer has.
-    async fn thread(&self, parent: MessageId) -> Result<Option<FollowedThread>, StoreError>;
+    async fn thread(
+        &self,
+        parent: MessageId,
+        people: &People,
+    ) -> Result<Option<FollowedThread>, StoreError>;
 
     /// Reads the pinned messages of a channel, those whose pin has ended among them: the last pinned first.
     async fn pinned(&self, cid: &ChannelId) -> Result<Vec<Message>, StoreError>;

@@ -29,9 +29,10 @@ use std::{
     },
 };
 use tokio::sync::{broadcast, watch};
+use uuid::Uuid;
 use whimbrel_model::{
     AccountRow, ChannelId, ChannelSummary, Delivered, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
-    MessageQuery, Read, ThreadPlace, User, UserId,
+    MessageQuery, People, Read, ThreadPlace, User, UserId,
 };
 use whimbrel_store::{AccountReader, PageCursor, Query, Recovery, SearchPage, SearchQuery, Store, StoreError, StoreReader};
 
@@ -208,6 +209,10 @@ impl AccountReader for FailingStore {
     async fn account_rows(&self) -> Result<Vec<AccountRow>, StoreError> {
         self.inner.account_rows().await
     }
+
+    async fn transfer_part(&self, request: Uuid, offset: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.transfer_part(request, offset).await
+    }
 }
 
 #[async_trait]
@@ -217,12 +222,17 @@ impl StoreReader for FailingStore {
         query: &Query,
         after: Option<&PageCursor>,
         limit: usize,
+        people: &People,
     ) -> Result<Vec<ChannelSummary>, StoreError> {
-        self.inner.channels(query, after, limit).await
+        self.inner.channels(query, after, limit, people).await
     }
 
-    async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {
-        self.inner.channel(cid).await
+    async fn channel(
+        &self,
+        cid: &ChannelId,
+        people: &People,
+    ) -> Result<Option<ChannelSummary>, StoreError> {
+        self.inner.channel(cid, people).await
     }
 
     async fn members(&self, cid: &ChannelId) -> Result<Vec<Member>, StoreError> {
@@ -241,12 +251,17 @@ impl StoreReader for FailingStore {
         &self,
         after: Option<ThreadPlace>,
         limit: usize,
+        people: &People,
     ) -> Result<Vec<FollowedThread>, StoreError> {
-        self.inner.threads(after, limit).await
+        self.inner.threads(after, limit, people).await
     }
 
-    async fn thread(&self, parent: MessageId) -> Result<Option<FollowedThread>, StoreError> {
-        self.inner.thread(parent).await
+    async fn thread(
+        &self,
+        parent: MessageId,
+        people: &People,
+    ) -> Result<Option<FollowedThread>, StoreError> {
+        self.inner.thread(parent, people).await
     }
 
     async fn pinned(&self, cid: &ChannelId) -> Result<Vec<Message>, StoreError> {

@@ -110,7 +110,7 @@ impl Channel {
         .await
     }
 
-    async fn keep(&self, change: MembershipChange) -> Result<Queued, Error> {
+    pub(super) async fn keep(&self, change: MembershipChange) -> Result<Queued, Error> {
         let cid = self.cid.clone();
         self.enqueue(Op::UpdateMembership { cid, change }).await
     }

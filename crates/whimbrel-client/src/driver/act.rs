@@ -43,14 +43,28 @@ impl Driver {
         }
         self.publish_status();
         self.publish_freshness();
-        self.publish_time();
+        if let Err(error) = self.publish_time().await {
+            self.give_up(error);
+        }
+        for change in self.parts.state.take_consent_changes() {
+            // Nobody has to listen.
+            let _ = self.parts.consents.send(change);
+        }
     }
 
     /// Tells open state what time it is, and takes note of when it has to be told again.
-    pub(super) fn publish_time(&mut self) {
+    ///
+    /// # Errors
+    /// [`Error`] when what that changes cannot be read.
+    pub(super) async fn publish_time(&mut self) -> Result<(), Error> {
         let now = self.parts.environment.wall();
-        let next = self.parts.state.set_now(now);
-        self.ends = next.map(|at| {
+        let moment = self.parts.state.set_now(now);
+        let shown = if moment.people {
+            self.show_people_again().await
+        } else {
+            Ok(())
+        };
+        self.ends = moment.next.map(|at| {
             let millis = u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0);
             // A wait for long is cut into days: the wall clock may be set meanwhile.
             self.parts.clock.millis() + millis.clamp(1, LONGEST_WAIT_MS)
@@ -58,6 +72,7 @@ impl Driver {
     }
 
     /// Tells open lists how fresh they are.
+        shown
     pub(super) fn publish_freshness(&self) {
         let engine = &self.engine;
         let live = self.broken.is_none() && engine.status() == Status::Live;
@@ -101,6 +116,9 @@ impl Driver {
         for query in stale.messages {
             let page = self.parts.store.messages(&query).await?;
             self.parts.state.put_messages(&query, page);
+        if stale.people {
+            self.show_people_again().await?;
+        }
         }
         Ok(())
     }

@@ -45,18 +45,20 @@ impl Driver {
 
     /// Counts what is unread in all channels.
     pub(super) async fn count_unread(&self) -> Result<Unread, Error> {
-        let (query, mut rows) = (Query::channel_list(), Vec::<ChannelSummary>::new());
+        let (query, mut rows) = (Query::every_channel(), Vec::<ChannelSummary>::new());
+        let people = self.parts.state.people();
         loop {
             let after = rows.last().map(|summary| {
                 query.cursor(&ChannelItem {
                     summary,
                     members: &[],
+                    people: &people,
                 })
             });
             let page = self
                 .parts
                 .store
-                .channels(&query, after.as_ref(), CHANNELS_AT_ONCE)
+                .channels(&query, after.as_ref(), CHANNELS_AT_ONCE, &people)
                 .await?;
             let is_last = page.len() < CHANNELS_AT_ONCE;
             rows.extend(page);
@@ -70,7 +72,10 @@ impl Driver {
         let store = &self.parts.store;
         let after = list.next_page();
         let more = limit.saturating_add(1);
-        let mut page = store.channels(list.query(), after.as_ref(), more).await?;
+        let people = self.parts.state.people();
+        let mut page = store
+            .channels(list.query(), after.as_ref(), more, &people)
+            .await?;
         let has_more = page.len() > limit;
         page.truncate(limit);
         let mut rows = Vec::with_capacity(page.len());
@@ -86,7 +91,7 @@ impl Driver {
     /// Reads a channel's row again, and shows it.
     pub(super) async fn put_channel(&self, cid: &ChannelId) -> Result<(), Error> {
         let state = &self.parts.state;
-        match self.parts.store.channel(cid).await? {
+        match self.parts.store.channel(cid, &state.people()).await? {
             Some(summary) => state.put_channel(self.with_members(summary).await?),
             None => state.put_no_channel(cid),
         }
@@ -111,8 +116,9 @@ impl Driver {
             for item in list.items() {
                 self.put_channel(&item.cid).await?;
             }
-            let limit = list.loaded() + FIRST_CHANNELS;
-            for summary in self.parts.store.channels(list.query(), None, limit).await? {
+            let (limit, people) = (list.loaded() + FIRST_CHANNELS, self.parts.state.people());
+            let rows = self.parts.store.channels(list.query(), None, limit, &people);
+            for summary in rows.await? {
                 let row = self.with_members(summary).await?;
                 self.parts.state.put_channel(row);
             }

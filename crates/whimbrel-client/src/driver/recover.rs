@@ -125,6 +125,7 @@ impl Driver {
         for cid in &self.opened {
             self.engine.set_visible(cid, true);
         }
+        self.read_account().await?;
         self.reduce(&correction).await?;
         self.show_again().await
     }

@@ -38,7 +38,8 @@ impl Driver {
 
     async fn extend_threads(&self, list: &ThreadList, limit: usize) -> Result<(), Error> {
         let more = limit.saturating_add(1);
-        let mut page = self.parts.store.threads(list.next_page(), more).await?;
+        let people = self.parts.state.people();
+        let mut page = self.parts.store.threads(list.next_page(), more, &people).await?;
         let has_more = page.len() > limit;
         page.truncate(limit);
         self.parts.state.extend_threads(list, page, has_more);
@@ -72,7 +73,7 @@ impl Driver {
 
     /// Reads a thread again, and shows it.
     pub(super) async fn put_thread(&self, id: MessageId) -> Result<(), Error> {
-        let thread = self.parts.store.thread(id).await?;
+        let thread = self.parts.store.thread(id, &self.parts.state.people()).await?;
         self.parts.state.put_thread(id, thread);
         Ok(())
     }
@@ -80,10 +81,10 @@ impl Driver {
     /// Reads all followed threads: their list, and how many have something unread.
     pub(super) async fn read_all_threads(&self) -> Result<(), Error> {
         let shown = self.parts.state.threads().map_or(0, |list| list.loaded());
-        let mut threads = Vec::<FollowedThread>::new();
+        let (mut threads, people) = (Vec::<FollowedThread>::new(), self.parts.state.people());
         loop {
             let after = threads.last().map(FollowedThread::place);
-            let page = self.parts.store.threads(after, THREADS_AT_ONCE).await?;
+            let page = self.parts.store.threads(after, THREADS_AT_ONCE, &people).await?;
             let is_last = page.len() < THREADS_AT_ONCE;
             threads.extend(page);
             if is_last {

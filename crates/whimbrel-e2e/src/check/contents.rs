@@ -4,8 +4,7 @@ use super::unreadable;
 use crate::Error;
 use std::{collections::BTreeMap, path::Path};
 use whimbrel_model::{
-    Channel, ChannelId, HistoryFrom, Member, MemberState, Message, MessageQuery, MessageScope, Reaction,
-    Read, Row, UserId,
+    Channel, ChannelId, HistoryFrom, Member, MemberState, Message, MessageQuery, MessageScope, People, Reaction, Read, Row, UserId,
 };
 use whimbrel_server::SqliteStorage;
 use whimbrel_store::{Store, StoreError};
@@ -73,7 +72,7 @@ pub(super) async fn read_server(path: &Path) -> Result<Channels, Error> {
 /// Reads one channel on a device.
 pub(super) async fn read_device(store: &dyn Store, cid: &ChannelId) -> Result<Contents, StoreError> {
     let mut contents = Contents {
-        channel: store.channel(cid).await?.and_then(|summary| summary.channel),
+        channel: store.channel(cid, &People::default()).await?.and_then(|summary| summary.channel),
         members: store.members(cid).await?,
         reads: store.reads(cid, None).await?,
         ..Contents::default()

@@ -1,4 +1,4 @@
-use whimbrel_model::{ChannelSummary, Draft, Member, Message, Reaction, Read, Row, User, UserId};
+use whimbrel_model::{ChannelSummary, Draft, Member, Message, People, Reaction, Read, Row, User, UserId};
 use whimbrel_query::{ChannelItem, Item, MemberItem, PageCursor, Place, Query, ThreadItem};
 
 /// An item that a question is asked of, with everything that its filter and order can ask.
@@ -27,6 +27,8 @@ pub struct ChannelFound {
     pub summary: ChannelSummary,
     /// The active members, where the question asks for them.
     pub members: Vec<UserId>,
+    /// What holds of others for the asker, where the question asks for it: [`AskPlan::asks_for_people`](crate::AskPlan::asks_for_people).
+    pub people: People,
 }
 
 /// A member with the profile.
@@ -84,6 +86,7 @@ impl Found {
             Self::Channel(found) => use_it(&ChannelItem {
                 summary: &found.summary,
                 members: &found.members,
+                people: &found.people,
             }),
             Self::Member(found) => use_it(&MemberItem {
                 member: &found.member,

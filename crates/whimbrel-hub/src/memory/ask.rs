@@ -7,7 +7,7 @@ use crate::{
 };
 use std::collections::BTreeSet;
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Member, MemberState, Membership, Message, Read, Row, RowKey, StreamId, User,
+    AccountRow, ChannelId, ChannelSummary, Member, MemberState, Membership, Message, People, Read, Row, RowKey, StreamId, Timestamp, User,
     UserId,
 };
 use whimbrel_protocol::{Answer, FindChannels, Question};
@@ -23,9 +23,10 @@ impl Tables {
             Question::Channels(find) => {
                 let channels = self
                     .channels_of(user)
-                    .filter_map(|cid| self.found(cid, user, &plan));
+                    .filter_map(|cid| self.found(cid, user, &plan, &people));
                 let page = plan.page(plan.pick(channels)?);
                 let beside = if find.state {
+                let people = self.people_of(user, &plan, now);
                     self.beside(find, &page)
                 } else {
                     Vec::new()
@@ -85,7 +86,25 @@ impl Tables {
         Ok(plan.page(found).answer(Vec::new()))
     }
 
-    pub(super) fn found(&self, cid: &ChannelId, user: &UserId, plan: &AskPlan) -> Option<Found> {
+    /// Returns what holds of others for a user, if it is asked for.
+    pub(super) fn people_of(&self, user: &UserId, plan: &AskPlan, now: Timestamp) -> People {
+        if !plan.asks_for_people() {
+            return People::default();
+        }
+        let contacts = self.rows_of_kind(|row| match row {
+            Row::Account(AccountRow::Contact(contact)) if contact.user == *user => Some(contact),
+            _ => None,
+        });
+        People::at(contacts, now)
+    }
+
+    pub(super) fn found(
+        &self,
+        cid: &ChannelId,
+        user: &UserId,
+        plan: &AskPlan,
+        people: &People,
+    ) -> Option<Found> {
         let Some(Row::Channel(channel)) = self.row(&RowKey::Channel(cid.clone())) else {
             return None;
         };
@@ -96,7 +115,7 @@ impl Tables {
             let lo = read.as_ref().map_or(0, |read| read.seq) + 1;
             let past = self.messages(cid, lo, u64::MAX);
             past.iter()
-                .filter(|message| message.counts_as_unread_for(user))
+                .filter(|message| message.counts_as_unread_for(user) && !people.is_silent(&message.author))
                 .count()
         } else {
             0
@@ -114,7 +133,11 @@ impl Tables {
             members: members.len() as u64,
             head_seq: self.head(&StreamId::Channel(cid.clone())).seq,
         };
-        Some(Found::Channel(Box::new(ChannelFound { summary, members })))
+        Some(Found::Channel(Box::new(ChannelFound {
+            summary,
+            members,
+            people: people.clone(),
+        })))
     }
 
     fn beside(&self, find: &FindChannels, page: &AnswerPage) -> Vec<Row> {

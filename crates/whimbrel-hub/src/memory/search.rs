@@ -3,7 +3,9 @@
 use super::tables::Tables;
 use crate::{Found, SearchPlan, StorageError};
 use std::{fmt, str::FromStr};
-use whimbrel_model::{MessageId, UserId};
+use whimbrel_model::{
+    MessageId, Timestamp, UserId,
+};
 use whimbrel_protocol::{Answer, Search};
 use whimbrel_query::Hits;
 
@@ -27,12 +29,18 @@ impl FromStr for Place {
 }
 
 impl Tables {
-    pub(super) fn search(&self, user: &UserId, search: &Search) -> Result<Answer, StorageError> {
+    pub(super) fn search(
+        &self,
+        user: &UserId,
+        search: &Search,
+        now: Timestamp,
+    ) -> Result<Answer, StorageError> {
         let plan = SearchPlan::new(search)?;
         let after: Option<Place> = plan.place()?;
+        let people = self.people_of(user, plan.channels(), now);
         let channels = self
             .channels_of(user)
-            .filter_map(|cid| self.found(cid, user, plan.channels()));
+            .filter_map(|cid| self.found(cid, user, plan.channels(), &people));
         let channels = plan
             .channels()
             .pick_all(channels)?

@@ -88,9 +88,9 @@ impl Storage for Slow {
         self.0.history(user, cid, from, limit).await
     }
 
-    async fn ask(&self, user: &UserId, question: &Question) -> Result<Answer, StorageError> {
+    async fn ask(&self, user: &UserId, question: &Question, now: Timestamp) -> Result<Answer, StorageError> {
         self.pause().await;
-        self.0.ask(user, question).await
+        self.0.ask(user, question, now).await
     }
 
     async fn members(&self, cid: &ChannelId) -> Result<Vec<UserId>, StorageError> {

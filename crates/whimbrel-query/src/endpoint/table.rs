@@ -70,6 +70,8 @@ impl Endpoint {
             FieldRule::new("archived", Kind::Bool, FLAGS).sortable().always(),
             FieldRule::new("hidden", Kind::Bool, FLAGS).sortable().always(),
             FieldRule::new("muted_until", Kind::Time, TIMES).sortable(),
+            FieldRule::new("consent", Kind::Text, IDS).always(),
+            FieldRule::new("invited", Kind::Bool, FLAGS).always(),
         ],
         custom: true,
     };

@@ -2,14 +2,31 @@
 
 use proptest::{prelude::*, sample::select};
 use serde_json::{Value as Json, json};
+use std::sync::LazyLock;
 use whimbrel_model::{
-    Attachment, Channel, ChannelId, ChannelSummary, Custom, MemberState, Membership, Message, MessageBody,
-    MessageId, MessageKind, Mute, Pin, Role, ThreadSummary, Timestamp, UserId,
+    Attachment, Channel, ChannelId, ChannelSummary, ConsentState, Contact, Custom, MemberState, Membership,
+    Message, MessageBody, MessageId, MessageKind, Mute, People, Pin, Role, ThreadSummary, Timestamp, UserId,
 };
 use whimbrel_query::{ChannelItem, Endpoint, FieldRule, Filter, Kind, Operator, Query, Sort};
 
 /// Who asks.
 pub(crate) const ME: &str = "ada";
+
+/// What holds of others for who asks.
+static PEOPLE: LazyLock<People> = LazyLock::new(|| {
+    let of = |name: &str, consent| {
+        let (me, of) = (UserId::new(ME).unwrap(), UserId::new(name).unwrap());
+        Contact {
+            consent,
+            ..Contact::new(me, of)
+        }
+    };
+    let contacts = [
+        of("bob", ConsentState::Allowed),
+        of("Cy", ConsentState::Denied),
+    ];
+    People::at(&contacts, Timestamp(0))
+});
 
 /// A channel, with what its row of the list does not say.
 #[derive(Clone, Debug)]
@@ -23,6 +40,7 @@ impl ChannelRow {
         ChannelItem {
             summary: &self.summary,
             members: &self.members,
+            people: &PEOPLE,
         }
     }
 }
@@ -136,7 +154,11 @@ pub(crate) fn channels() -> impl Strategy<Value = Vec<ChannelRow>> {
     let own = (select(TEXTS), custom(), user(), time(), time());
     let seen = (
         proptest::option::of(time()),
-        proptest::option::of(select(vec![MemberState::Active, MemberState::Gone])),
+        proptest::option::of(select(vec![
+            MemberState::Active,
+            MemberState::Gone,
+            MemberState::Invited,
+        ])),
         0..3_u64,
         proptest::collection::btree_set(user(), 0..3),
         kept(),
@@ -194,7 +216,14 @@ fn kept() -> impl Strategy<Value = Membership> {
     let times = proptest::array::uniform2(proptest::option::of(time()));
     let hidden = proptest::option::of(0..4_u64);
     let muted = proptest::option::of(proptest::option::of(time()));
-    (times, hidden, muted).prop_map(|([pinned_at, archived_at], hidden_seq, muted)| {
+    let consent = select(vec![
+        ConsentState::Unknown,
+        ConsentState::Allowed,
+        ConsentState::Denied,
+    ]);
+    let consent = (consent, proptest::option::of(user()));
+    let kept = (times, hidden, muted, consent);
+    kept.prop_map(|([pinned_at, archived_at], hidden_seq, muted, (consent, added_by))| {
         let cid = ChannelId::new("team:kept").unwrap();
         let me = UserId::new(ME).unwrap();
         Membership {
@@ -202,6 +231,8 @@ fn kept() -> impl Strategy<Value = Membership> {
             archived_at,
             hidden_seq,
             muted: muted.map(|until| Mute { until }),
+            consent,
+            added_by,
             ..Membership::new(cid, me, Role::Member, MemberState::Active, 1)
         }
     })
@@ -348,6 +379,9 @@ fn operand(kind: Kind, operator: Operator) -> BoxedStrategy<Json> {
                     "image",
                     "system",
                     "regular",
+                    "unknown",
+                    "allowed",
+                    "denied",
                 ],
             ]
             .concat();

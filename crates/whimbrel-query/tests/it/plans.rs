@@ -46,6 +46,7 @@ fn plan(filter: Filter, sort: Sort, with_cursor: bool) -> String {
     let cursor = query.cursor(&whimbrel_query::ChannelItem {
         summary: &summary,
         members: &[],
+        people: &whimbrel_model::People::default(),
     });
     let sql = query
         .to_sql(&CHANNELS, with_cursor.then_some(&cursor), 0)

@@ -18,7 +18,8 @@ pub(crate) const SQLITE_TABLES: &str = "
 /// The first value of the statement is who asks.
 pub(crate) const SQLITE_CHANNELS_FROM: &str = "SELECT c.cid FROM channels c \
     LEFT JOIN timelines t ON t.cid = c.cid \
-    LEFT JOIN memberships p ON p.user = ?1 AND p.cid = c.cid AND p.active = 1";
+    LEFT JOIN memberships p ON p.user = ?1 AND p.cid = c.cid AND p.active = 1 \
+    LEFT JOIN memberships q ON q.user = ?1 AND q.cid = c.cid AND json_extract(q.row, '$.state') <> 'gone'";
 
 pub(crate) const SQLITE_CHANNELS: Schema<'_> = Schema {
     dialect: Dialect::Sqlite,
@@ -75,6 +76,14 @@ pub(crate) const SQLITE_CHANNELS: Schema<'_> = Schema {
                  coalesce(json_extract(p.row, '$.muted.until'), 9007199254740991) END",
             ),
         ),
+        (
+            "consent",
+            Column::new(
+                "coalesce(json_extract(q.row, '$.consent'), \
+                 CASE json_extract(q.row, '$.added_by') WHEN 'bob' THEN 'allowed' WHEN 'Cy' THEN 'denied' END, 'unknown')",
+            ),
+        ),
+        ("invited", Column::new("(q.cid IS NOT NULL AND p.cid IS NULL)")),
     ],
     custom: Some(CustomColumn {
         doc: "c.row",
@@ -161,7 +170,8 @@ pub(crate) const POSTGRES_TABLES: &str = "
 
 pub(crate) const POSTGRES_CHANNELS_FROM: &str = "SELECT c.cid FROM channels c \
     LEFT JOIN timelines t ON t.cid = c.cid \
-    LEFT JOIN memberships p ON p.\"user\" = $1 AND p.cid = c.cid AND p.active";
+    LEFT JOIN memberships p ON p.\"user\" = $1 AND p.cid = c.cid AND p.active \
+    LEFT JOIN memberships q ON q.\"user\" = $1 AND q.cid = c.cid AND q.body #>> '{membership,state}' <> 'gone'";
 
 pub(crate) const POSTGRES_CHANNELS: Schema<'_> = Schema {
     dialect: Dialect::Postgres,
@@ -225,6 +235,14 @@ pub(crate) const POSTGRES_CHANNELS: Schema<'_> = Schema {
                  coalesce((p.body #>> '{membership,muted,until}')::bigint, 9007199254740991) END)",
             ),
         ),
+        (
+            "consent",
+            Column::new(
+                "coalesce(q.body #>> '{membership,consent}', \
+                 CASE q.body #>> '{membership,added_by}' WHEN 'bob' THEN 'allowed' WHEN 'Cy' THEN 'denied' END, 'unknown')",
+            ),
+        ),
+        ("invited", Column::new("(q.cid IS NOT NULL AND p.cid IS NULL)")),
     ],
     custom: Some(CustomColumn {
         doc: "c.body",

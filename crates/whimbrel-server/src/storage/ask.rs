@@ -15,7 +15,7 @@ use tables::{CHANNELS, CHANNELS_FROM, MEMBER_COUNT, MEMBERS, MEMBERS_FROM, UNREA
 use whimbrel_hub::{
     AskPlace, AskPlan, ChannelBeside, ChannelFound, Found, MemberFound, StorageError, ThreadFound, too_many,
 };
-use whimbrel_model::{ChannelId, ChannelSummary, Draft, Message, MessageId, Row, RowKey, StreamId, UserId};
+use whimbrel_model::{AccountRow, ChannelId, ChannelSummary, ConsentState, Draft, Message, MessageId, People, Row, RowKey, StreamId, Timestamp, UserId};
 use whimbrel_protocol::{Answer, FindMembers, Question};
 use whimbrel_query::{Bind, Schema, Sql, limits};
 
@@ -68,11 +68,11 @@ struct Asking {
 impl SqliteReader {
     pub(super) async fn ask(&self, user: &UserId, question: &Question) -> Result<Answer, StorageError> {
         if let Question::Search(search) = question {
-            return self.search(user, search).await;
+            return self.search((user, now), search).await;
         }
         let plan = AskPlan::new(question)?;
         let mut asking = Asking::begin(self.questions()).await?;
-        let answer = asking.answer(user, question, &plan).await;
+        let answer = asking.answer((user, now), question, &plan).await;
         asking.snapshot.rollback().await.map_err(unusable)?;
         answer
     }
@@ -98,13 +98,13 @@ impl Asking {
 
     async fn answer(
         &mut self,
-        user: &UserId,
+        (user, now): (&UserId, Timestamp),
         question: &Question,
         plan: &AskPlan,
     ) -> Result<Answer, StorageError> {
         let found = match question {
             Question::Channels(find) => {
-                let page = plan.page(self.channels(user, plan).await?);
+                let page = plan.page(self.channels((user, now), plan).await?);
                 let beside = if find.state {
                     self.beside(find, page.found()).await?
                 } else {
@@ -130,8 +130,35 @@ impl Asking {
         Ok(plan.page(found).answer(Vec::new()))
     }
 
-    async fn channels(&mut self, user: &UserId, plan: &AskPlan) -> Result<Vec<Found>, StorageError> {
-        let before = vec![Bind::Text(user.to_string())];
+    /// Reads what holds of others for a user, if it is asked for.
+    async fn people(
+        &mut self,
+        (user, now): (&UserId, Timestamp),
+        plan: &AskPlan,
+    ) -> Result<People, StorageError> {
+        if !plan.asks_for_people() {
+            return Ok(People::default());
+        }
+        let lines = sqlx::query(CONTACTS)
+            .bind(format!("account {user} contact"))
+            .fetch_all(&mut *self.snapshot)
+            .await
+            .map_err(interrupted)?;
+        let rows = bodies(&lines)?;
+        let contacts = rows.iter().filter_map(|row| match row {
+            Row::Account(AccountRow::Contact(contact)) => Some(contact),
+            _ => None,
+        });
+        Ok(People::at(contacts, now))
+    }
+
+    async fn channels(
+        &mut self,
+        (user, now): (&UserId, Timestamp),
+        plan: &AskPlan,
+    ) -> Result<Vec<Found>, StorageError> {
+        let people = self.people((user, now), plan).await?;
+        let before = vec![Bind::Text(user.to_string()), Bind::Text(known(&people))];
         let lines = self
             .choose(plan, &CHANNELS, &Chosen::channels(plan), before)
             .await?;
@@ -158,8 +185,11 @@ impl Asking {
                 members: unsigned(get(line, 5)?),
                 head_seq: unsigned(get(line, 4)?),
             };
-            let members = Vec::new();
-            Ok(Found::Channel(Box::new(ChannelFound { summary, members })))
+            Ok(Found::Channel(Box::new(ChannelFound {
+                summary,
+                members: Vec::new(),
+                people: people.clone(),
+            })))
         });
         // A join need not keep the order of what it joins.
         Ok(plan.in_order(found.collect::<Result<_, _>>()?))
@@ -378,6 +408,17 @@ fn compile(plan: &AskPlan, schema: &Schema<'_>, before: usize) -> Result<(Sql, u
         AskPlace::After(cursor) => query.to_sql(schema, Some(cursor), before).map(|sql| (sql, 0)),
         AskPlace::Before(cursor) => query.to_sql_back(schema, cursor, before).map(|sql| (sql, 0)),
     };
+/// Writes what holds of others as the value that statements look it up in.
+fn known(people: &People) -> String {
+    let with = |consent| people.with(consent).collect::<Vec<_>>();
+    serde_json::json!({
+        "allowed": with(ConsentState::Allowed),
+        "denied": with(ConsentState::Denied),
+        "silent": people.silent().collect::<Vec<_>>(),
+    })
+    .to_string()
+}
+
     // The plan has checked everything that the compiler does.
     compiled.map_err(|error| StorageError::Refused {
         code: error.code(),
@@ -451,7 +492,7 @@ mod tests {
     async fn channels_are_looked_for_among_those_of_the_asker() {
         let question = Question::Channels(FindChannels::default());
         let plan = AskPlan::new(&question).unwrap();
-        let before = vec![Bind::Text("ada".to_owned())];
+        let before = vec![Bind::Text("ada".to_owned()), Bind::Text(known(&People::default()))];
         let (text, binds) = statement(&plan, &CHANNELS, &Chosen::channels(&plan), before).unwrap();
         let steps = plan_of(text, binds).await;
         assert!(

@@ -4,7 +4,8 @@ use super::{Admission, ChannelItem, ChannelRow, asked, asks_for_members};
 use crate::outbox::{Outbox, replace};
 use std::borrow::Cow;
 use whimbrel_model::{
-    Channel, ChannelId, ChannelSummary, Custom, MemberState, Membership, Op, OutboxItem, Role, UserId,
+    Channel, ChannelId, ChannelSummary, ConsentState, Custom, MemberState, Membership, Op, OutboxItem, People,
+    Role, UserId,
     overlay::{self, MessageStatus, MessageView},
 };
 use whimbrel_query::{ChannelItem as Asked, FieldValue, Item, Place, Query};
@@ -67,7 +68,7 @@ pub(super) fn show(
         .filter(|row| row.members.is_some() && !asks_for_members(query))
         .map(|row| ChannelRow::from(row.summary.clone()));
     let laid = laid_over(cid, without_members.as_ref().or(stored), outbox, me)?;
-    let item = asked(&laid.row);
+    let item = asked(&laid.row, outbox.people());
     let wanted = query.filter().matches(&item);
     if !admission.map_or(wanted, |admission| admission.admits(&laid.row.summary, wanted)) {
         return None;
@@ -83,7 +84,8 @@ pub(super) fn show(
         .map(|(_, view)| view)
         .or_else(|| last_accepted(stored, outbox));
     let created = laid.created.is_some();
-    Some((place, item_of(&laid.row.summary, view, laid.pending, created)))
+    let people = outbox.people();
+    Some((place, item_of(&laid.row.summary, people, view, laid.pending, created)))
 }
 
 /// A channel as it is placed: what waits is newer than all that was accepted.
@@ -131,6 +133,7 @@ fn unknown(cid: &ChannelId, created: &OutboxItem) -> ChannelRow {
 
 fn item_of(
     summary: &ChannelSummary,
+    people: &People,
     last_message: Option<MessageView>,
     pending: usize,
     created_locally: bool,
@@ -142,6 +145,9 @@ fn item_of(
         name: channel.map_or_else(String::new, |channel| channel.name.clone()),
         image: channel.map_or_else(String::new, |channel| channel.image.clone()),
         custom: channel.map_or_else(Custom::default, |channel| channel.custom.clone()),
+        last_message_hidden: last_message
+            .as_ref()
+            .is_some_and(|view| people.is_denied(&view.message.author)),
         last_message,
         unread: summary.unread,
         unread_unknown: summary.unread_unknown,
@@ -150,6 +156,9 @@ fn item_of(
         archived: membership.is_some_and(|membership| membership.archived_at.is_some()),
         hidden: membership.is_some_and(|membership| membership.is_hidden(summary.head_seq)),
         muted: membership.and_then(|membership| membership.muted),
+        consent: membership.map_or(ConsentState::Unknown, |own| people.consent(own)),
+        added_by: membership.and_then(|membership| membership.added_by.clone()),
+        invite: membership.and_then(|membership| membership.invite.clone()),
         members: summary.members,
         role: membership.map_or(Role::Member, |membership| membership.role),
         pending: u32::try_from(pending).unwrap_or(u32::MAX),
@@ -165,8 +174,10 @@ fn lay_over(row: &mut Cow<'_, ChannelRow>, item: &OutboxItem, me: &UserId) {
             let row = row.to_mut();
             row.summary.channel = made(item);
             let cid = row.summary.cid.clone();
-            let own = Membership::new(cid, me.clone(), Role::Owner, MemberState::Active, 0);
-            row.summary.membership = Some(own);
+            row.summary.membership = Some(Membership {
+                consent: ConsentState::Allowed,
+                ..Membership::new(cid, me.clone(), Role::Owner, MemberState::Active, 0)
+            });
             row.members = Some(vec![me.clone()]);
             change_members(row, members, true);
         }
@@ -180,29 +191,70 @@ fn lay_over(row: &mut Cow<'_, ChannelRow>, item: &OutboxItem, me: &UserId) {
                 channel.updated_at = channel.updated_at.max(item.composed_at);
             }
         }
-        Op::UpdateMembership { change, .. } => {
-            if let Some(own) = &mut row.to_mut().summary.membership {
-                own.change(change, item.composed_at);
-            }
-        }
-        // What is new shows a hidden channel.
-        Op::SendMessage { .. }
-            if row
-                .summary
-                .membership
-                .as_ref()
-                .is_some_and(|own| own.hidden_seq.is_some()) =>
-        {
-            if let Some(own) = &mut row.to_mut().summary.membership {
-                own.hidden_seq = None;
-            }
-        }
         Op::AddMembers { users, .. } => change_members(row.to_mut(), users, true),
         Op::RemoveMembers { users, .. } => {
-            let row = row.to_mut();
-            change_members(row, users, false);
-            if let Some(own) = row.summary.membership.as_mut().filter(|_| users.contains(me)) {
-                own.state = MemberState::Gone;
+            change_members(row.to_mut(), users, false);
+            lay_over_membership(row, item, me);
+        }
+        Op::AnswerInvite { accept, .. } => {
+            if *accept && is_invited(row) {
+                change_members(row.to_mut(), std::slice::from_ref(me), true);
+            }
+            lay_over_membership(row, item, me);
+        }
+        _ => lay_over_membership(row, item, me),
+    }
+}
+
+fn is_invited(row: &ChannelRow) -> bool {
+    let own = row.summary.membership.as_ref();
+    own.is_some_and(|own| own.state == MemberState::Invited)
+}
+
+fn lay_over_membership(row: &mut Cow<'_, ChannelRow>, item: &OutboxItem, me: &UserId) {
+    if let Some(own) = &row.summary.membership
+        && changes_own(own, &item.op, me)
+        && let Some(own) = &mut row.to_mut().summary.membership
+    {
+        lay_over_own(own, item, me);
+    }
+}
+
+/// Returns whether an operation may change how the account stands in a channel.
+fn changes_own(own: &Membership, op: &Op, me: &UserId) -> bool {
+    match op {
+        Op::UpdateMembership { .. } => true,
+        Op::RemoveMembers { users, .. } => users.contains(me),
+        Op::AnswerInvite { .. } => own.state == MemberState::Invited,
+        Op::SendMessage { .. } => own.hidden_seq.is_some() || own.consent == ConsentState::Unknown,
+        _ => false,
+    }
+}
+
+/// Lays an operation over how the account stands in a channel, and keeps it.
+fn lay_over_own(own: &mut Membership, item: &OutboxItem, me: &UserId) {
+    if !changes_own(own, &item.op, me) {
+        return;
+    }
+    match &item.op {
+        Op::UpdateMembership { change, .. } => drop(own.change(change, item.composed_at)),
+        Op::RemoveMembers { .. } => {
+            own.state = MemberState::Gone;
+            own.invite = None;
+        }
+        Op::AnswerInvite { accept, .. } => {
+            own.invite = None;
+            own.state = MemberState::Gone;
+            if *accept {
+                own.state = MemberState::Active;
+                own.consent = ConsentState::Allowed;
+            }
+        }
+        // What is new shows a hidden channel, and whoever writes allows one of which nothing was decided.
+        Op::SendMessage { .. } => {
+            own.hidden_seq = None;
+            if own.consent == ConsentState::Unknown {
+                own.consent = ConsentState::Allowed;
             }
         }
         _ => {}
@@ -246,17 +298,13 @@ fn change_members(row: &mut ChannelRow, users: &[UserId], add: bool) {
     row.summary.members = members.len() as u64;
 }
 
-/// Returns how the account keeps a channel, with what waits laid over it. Nothing: it is not in it, or has left it a moment ago.
-pub(crate) fn kept(row: &ChannelSummary, outbox: &Outbox, me: &UserId) -> Option<Membership> {
+/// Returns how the account stands in a channel, and keeps it, with what waits laid over it.
+pub(crate) fn own(row: &ChannelSummary, outbox: &Outbox, me: &UserId) -> Option<Membership> {
     let mut own = row.membership.clone()?;
     for item in outbox.queued(Some(&row.cid)) {
-        match &item.op {
-            Op::RemoveMembers { users, .. } if users.contains(me) => return None,
-            Op::UpdateMembership { change, .. } => drop(own.change(change, item.composed_at)),
-            _ => {}
-        }
+        lay_over_own(&mut own, item, me);
     }
-    (own.state == MemberState::Active).then_some(own)
+    Some(own)
 }
 
 /// Returns the last message of the timeline that still waits, and its outbox position.

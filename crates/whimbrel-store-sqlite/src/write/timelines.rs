@@ -48,7 +48,10 @@ impl Touched<'_> {
             script,
             &self.memberships,
             "UPDATE timelines SET pinned_at = CASE WHEN p.active = 1 THEN p.pinned_at END, \
-             archived_at = CASE WHEN p.active = 1 THEN p.archived_at END \
+             archived_at = CASE WHEN p.active = 1 THEN p.archived_at END, \
+             invited = p.row ->> '$.state' = 'invited', \
+             consent = iif(p.row ->> '$.state' <> 'gone', coalesce(p.row ->> '$.consent', 'unknown'), 'unknown'), \
+             added_by = iif(p.row ->> '$.state' <> 'gone', p.row ->> '$.added_by', NULL) \
              FROM memberships p WHERE p.cid = timelines.cid AND p.user = (SELECT user FROM session) \
              AND timelines.cid IN (VALUES ",
             ")",

@@ -1,7 +1,9 @@
 //! Databases of older schemas.
 
 use crate::sample::{account, cid, count, database, dir, item, run_sql};
-use whimbrel_model::{Change, MessageId, Read, ReadPosition, UserId};
+use whimbrel_model::{
+    Change, MessageId, People, Read, ReadPosition, UserId,
+};
 use whimbrel_query::{Endpoint, Filter, Query, Sort, field};
 use whimbrel_store::{Store, StoreReader};
 use whimbrel_store_sqlite::SqliteStore;
@@ -58,7 +60,7 @@ async fn channels_of_the_first_schema_are_found_by_their_names() {
         (Filter::everything(), 1),
     ] {
         let query = Query::new(&Endpoint::CHANNELS, filter, Sort::by_ascending("name")).unwrap();
-        let channels = store.channels(&query, None, 9).await.unwrap();
+        let channels = store.channels(&query, None, 9, &People::default()).await.unwrap();
         assert_eq!(channels.len(), found, "{:?}", query.filter());
     }
 }
@@ -108,15 +110,15 @@ async fn read_positions_and_what_is_unread_are_kept_and_mentions_are_counted() {
         assert_eq!(store.recovery(), None);
         let reads = store.reads(&general, None).await.unwrap();
         assert_eq!(reads, [read("ada", 1, 1, 2, 5), read("bob", 0, 6, 0, 8)]);
-        let row = store.channel(&general).await.unwrap().unwrap();
+        let row = store.channel(&general, &People::default()).await.unwrap().unwrap();
         // Past the position that waits there is only what names somebody else: what is deleted, own or in a thread is not.
         assert_eq!(row.waiting_read, Some(ReadPosition { epoch: 1, seq: 2 }));
         assert_eq!((row.unread, row.mentions), (1, 0));
         let membership = row.membership.unwrap();
         assert_eq!((membership.pinned_at, membership.muted), (None, None));
-        let listed = store.channels(&Query::channel_list(), None, 9).await.unwrap();
+        let listed = store.channels(&Query::channel_list(), None, 9, &People::default()).await.unwrap();
         assert_eq!(listed.len(), 1);
-        assert_eq!(store.threads(None, 9).await.unwrap(), []);
+        assert_eq!(store.threads(None, 9, &People::default()).await.unwrap(), []);
         assert_eq!(store.drafts().await.unwrap(), []);
         store.close().await;
     }
@@ -130,11 +132,11 @@ async fn read_positions_and_what_is_unread_are_kept_and_mentions_are_counted() {
         .apply(&Change::OutboxRemoved(waiting.id).into())
         .await
         .unwrap();
-    let row = store.channel(&general).await.unwrap().unwrap();
+    let row = store.channel(&general, &People::default()).await.unwrap().unwrap();
     assert_eq!((row.unread, row.mentions), (2, 1));
     // The reply's thread is there as soon as the server has told of it.
     let first: MessageId = "01900000-0000-7000-8000-000000000009".parse().unwrap();
-    let thread = store.thread(first).await.unwrap().unwrap();
+    let thread = store.thread(first, &People::default()).await.unwrap().unwrap();
     assert_eq!(thread.last_reply.map(|reply| reply.seq), Some(5));
     assert_eq!((thread.followed, thread.unread), (false, 1));
 }

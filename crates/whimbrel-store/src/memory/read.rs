@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 use whimbrel_model::{
     ChannelId, ChannelSummary, HistoryFrom, Member, MemberState, Message, MessageId, MessagePage,
-    MessageQuery, MessageScope, Read, ReadPosition, StreamId, User, UserId,
+    MessageQuery, MessageScope, People, Read, ReadPosition, StreamId, User, UserId,
 };
 use whimbrel_query::{ChannelItem, Endpoint, PageCursor, Query, QueryError};
 
@@ -15,17 +15,19 @@ impl Data {
         query: &Query,
         after: Option<&PageCursor>,
         limit: usize,
+        people: &People,
     ) -> Result<Vec<ChannelSummary>, QueryError> {
         query.require(&Endpoint::CHANNELS)?;
         let after = after.map(|cursor| query.place_of(cursor)).transpose()?;
         let joined = self.memberships.keys().map(|(_, cid)| cid);
         let all: BTreeSet<_> = self.channels.keys().chain(joined).collect();
         let mut wanted = Vec::new();
-        for summary in all.into_iter().filter_map(|cid| self.channel(cid)) {
+        for summary in all.into_iter().filter_map(|cid| self.channel(cid, people)) {
             let members = self.active_members(&summary.cid);
             let item = ChannelItem {
                 summary: &summary,
                 members: &members,
+                people,
             };
             if query.filter().matches(&item) {
                 let place = query.place(&item);
@@ -45,7 +47,7 @@ impl Data {
         active.map(|row| row.user.clone()).collect()
     }
 
-    pub(super) fn channel(&self, cid: &ChannelId) -> Option<ChannelSummary> {
+    pub(super) fn channel(&self, cid: &ChannelId, people: &People) -> Option<ChannelSummary> {
         let none = ChannelData::default();
         let data = self.channels.get(cid).unwrap_or(&none);
         let me = self.account.as_ref().map(|account| &account.user);
@@ -77,7 +79,7 @@ impl Data {
         };
         let position = summary.position().seq;
         if let Some(me) = me {
-            (summary.unread, summary.mentions) = self.unread(data, me, position);
+            (summary.unread, summary.mentions) = self.unread(data, me, position, people);
         }
         let ranges = self.ranges.get(cid).cloned().unwrap_or_default();
         summary.unread_unknown = ranges.missing(position.saturating_add(1), head_seq);
@@ -194,9 +196,9 @@ impl Data {
     }
 
     /// Counts what is unread, and what of it mentions the user.
-    fn unread(&self, data: &ChannelData, me: &UserId, read: u64) -> (u64, u64) {
+    fn unread(&self, data: &ChannelData, me: &UserId, read: u64, people: &People) -> (u64, u64) {
         let past = self.history(data).take_while(|message| message.seq > read);
-        past.filter(|message| message.counts_as_unread_for(me))
+        past.filter(|message| message.counts_as_unread_for(me) && !people.is_silent(&message.author))
             .fold((0, 0), |(unread, mentions), message| {
                 (unread + 1, mentions + u64::from(message.body.mentions(me)))
             })

@@ -3,15 +3,20 @@
 use super::data::{ChannelData, Data};
 use std::cmp::Reverse;
 use whimbrel_model::{
-    AccountRow, ChannelId, Contact, Delivered, Draft, FollowedThread, MemberState, Membership, Message, MessageId, Read,
+    AccountRow, ChannelId, Contact, Delivered, Draft, FollowedThread, MemberState, Membership, Message, MessageId, People, Read,
     ReadPosition, ThreadPlace, UserId,
 };
 
 impl Data {
-    pub(super) fn threads(&self, after: Option<ThreadPlace>, limit: usize) -> Vec<FollowedThread> {
+    pub(super) fn threads(
+        &self,
+        after: Option<ThreadPlace>,
+        limit: usize,
+        people: &People,
+    ) -> Vec<FollowedThread> {
         let begun = self.messages.values().filter(|message| message.thread.is_some());
         let mut threads: Vec<_> = begun
-            .filter_map(|message| self.thread(message.id))
+            .filter_map(|message| self.thread(message.id, people))
             .filter(|thread| thread.followed && after.is_none_or(|after| thread.place() < after))
             .collect();
         threads.sort_by_key(|thread| Reverse(thread.place()));
@@ -19,7 +24,7 @@ impl Data {
         threads
     }
 
-    pub(super) fn thread(&self, id: MessageId) -> Option<FollowedThread> {
+    pub(super) fn thread(&self, id: MessageId, people: &People) -> Option<FollowedThread> {
         let parent = self.messages.get(&id).filter(|message| message.ver > 0)?;
         let data = self.channels.get(&parent.cid)?;
         let me = self.account.as_ref().map(|account| &account.user);
@@ -37,7 +42,9 @@ impl Data {
         };
         let position = thread.position().seq;
         let unread = |message: &&Message| {
-            message.seq > position && me.is_some_and(|me| message.counts_as_unread_reply_for(me))
+            message.seq > position
+                && me.is_some_and(|me| message.counts_as_unread_reply_for(me))
+                && !people.is_silent(&message.author)
         };
         thread.unread = self.replies(data, id).filter(unread).count() as u64;
         let here = self

@@ -13,8 +13,7 @@ use super::{
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_hub::Storage as _;
 use whimbrel_model::{
-    ChannelId, Cursor, HistoryFrom, MemberState, Message, MessageId, MessageScope, Op, Reaction, Row, RowKey,
-    UserId, limits,
+    ChannelId, Cursor, HistoryFrom, MemberState, Message, MessageId, MessageScope, Op, People, Reaction, Row, RowKey, UserId, limits,
 };
 use whimbrel_state::{OlderEdge, Timeline};
 use whimbrel_store::{Store as _, StoreReader as _};
@@ -264,7 +263,7 @@ impl World {
     ) -> Result<BTreeMap<RowKey, Row>, Violation> {
         let store = &self.devices[index].store;
         let mut rows: Vec<Row> = Vec::new();
-        let summary = or_broken(now_or(store.channel(cid))?)?;
+        let summary = or_broken(now_or(store.channel(cid, &People::default()))?)?;
         rows.extend(summary.and_then(|summary| summary.channel).map(Row::Channel));
         rows.extend(
             or_broken(now_or(store.members(cid))?)?

@@ -4,7 +4,9 @@ use super::{
     Violation, action::Kind, device::or_broken, ghost::Fate, observe::Place, storage::now_or, world::World,
 };
 use std::collections::BTreeSet;
-use whimbrel_model::{ChannelId, Custom, MessageBody, MessageId, MessageKind, Op, ReactionType, UserId};
+use whimbrel_model::{
+    ChannelId, Custom, MessageBody, MessageId, MessageKind, Op, People, ReactionType, UserId,
+};
 use whimbrel_state::TimelineItem;
 use whimbrel_store::StoreReader as _;
 
@@ -17,7 +19,7 @@ impl World {
                 continue;
             };
             let own = made.device == index && matches!(made.fate, Fate::Queued | Fate::Accepted);
-            let known = or_broken(now_or(self.devices[index].store.channel(cid))?)?;
+            let known = or_broken(now_or(self.devices[index].store.channel(cid, &People::default()))?)?;
             if own || known.is_some_and(|known| known.membership.is_some()) {
                 found.insert(cid.clone());
             }

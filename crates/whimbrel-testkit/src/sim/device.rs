@@ -403,7 +403,7 @@ impl World {
         let store = &self.devices[index].store;
         Shelf::reduce(&run.state, store, &stale)?;
         for cid in stale.channels {
-            match or_broken(now_or(store.channel(&cid))?)? {
+            match or_broken(now_or(store.channel(&cid, &run.state.people()))?)? {
                 Some(row) => run.state.put_channel(with_members(&run.state, store, row)?),
                 None => run.state.put_no_channel(&cid),
             }

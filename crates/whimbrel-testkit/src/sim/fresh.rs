@@ -9,7 +9,9 @@ use super::{
     world::World,
 };
 use std::collections::BTreeMap;
-use whimbrel_model::{ChannelId, ChannelSummary, MessageScope, limits};
+use whimbrel_model::{
+    ChannelId, ChannelSummary, MessageScope, People, limits,
+};
 use whimbrel_state::{State, TimelineItem};
 use whimbrel_store::{Query, Store as _, StoreReader as _};
 
@@ -60,6 +62,7 @@ impl World {
                 &Query::channel_list(),
                 None,
                 1_000,
+                &People::default(),
             ))?)?;
             // What is of a history that the server lost stays in the list: nobody says that it is gone.
             rows.retain(|row| row.membership.as_ref().is_some_and(|row| row.ver > 0));

@@ -4,8 +4,7 @@
 use super::{Violation, device::or_broken, storage::now_or, world::World};
 use std::collections::BTreeSet;
 use whimbrel_model::{
-    ChannelId, Custom, DraftContent, DraftSeen, Hide, MembershipChange, MessageId, Mute, Op, Read, SetMute,
-    Timestamp, UserId,
+    ChannelId, Custom, DraftContent, DraftSeen, Hide, MembershipChange, MessageId, Mute, Op, People, Read, SetMute, Timestamp, UserId,
 };
 use whimbrel_state::TimelineItem;
 use whimbrel_store::{Store as _, StoreReader as _};
@@ -42,7 +41,7 @@ impl World {
     ) -> Result<Option<Op>, Violation> {
         let message = &item.view.message;
         let parent = message.parent.unwrap_or(message.id);
-        let thread = or_broken(now_or(self.devices[index].store.thread(parent))?)?;
+        let thread = or_broken(now_or(self.devices[index].store.thread(parent, &People::default()))?)?;
         let last = thread
             .and_then(|thread| thread.last_reply)
             .map_or(0, |reply| reply.seq);
@@ -57,7 +56,7 @@ impl World {
 
     /// Changes how somebody keeps a channel.
     pub(super) fn keep(&mut self, index: usize, cid: ChannelId) -> Result<Op, Violation> {
-        let row = or_broken(now_or(self.devices[index].store.channel(&cid))?)?;
+        let row = or_broken(now_or(self.devices[index].store.channel(&cid, &People::default()))?)?;
         let seq = row.map_or(0, |row| row.head_seq);
         let yes = self.dice.per_mille(600);
         let mut change = MembershipChange::default();

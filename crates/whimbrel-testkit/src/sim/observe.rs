@@ -154,13 +154,18 @@ pub(super) fn extend_channels(
     has_more: Option<bool>,
 ) -> Result<(), Violation> {
     let after = list.next_page();
-    let mut page = or_broken(now_or(store.channels(list.query(), after.as_ref(), rows + 1))?)?;
+    let mut page = or_broken(now_or(store.channels(
+        list.query(),
+        after.as_ref(),
+        rows + 1,
+        &state.people(),
+    ))?)?;
     let more = page.len() > rows;
     page.truncate(rows);
     let page = page.into_iter().map(|row| with_members(state, store, row));
     let page = page.collect::<Result<Vec<_>, _>>()?;
     for cid in state.extend_channels(list, page, has_more.unwrap_or(more)) {
-        if let Some(row) = or_broken(now_or(store.channel(&cid))?)? {
+        if let Some(row) = or_broken(now_or(store.channel(&cid, &state.people()))?)? {
             state.put_channel(with_members(state, store, row)?);
         }
     }

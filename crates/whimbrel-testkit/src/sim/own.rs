@@ -13,7 +13,7 @@ use super::{
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_hub::{Applied, Storage as _};
 use whimbrel_model::{
-    ChannelId, Cursor, Draft, Message, MessageId, Op, OpEnvelope, Row, RowKey, StreamId, UserId, limits,
+    ChannelId, Cursor, Draft, Message, MessageId, Op, OpEnvelope, People, Row, RowKey, StreamId, UserId, limits,
 };
 use whimbrel_store::StoreReader as _;
 
@@ -60,7 +60,7 @@ impl World {
                     if Kept::of(row) != kept {
                         return violated("E18", format!("{row:?} was to be kept as {kept:?}"));
                     }
-                    or_broken(now_or(device.store.channel(&row.cid))?)?
+                    or_broken(now_or(device.store.channel(&row.cid, &People::default()))?)?
                         .and_then(|summary| summary.membership)
                         .map(Row::Membership)
                 }
@@ -151,7 +151,7 @@ impl World {
             in_channel.clone().count() as u64,
             in_channel.filter(body).count() as u64,
         );
-        let row = or_broken(now_or(device.store.channel(cid))?)?;
+        let row = or_broken(now_or(device.store.channel(cid, &People::default()))?)?;
         let counted = row.map(|row| (row.unread, row.mentions));
         if counted != Some(there) {
             return violated(
@@ -164,7 +164,7 @@ impl World {
         }
         let parents: BTreeSet<MessageId> = messages().filter_map(|row| row.parent).collect();
         for parent in parents {
-            let Some(thread) = or_broken(now_or(device.store.thread(parent))?)? else {
+            let Some(thread) = or_broken(now_or(device.store.thread(parent, &People::default()))?)? else {
                 continue;
             };
             let read = position(Some(parent));

@@ -174,12 +174,12 @@ where
 }
 
 fn open_unread(state: &State, store: &MemoryStore) -> Result<Unread, Violation> {
-    let rows = or_broken(now_or(store.channels(&Query::channel_list(), None, ALL))?)?;
+    let rows = or_broken(now_or(store.channels(&Query::every_channel(), None, ALL, &state.people()))?)?;
     Ok(state.open_unread(&rows))
 }
 
 fn read_all_threads(state: &State, store: &MemoryStore, shown: usize) -> Result<(), Violation> {
-    let threads: Vec<FollowedThread> = or_broken(now_or(store.threads(None, ALL))?)?;
+    let threads: Vec<FollowedThread> = or_broken(now_or(store.threads(None, ALL, &state.people()))?)?;
     state.put_threads(threads, shown);
     let outbox = state.outbox();
     let waiting = outbox.iter().filter_map(|item| match &item.op {
@@ -195,7 +195,7 @@ fn put_threads(
     ids: impl IntoIterator<Item = MessageId>,
 ) -> Result<(), Violation> {
     for id in ids {
-        state.put_thread(id, or_broken(now_or(store.thread(id))?)?);
+        state.put_thread(id, or_broken(now_or(store.thread(id, &state.people()))?)?);
     }
     Ok(())
 }

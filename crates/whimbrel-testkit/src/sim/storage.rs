@@ -74,8 +74,8 @@ impl Storage for Weak {
         self.inner.history(user, cid, from, limit).await
     }
 
-    async fn ask(&self, user: &UserId, question: &Question) -> Result<Answer, StorageError> {
-        self.inner.ask(user, question).await
+    async fn ask(&self, user: &UserId, question: &Question, now: Timestamp) -> Result<Answer, StorageError> {
+        self.inner.ask(user, question, now).await
     }
 
     async fn members(&self, cid: &ChannelId) -> Result<Vec<UserId>, StorageError> {

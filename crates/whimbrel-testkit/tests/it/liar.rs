@@ -3,8 +3,7 @@
 use async_trait::async_trait;
 use std::sync::{Arc, Mutex};
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, MemberState, Message, MessageId,
-    MessagePage, MessageQuery, Read, ThreadPlace, User, UserId,
+    ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, MemberState, Message, MessageId, MessagePage, MessageQuery, People, Read, ThreadPlace, User, UserId,
 };
 use whimbrel_store::{MemoryStore, PageCursor, Query, SearchPage, SearchQuery, Store, StoreError, StoreReader};
 
@@ -75,8 +74,9 @@ impl StoreReader for Liar {
         query: &Query,
         after: Option<&PageCursor>,
         limit: usize,
+        people: &People,
     ) -> Result<Vec<ChannelSummary>, StoreError> {
-        let channels = self.inner.channels(query, after, limit).await?;
+        let channels = self.inner.channels(query, after, limit, people).await?;
         Ok(if self.tells(Lie::NoChannels) {
             Vec::new()
         } else {
@@ -84,8 +84,12 @@ impl StoreReader for Liar {
         })
     }
 
-    async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {
-        let mut summary = self.inner.channel(cid).await?;
+    async fn channel(
+        &self,
+        cid: &ChannelId,
+        people: &People,
+    ) -> Result<Option<ChannelSummary>, StoreError> {
+        let mut summary = self.inner.channel(cid, people).await?;
         if let Some(channel) = summary.as_mut().and_then(|summary| summary.channel.as_mut())
             && self.tells(Lie::Renames)
         {
@@ -117,12 +121,17 @@ impl StoreReader for Liar {
         &self,
         after: Option<ThreadPlace>,
         limit: usize,
+        people: &People,
     ) -> Result<Vec<FollowedThread>, StoreError> {
-        self.inner.threads(after, limit).await
+        self.inner.threads(after, limit, people).await
     }
 
-    async fn thread(&self, parent: MessageId) -> Result<Option<FollowedThread>, StoreError> {
-        self.inner.thread(parent).await
+    async fn thread(
+        &self,
+        parent: MessageId,
+        people: &People,
+    ) -> Result<Option<FollowedThread>, StoreError> {
+        self.inner.thread(parent, people).await
     }
 
     async fn pinned(&self, cid: &ChannelId) -> Result<Vec<Message>, StoreError> {

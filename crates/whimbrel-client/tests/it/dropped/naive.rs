@@ -7,9 +7,7 @@ use tokio::task::yield_now;
 use uuid::Uuid;
 use whimbrel_client::{Store, StoreError};
 use whimbrel_model::{
-    Change, ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageBody,
-    MessageId, MessagePage, MessageQuery, Op, OpId, OutboxItem, OutboxStatus, Read, ThreadPlace, Timestamp,
-    User, UserId,
+    Change, ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageBody, MessageId, MessagePage, MessageQuery, Op, OpId, OutboxItem, OutboxStatus, People, Read, ThreadPlace, Timestamp, User, UserId,
 };
 use whimbrel_store::{MemoryStore, PageCursor, Query, SearchPage, SearchQuery, StoreReader};
 use whimbrel_testkit::dropped::{Moment, dropped_at};
@@ -133,12 +131,17 @@ impl StoreReader for Halves {
         query: &Query,
         after: Option<&PageCursor>,
         limit: usize,
+        people: &People,
     ) -> Result<Vec<ChannelSummary>, StoreError> {
-        self.0.channels(query, after, limit).await
+        self.0.channels(query, after, limit, people).await
     }
 
-    async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {
-        self.0.channel(cid).await
+    async fn channel(
+        &self,
+        cid: &ChannelId,
+        people: &People,
+    ) -> Result<Option<ChannelSummary>, StoreError> {
+        self.0.channel(cid, people).await
     }
 
     async fn members(&self, cid: &ChannelId) -> Result<Vec<Member>, StoreError> {
@@ -153,12 +156,17 @@ impl StoreReader for Halves {
         &self,
         after: Option<ThreadPlace>,
         limit: usize,
+        people: &People,
     ) -> Result<Vec<FollowedThread>, StoreError> {
-        self.0.threads(after, limit).await
+        self.0.threads(after, limit, people).await
     }
 
-    async fn thread(&self, parent: MessageId) -> Result<Option<FollowedThread>, StoreError> {
-        self.0.thread(parent).await
+    async fn thread(
+        &self,
+        parent: MessageId,
+        people: &People,
+    ) -> Result<Option<FollowedThread>, StoreError> {
+        self.0.thread(parent, people).await
     }
 
     async fn pinned(&self, cid: &ChannelId) -> Result<Vec<Message>, StoreError> {

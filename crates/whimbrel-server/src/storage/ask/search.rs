@@ -1,13 +1,15 @@
 //! Searches: the index for what it has, and a look at the newest of what it does not have yet.
 
 use super::{
-    Asking, CHANNELS, CHANNELS_FROM, Chosen, SqliteReader, get, interrupted, opt_row, signed, unsigned,
+    Asking, CHANNELS, CHANNELS_FROM, Chosen, SqliteReader, get, interrupted, known, opt_row, signed, unsigned,
     unusable,
 };
 use crate::storage::stored::parse;
 use sqlx::sqlite::SqliteRow;
 use whimbrel_hub::{SearchPlan, StorageError};
-use whimbrel_model::{ChannelId, Message, Row, UserId};
+use whimbrel_model::{
+    ChannelId, Message, Row, Timestamp, UserId,
+};
 use whimbrel_protocol::{Answer, Search};
 use whimbrel_query::{Bind, Hits, SearchQuery, author_mark, channel_mark, limits};
 
@@ -42,11 +44,15 @@ SELECT iif((SELECT count(*) FROM (SELECT 1 FROM rows WHERE id > (SELECT upto FRO
   + max(0, (SELECT count(*) FROM unindexed) - ?1), NULL";
 
 impl SqliteReader {
-    pub(super) async fn search(&self, user: &UserId, search: &Search) -> Result<Answer, StorageError> {
+    pub(super) async fn search(
+        &self,
+        who: (&UserId, Timestamp),
+        search: &Search,
+    ) -> Result<Answer, StorageError> {
         let plan = SearchPlan::new(search)?;
         let after = plan.place()?;
         let mut asking = Asking::begin(self.questions()).await?;
-        let answer = asking.search(user, plan, after).await;
+        let answer = asking.search(who, plan, after).await;
         asking.snapshot.rollback().await.map_err(unusable)?;
         answer
     }
@@ -55,11 +61,11 @@ impl SqliteReader {
 impl Asking {
     async fn search(
         &mut self,
-        user: &UserId,
+        who: (&UserId, Timestamp),
         plan: SearchPlan,
         after: Option<i64>,
     ) -> Result<Answer, StorageError> {
-        let channels = self.searched(user, &plan).await?;
+        let channels = self.searched(who, &plan).await?;
         let plan = plan.within(channels);
         if plan.query().channels.is_empty() {
             return Ok(Answer::default());
@@ -77,15 +83,20 @@ impl Asking {
     }
 
     /// Reads the channels to search, those with the newest messages first.
-    async fn searched(&mut self, user: &UserId, plan: &SearchPlan) -> Result<Vec<ChannelId>, StorageError> {
+    async fn searched(
+        &mut self,
+        (user, now): (&UserId, Timestamp),
+        plan: &SearchPlan,
+    ) -> Result<Vec<ChannelId>, StorageError> {
         let chosen = Chosen {
             columns: "c.cid AS cid".to_owned(),
             from: CHANNELS_FROM,
             of: "s.user = ?1",
             rows: " SELECT cid FROM q",
         };
-        let user = vec![Bind::Text(user.to_string())];
-        let lines = self.choose(plan.channels(), &CHANNELS, &chosen, user).await?;
+        let people = self.people((user, now), plan.channels()).await?;
+        let who = vec![Bind::Text(user.to_string()), Bind::Text(known(&people))];
+        let lines = self.choose(plan.channels(), &CHANNELS, &chosen, who).await?;
         lines.iter().map(|line| parse(&get::<String>(line, 0)?)).collect()
     }
 

@@ -2,10 +2,10 @@
 
 use whimbrel_query::{Column, CustomColumn, Dialect, Endpoint, Schema};
 
-/// What the channels of the asker, `?1`, are chosen from. A table that a question says nothing of costs nothing: SQLite
+/// What the channels of the asker, `?1`, are chosen from; `?2` says what holds of others for the asker. A table that a question says nothing of costs nothing: SQLite
 /// leaves it out.
 pub(super) const CHANNELS_FROM: &str = "seats s CROSS JOIN channels c ON c.stream = s.channel \
-     LEFT JOIN streams h ON h.id = s.channel";
+     LEFT JOIN streams h ON h.id = s.channel LEFT JOIN rows p ON p.key = 'membership ' || ?1 || ' ' || c.cid";
 
 /// Up to which message the asker, `?1`, has read a channel.
 macro_rules! position {
@@ -27,6 +27,7 @@ macro_rules! unread {
             " AND json_extract(u.body, '$.message.author') <> ?1 \
              AND json_extract(u.body, '$.message.deleted_at') IS NULL \
              AND json_extract(u.body, '$.message.silent') IS NULL \
+             AND json_extract(u.body, '$.message.author') NOT IN (SELECT value FROM json_each(?2, '$.silent')) \
              AND (json_extract(u.body, '$.message.parent') IS NULL \
               OR json_extract(u.body, '$.message.show_in_channel') = 1)) ELSE 0 END"
         )
@@ -69,6 +70,18 @@ pub(super) const CHANNELS: Schema<'_> = Schema {
         ("archived", Column::new("(s.archived_at IS NOT NULL)")),
         ("hidden", Column::new("coalesce(s.hidden_seq >= h.seq, 0)")),
         ("muted_until", Column::new("s.muted_until")),
+        (
+            "consent",
+            Column::new(
+                "coalesce(json_extract(p.body, '$.membership.consent'), \
+                 CASE WHEN json_extract(p.body, '$.membership.added_by') IN (SELECT value FROM json_each(?2, '$.denied')) \
+                 THEN 'denied' \
+                 WHEN json_extract(p.body, '$.membership.added_by') IN (SELECT value FROM json_each(?2, '$.allowed')) \
+                 THEN 'allowed' END, 'unknown')",
+            ),
+        ),
+        // Who is invited does not see the channel: it is not chosen from.
+        ("invited", Column::new("0")),
     ],
     custom: Some(CustomColumn {
         doc: "c.custom",

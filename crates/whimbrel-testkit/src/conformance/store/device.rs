@@ -8,8 +8,7 @@ use super::{
     },
 };
 use whimbrel_model::{
-    Account, Change, Code, Delta, Loaded, MessageQuery, MessageScope, OpId, OutboxItem, OutboxStatus,
-    Rejection, SnapshotWindow,
+    Account, Change, Code, Delta, Loaded, MessageQuery, MessageScope, OpId, OutboxItem, OutboxStatus, People, Rejection, SnapshotWindow,
 };
 use whimbrel_query::Query;
 use whimbrel_store::{Store, StoreError};
@@ -30,10 +29,10 @@ pub async fn a_new_store_is_empty(mut t: StoreFixture) {
     assert_loaded(&mut t, |loaded| assert_eq!(*loaded, Loaded::default())).await;
     let store = t.store();
     assert_eq!(
-        store.channels(&Query::channel_list(), None, 10).await.unwrap(),
+        store.channels(&Query::channel_list(), None, 10, &People::default()).await.unwrap(),
         []
     );
-    assert_eq!(store.channel(&cid("a")).await.unwrap(), None);
+    assert_eq!(store.channel(&cid("a"), &People::default()).await.unwrap(), None);
     assert_eq!(store.members(&cid("a")).await.unwrap(), []);
     assert_eq!(store.reads(&cid("a"), None).await.unwrap(), []);
     assert_eq!(
@@ -280,8 +279,8 @@ pub async fn a_closed_store_says_so(t: StoreFixture) {
     let closed = [
         store.load().await.err(),
         store.apply(&Delta::from(Change::Account(account()))).await.err(),
-        store.channels(&Query::channel_list(), None, 1).await.err(),
-        store.channel(&cid("a")).await.err(),
+        store.channels(&Query::channel_list(), None, 1, &People::default()).await.err(),
+        store.channel(&cid("a"), &People::default()).await.err(),
         store.members(&cid("a")).await.err(),
         store.reads(&cid("a"), None).await.err(),
         store.messages(&thread).await.err(),

@@ -8,7 +8,9 @@ use super::{
         tombstone, user,
     },
 };
-use whimbrel_model::{Change, ChannelSummary, MemberState, Message, Read};
+use whimbrel_model::{
+    Change, ChannelSummary, MemberState, Message, People, Read,
+};
 use whimbrel_query::Query;
 
 async fn listed(t: &StoreFixture) -> Vec<String> {
@@ -70,7 +72,7 @@ pub async fn channels_are_listed_by_newest_message(mut t: StoreFixture) {
     );
     for one in all(t.store(), &Query::channel_list()).await {
         assert_eq!(
-            t.store().channel(&one.cid).await.unwrap(),
+            t.store().channel(&one.cid, &People::default()).await.unwrap(),
             Some(one),
             "a list row differs from the channel's"
         );
@@ -85,7 +87,7 @@ pub async fn the_channel_list_is_paged(t: StoreFixture) {
     let pages = pages(t.store(), &query, 2).await;
     let pages: Vec<_> = pages.iter().map(|page| names(page)).collect();
     assert_eq!(pages, [vec!["c", "a"], vec!["b", "d"], vec!["e"], vec![]]);
-    assert_eq!(t.store().channels(&query, None, 0).await.unwrap(), []);
+    assert_eq!(t.store().channels(&query, None, 0, &People::default()).await.unwrap(), []);
 }
 
 /// Leaving takes a channel from the list and nothing from the device; coming back lists it again.
@@ -139,7 +141,7 @@ pub async fn an_unknown_channel_is_nothing(t: StoreFixture) {
         put(read("a", ME, 1, 3)),
     ])
     .await;
-    assert_eq!(t.store().channel(&cid("a")).await.unwrap(), None);
+    assert_eq!(t.store().channel(&cid("a"), &People::default()).await.unwrap(), None);
     t.apply([put(channel("a", 4))]).await;
     assert_eq!(summary(&t, "a").await.read, Some(read("a", ME, 1, 3)));
     assert_eq!(listed(&t).await, [""; 0]);

@@ -4,9 +4,7 @@ mod threads;
 
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
-    Change, ChannelId, ChannelSummary, Delta, Draft, HistoryFrom, Loaded, Member, MemberState, Membership,
-    Message, MessageId, MessagePage, MessageQuery, MessageScope, Op, OutboxItem, OutboxStatus, Reaction,
-    Read, ReadPosition, Row, RowKey, StreamId, User, UserId,
+    AccountRow, Change, ChannelId, ChannelSummary, Delta, Draft, HistoryFrom, Loaded, Member, MemberState, Membership, Message, MessageId, MessagePage, MessageQuery, MessageScope, Op, OutboxItem, OutboxStatus, People, Reaction, Read, ReadPosition, Row, RowKey, StreamId, User, UserId,
 };
 use whimbrel_query::{ChannelItem, Query, SearchQuery};
 
@@ -84,17 +82,28 @@ impl Model {
                 loaded.outbox.sort_by_key(|item| item.pos);
             }
             Change::OutboxRemoved(id) => loaded.outbox.retain(|old| old.id != id),
+            Change::Local(change) => loaded.local.change(&change),
         }
     }
 
     pub(super) fn load(&self) -> Loaded {
-        self.loaded.clone()
+        let me = self.loaded.account.as_ref().map(|account| &account.user);
+        let memberships = self.all_memberships().filter(|row| Some(&row.user) == me);
+        let contacts = self.rows.values().filter_map(|row| match row {
+            Row::Account(AccountRow::Contact(row)) if Some(&row.user) == me => Some(row.clone()),
+            _ => None,
+        });
+        Loaded {
+            memberships: memberships.cloned().collect(),
+            contacts: contacts.collect(),
+            ..self.loaded.clone()
+        }
     }
 
     /// Returns everything that the query wants, in its order.
-    pub(super) fn channels(&self, query: &Query) -> Vec<ChannelSummary> {
+    pub(super) fn channels(&self, query: &Query, people: &People) -> Vec<ChannelSummary> {
         let cids: BTreeSet<_> = self.rows.values().filter_map(Row::cid).collect();
-        let mut all: Vec<_> = cids.into_iter().filter_map(|cid| self.channel(cid)).collect();
+        let mut all: Vec<_> = cids.into_iter().filter_map(|cid| self.channel(cid, people)).collect();
         all.retain(|summary| {
             let members = self.members(&summary.cid).into_iter();
             let active = members.filter(|row| row.state == MemberState::Active && row.ver > 0);
@@ -102,18 +111,20 @@ impl Model {
             query.filter().matches(&ChannelItem {
                 summary,
                 members: &members,
+                people,
             })
         });
         all.sort_by_cached_key(|summary| {
             query.place(&ChannelItem {
                 summary,
                 members: &[],
+                people,
             })
         });
         all
     }
 
-    pub(super) fn channel(&self, cid: &ChannelId) -> Option<ChannelSummary> {
+    pub(super) fn channel(&self, cid: &ChannelId, people: &People) -> Option<ChannelSummary> {
         let me = self.loaded.account.as_ref().map(|account| &account.user);
         let channel = self.rows.values().find_map(|row| match row {
             Row::Channel(row) if row.cid == *cid => Some(row.clone()),
@@ -145,7 +156,12 @@ impl Model {
             .max(head.map(|head| head.seq))
             .unwrap_or(0);
         let ranges = self.loaded.ranges.get(cid).cloned().unwrap_or_default();
-        let unread = |row: &&Message| row.seq > position && me.is_some_and(|me| row.counts_as_unread_for(me));
+        let silent: BTreeSet<_> = people.silent().collect();
+        let unread = |row: &&Message| {
+            row.seq > position
+                && me.is_some_and(|me| row.counts_as_unread_for(me))
+                && !silent.contains(&row.author)
+        };
         let lacks = |seq: &u64| !ranges.is_fresh(*seq, *seq);
         Some(ChannelSummary {
             mentions: log()
@@ -260,7 +276,7 @@ impl Model {
     /// Returns everything that the search finds, by id.
     pub(super) fn search(&self, query: &SearchQuery) -> Vec<Message> {
         let is_joined = |message: &&Message| {
-            let summary = self.channel(&message.cid);
+            let summary = self.channel(&message.cid, &People::default());
             let membership = summary.and_then(|summary| summary.membership);
             membership.is_some_and(|row| row.state == MemberState::Active)
         };
@@ -288,5 +304,7 @@ fn forget_version(row: &mut Row) {
         Row::Membership(row) => row.ver = 0,
         Row::User(row) => row.ver = 0,
         Row::Draft(row) => row.ver = 0,
+        Row::Delivered(row) => row.ver = 0,
+        Row::Account(row) => row.set_ver(0),
     }
 }

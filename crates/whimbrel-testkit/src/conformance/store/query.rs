@@ -3,28 +3,38 @@
 use super::{
     StoreFixture,
     model::Model,
-    sample::{ME, account, at, channel, member, membership, message, put, read, user},
+    sample::{ME, account, at, channel, member, membership, message, people, put, read, user},
 };
 use serde_json::{Value, json};
-use whimbrel_model::{Change, Channel, ChannelSummary, Custom, Delta, MemberState, Message};
+use whimbrel_model::{
+    Change, Channel, ChannelSummary, ConsentState, Custom, Delta, MemberState, Membership, Message, People,
+};
 use whimbrel_query::{ChannelItem, Endpoint, Filter, PageCursor, Query, Sort, field};
 use whimbrel_store::{Store, StoreError};
 
 /// Reads everything that a query wants, in one page.
-pub(super) async fn all(store: &dyn Store, query: &Query) -> Vec<ChannelSummary> {
-    store.channels(query, None, 100).await.expect("the store reads")
+pub(super) async fn all(store: &dyn Store, query: &Query, people: &People) -> Vec<ChannelSummary> {
+    let found = store.channels(query, None, 100, people);
+    found.await.expect("the store reads")
 }
 
 /// Reads everything that a query wants, page by page. The last page is empty.
-pub(super) async fn pages(store: &dyn Store, query: &Query, limit: usize) -> Vec<Vec<ChannelSummary>> {
+pub(super) async fn pages(
+    store: &dyn Store,
+    query: &Query,
+    limit: usize,
+    people: &People,
+) -> Vec<Vec<ChannelSummary>> {
     let mut pages = Vec::new();
     let mut after: Option<PageCursor> = None;
     loop {
-        let page = store.channels(query, after.as_ref(), limit).await.unwrap();
+        let page = store.channels(query, after.as_ref(), limit, people);
+        let page = page.await.unwrap();
         after = page.last().map(|summary| {
             query.cursor(&ChannelItem {
                 summary,
                 members: &[],
+                people,
             })
         });
         pages.push(page);
@@ -62,6 +72,9 @@ pub(super) fn a_few_queries() -> Vec<Query> {
         ask(&json!({"pinned": true, "archived": false}), &down("pinned_at")),
         ask(&json!({"hidden": false}), &down("muted_until")),
         ask(&json!({"muted_until": {"$gt": 3}}), &json!([])),
+        Query::requests(),
+        ask(&json!({"consent": {"$in": ["allowed", "denied"]}}), &json!([])),
+        ask(&json!({"$nor": [{"consent": "denied"}, {"invited": true}]}), &json!([])),
     ]
 }
 
@@ -124,6 +137,21 @@ fn sample() -> Vec<Change> {
         changes.push(put(membership(id, ver, MemberState::Active)));
     }
     changes.push(put(membership("f", 20, MemberState::Gone)));
+    for (id, ver, state, consent, by) in [
+        ("a", 21, MemberState::Active, ConsentState::Denied, "bob"),
+        ("b", 22, MemberState::Active, ConsentState::Unknown, "bob"),
+        ("c", 23, MemberState::Active, ConsentState::Unknown, "cyd"),
+        ("d", 24, MemberState::Active, ConsentState::Allowed, "bob"),
+        ("f", 25, MemberState::Gone, ConsentState::Denied, "bob"),
+        ("g", 26, MemberState::Invited, ConsentState::Unknown, "bob"),
+        ("h", 27, MemberState::Invited, ConsentState::Unknown, "eve"),
+    ] {
+        changes.push(put(Membership {
+            consent,
+            added_by: Some(user(by)),
+            ..membership(id, ver, state)
+        }));
+    }
     changes.extend([
         put(member("a", ME, 2, MemberState::Active)),
         put(member("a", "bob", 3, MemberState::Active)),
@@ -168,6 +196,11 @@ fn filters() -> Vec<Value> {
         json!({"role": {"$exists": false}}),
         json!({"unread_count": 1}),
         json!({"has_unread": false}),
+        json!({"consent": "unknown"}),
+        json!({"consent": {"$ne": "denied"}, "joined": true}),
+        json!({"consent": {"$nin": ["allowed", "never"]}}),
+        json!({"invited": true}),
+        json!({"$or": [{"joined": true, "consent": "unknown"}, {"invited": true, "consent": {"$ne": "denied"}}]}),
         json!({"$nor": [{"custom.team": "red"}, {"joined": false}]}),
         json!({"$or": [{"custom.size": {"$gt": 1}}, {"custom.open": true}], "joined": true}),
         json!({"custom.tags": {"$contains": 5}}),
@@ -227,9 +260,11 @@ pub async fn queries_find_what_the_evaluator_finds(mut t: StoreFixture) {
     for round in 0..2 {
         for index in 0..filters.len() {
             let query = ask(&filters[index], &sorts[(index + round) % sorts.len()]);
-            let expected = model.channels(&query);
-            assert_eq!(all(t.store(), &query).await, expected, "{query:?}");
-            let pages = pages(t.store(), &query, 1 + index % 3).await;
+            let people = [People::default(), people(&["bob"], &["cyd"], &["dan"])];
+            let people = &people[(index + round) % 2];
+            let expected = model.channels(&query, people);
+            assert_eq!(all(t.store(), &query, people).await, expected, "{query:?}");
+            let pages = pages(t.store(), &query, 1 + index % 3, people).await;
             assert_eq!(pages.concat(), expected, "{query:?}");
         }
         t.reopen().await;
@@ -238,7 +273,7 @@ pub async fn queries_find_what_the_evaluator_finds(mut t: StoreFixture) {
 
 async fn found(t: &StoreFixture, filter: Filter) -> String {
     let query = Query::new(&Endpoint::CHANNELS, filter, Sort::by_id()).unwrap();
-    let found = all(t.store(), &query).await;
+    let found = all(t.store(), &query, &People::default()).await;
     found.iter().map(|summary| summary.cid.local_id()).collect()
 }
 
@@ -269,7 +304,7 @@ pub async fn channels_are_found_by_what_they_are(t: StoreFixture) {
     assert_eq!(found(&t, field("members").contains("dan")).await, "z");
     assert_eq!(found(&t, field("joined").eq(true)).await, "abcdeij");
     let left = [
-        put(membership("a", 30, MemberState::Gone)),
+        put(membership("a", 40, MemberState::Gone)),
         put(read("b", ME, 2, 10)),
     ];
     t.apply(left).await;
@@ -282,10 +317,12 @@ pub async fn what_is_no_query_of_channels_is_refused(t: StoreFixture) {
     t.apply(sample()).await;
     let list = Query::channel_list();
     let users = Query::new(&Endpoint::USERS, Filter::everything(), Sort::by_id()).unwrap();
-    let first = t.store().channels(&list, None, 1).await.unwrap();
+    let nobody = People::default();
+    let first = t.store().channels(&list, None, 1, &nobody).await.unwrap();
     let cursor = list.cursor(&ChannelItem {
         summary: &first[0],
         members: &[],
+        people: &nobody,
     });
     let by_name = Query::new(
         &Endpoint::CHANNELS,
@@ -294,7 +331,7 @@ pub async fn what_is_no_query_of_channels_is_refused(t: StoreFixture) {
     )
     .unwrap();
     for (query, after) in [(&users, None), (&by_name, Some(&cursor))] {
-        let refused = t.store().channels(query, after, 9).await;
+        let refused = t.store().channels(query, after, 9, &nobody).await;
         assert!(matches!(refused, Err(StoreError::Query(_))), "{refused:?}");
     }
 }

@@ -6,7 +6,7 @@ use super::{
     query::{a_few_queries, pages},
     sample::{
         ME, account, at, c_stream, channel, cid, cursor, draft, head, marks_read, marks_thread_read, member,
-        membership, message, mid, outbox_item, profile, put, query, ranges, reaction, read, rejected,
+        membership, message, mid, outbox_item, people, profile, put, query, ranges, reaction, read, rejected,
         thread_read, tombstone, u_stream, user,
     },
 };
@@ -17,8 +17,7 @@ use proptest::{
 };
 use std::{future::Future, path::PathBuf, sync::Arc};
 use whimbrel_model::{
-    Change, Delta, Draft, FollowedThread, HistoryFrom, MemberState, Membership, Message, MessageBody,
-    MessageKind, MessageQuery, MessageScope, Mute, Pin, SnapshotWindow, ThreadSummary, Timestamp,
+    Change, ConsentState, Delta, Draft, FollowedThread, HistoryFrom, LocalChange, MemberState, Membership, Message, MessageBody, MessageKind, MessageQuery, MessageScope, Mute, People, Pin, SnapshotWindow, ThreadSummary, Timestamp,
 };
 use whimbrel_store::Store;
 
@@ -71,12 +70,14 @@ async fn follow(fixture: impl Future<Output = StoreFixture>, deltas: Vec<Vec<Cha
 
 async fn compare(store: &dyn Store, model: &Model) {
     assert_eq!(store.load().await.unwrap(), model.load());
-    for query in a_few_queries() {
-        let pages = pages(store, &query, 1).await;
-        assert_eq!(pages.concat(), model.channels(&query), "{:?}", query.filter());
+    for people in [
+        People::default(),
+        people(&["bob"], &[], &["cyd"]),
+        people(&["cyd"], &["bob"], &[]),
+    ] {
+        compare_as(store, model, &people).await;
     }
     for cid in CHANNELS.map(cid) {
-        assert_eq!(store.channel(&cid).await.unwrap(), model.channel(&cid));
         assert_eq!(store.pinned(&cid).await.unwrap(), model.pinned(&cid));
         assert_eq!(store.members(&cid).await.unwrap(), model.members(&cid));
         assert_eq!(store.reads(&cid, None).await.unwrap(), model.reads(&cid, None));
@@ -109,22 +110,39 @@ async fn compare(store: &dyn Store, model: &Model) {
         assert_eq!(store.message(mid(n)).await.unwrap(), model.message(mid(n)));
     }
     for n in 1..=3 {
-        assert_eq!(store.thread(mid(n)).await.unwrap(), model.thread(mid(n)));
         let reads = model.reads(&cid("a"), Some(mid(n)));
         assert_eq!(store.reads(&cid("a"), Some(mid(n))).await.unwrap(), reads);
     }
-    assert_eq!(threads_in_pages(store, 1).await, model.threads());
     assert_eq!(store.drafts().await.unwrap(), model.drafts());
     let users = USERS.map(user);
     assert_eq!(store.users(&users).await.unwrap(), model.users(&users));
 }
 
+/// What depends on what holds of others.
+async fn compare_as(store: &dyn Store, model: &Model, people: &People) {
+    for query in a_few_queries() {
+        let pages = pages(store, &query, 1, people).await;
+        let expected = model.channels(&query, people);
+        assert_eq!(pages.concat(), expected, "{:?}", query.filter());
+    }
+    for cid in CHANNELS.map(cid) {
+        let channel = store.channel(&cid, people).await.unwrap();
+        assert_eq!(channel, model.channel(&cid, people));
+    }
+    for n in 1..=3 {
+        let thread = store.thread(mid(n), people).await.unwrap();
+        assert_eq!(thread, model.thread(mid(n), people));
+    }
+    let threads = threads_in_pages(store, 1, people).await;
+    assert_eq!(threads, model.threads(people));
+}
+
 /// Reads all followed threads, page by page.
-async fn threads_in_pages(store: &dyn Store, limit: usize) -> Vec<FollowedThread> {
+async fn threads_in_pages(store: &dyn Store, limit: usize, people: &People) -> Vec<FollowedThread> {
     let mut all = Vec::<FollowedThread>::new();
     loop {
         let after = all.last().map(FollowedThread::place);
-        let page = store.threads(after, limit).await.unwrap();
+        let page = store.threads(after, limit, people).await.unwrap();
         if page.is_empty() {
             return all;
         }
@@ -164,7 +182,16 @@ fn rows() -> impl Strategy<Value = Change> {
 /// Threads, how a channel is kept, and drafts.
 fn kept_rows() -> impl Strategy<Value = Change> {
     let ver = || 1_u64..9;
-    let state = prop_oneof![3 => Just(MemberState::Active), 1 => Just(MemberState::Gone)];
+    let state = prop_oneof![
+        3 => Just(MemberState::Active),
+        1 => Just(MemberState::Gone),
+        1 => Just(MemberState::Invited),
+    ];
+    let consent = prop_oneof![
+        2 => Just(ConsentState::Unknown),
+        1 => Just(ConsentState::Allowed),
+        1 => Just(ConsentState::Denied),
+    ];
     let some = || proptest::option::of(1_i64..9);
     prop_oneof![
         (
@@ -187,10 +214,13 @@ fn kept_rows() -> impl Strategy<Value = Change> {
             some(),
             some(),
             proptest::option::of(0_u64..9),
-            some()
+            some(),
+            (consent, proptest::option::of(proptest::sample::select(&USERS[1..]))),
         )
-            .prop_map(|(here, ver, state, pinned_at, archived_at, hidden_seq, until)| {
+            .prop_map(|(here, ver, state, pinned_at, archived_at, hidden_seq, until, (consent, added_by))| {
                 put(Membership {
+                    consent,
+                    added_by: added_by.map(user),
                     pinned_at: pinned_at.map(Timestamp),
                     archived_at: archived_at.map(Timestamp),
                     hidden_seq,

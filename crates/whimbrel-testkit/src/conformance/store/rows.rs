@@ -9,7 +9,7 @@ use super::{
     },
 };
 use whimbrel_model::{
-    Change, MemberState, Membership, Message, MessageBody, MessageKind, Mute, Pin, Row, StreamId,
+    Change, MemberState, Membership, Message, MessageBody, MessageKind, Mute, People, Pin, Row, StreamId,
 };
 use whimbrel_query::Query;
 use whimbrel_store::Store;
@@ -55,7 +55,7 @@ fn kept(row: Membership) -> Membership {
 
 /// Reads all of [`one_of_each`] back. A removed reaction is not read at all.
 async fn stored(store: &dyn Store) -> Vec<Row> {
-    let summary = store.channel(&cid("a")).await.unwrap();
+    let summary = store.channel(&cid("a"), &People::default()).await.unwrap();
     let page = store.messages(&query("a", None, 9)).await.unwrap();
     let mut rows = Vec::new();
     rows.extend(
@@ -186,7 +186,7 @@ pub async fn rows_come_back_as_they_were_put(mut t: StoreFixture) {
         assert_eq!(page.messages, [full.clone(), bare.clone(), gone.clone()]);
         assert_eq!(store.message(mid(1)).await.unwrap(), Some(full.clone()));
         assert_eq!(
-            store.channel(&cid("a")).await.unwrap().unwrap().channel,
+            store.channel(&cid("a"), &People::default()).await.unwrap().unwrap().channel,
             Some(named.clone())
         );
         assert_eq!(
@@ -256,7 +256,7 @@ pub async fn a_rebased_user_stream_takes_any_row_of_the_new_history(mut t: Store
     .await;
     t.reopen().await;
     assert_eq!(t.store().drafts().await.unwrap(), [new]);
-    let summary = t.store().channel(&cid("a")).await.unwrap().unwrap();
+    let summary = t.store().channel(&cid("a"), &People::default()).await.unwrap().unwrap();
     assert_eq!(summary.membership, Some(membership("a", 2, MemberState::Gone)));
     assert_eq!(summary.channel, Some(channel("a", 9)));
     assert_eq!(t.store().users(&[user(ME)]).await.unwrap(), [profile(ME, 3)]);

@@ -2,10 +2,7 @@
 
 use uuid::Uuid;
 use whimbrel_model::{
-    Account, Attachment, Change, Channel, ChannelId, Code, Cursor, Custom, DeviceId, Draft, DraftContent,
-    Epoch, Head, HistoryFrom, Member, MemberState, Membership, Message, MessageBody, MessageId, MessageQuery,
-    MessageScope, Op, OpId, OutboxItem, OutboxStatus, RangeSet, Reaction, ReactionType, Read, Rejection,
-    Role, Row, StreamId, ThreadSummary, Timestamp, User, UserId,
+    Account, Attachment, Change, Channel, ChannelId, Code, ConsentState, Contact, Cursor, Custom, DeviceId, Draft, DraftContent, Epoch, Head, HistoryFrom, Member, MemberState, Membership, Message, MessageBody, MessageId, MessageQuery, MessageScope, Mute, Op, OpId, OutboxItem, OutboxStatus, People, RangeSet, Reaction, ReactionType, Read, Rejection, Role, Row, StreamId, ThreadSummary, Timestamp, User, UserId,
 };
 
 const V7: u128 = 0x0190_0000_0000_7000_8000_0000_0000_0000;
@@ -332,4 +329,22 @@ pub(super) fn query(channel: &str, before: Option<u64>, limit: usize) -> Message
 
 pub(super) fn at(n: u64) -> Timestamp {
     Timestamp(1_700_000_000_000 + n.cast_signed())
+}
+
+/// What holds of others: who is denied, who is allowed, and who is muted.
+pub(super) fn people(denied: &[&str], allowed: &[&str], muted: &[&str]) -> People {
+    let with = |consent, names: &[&str]| {
+        let contact = |name: &&str| Contact {
+            consent,
+            ..Contact::new(user(ME), user(name))
+        };
+        names.iter().map(contact).collect::<Vec<_>>()
+    };
+    let mut contacts = with(ConsentState::Denied, denied);
+    contacts.extend(with(ConsentState::Allowed, allowed));
+    contacts.extend(with(ConsentState::Unknown, muted).into_iter().map(|contact| Contact {
+        muted: Some(Mute { until: None }),
+        ..contact
+    }));
+    People::at(&contacts, Timestamp(0))
 }

@@ -8,7 +8,7 @@ use super::{
     },
 };
 use whimbrel_model::{
-    Change, Draft, FollowedThread, MemberState, Message, OutboxItem, Pin, Read, ReadPosition, ThreadSummary,
+    Change, Draft, FollowedThread, MemberState, Message, OutboxItem, People, Pin, Read, ReadPosition, ThreadSummary,
 };
 
 /// Three threads of which ada follows two: she began the first and has read in the second.
@@ -35,8 +35,8 @@ async fn three(t: &StoreFixture) {
 }
 
 async fn thread(t: &StoreFixture, n: u64) -> FollowedThread {
-    let listed = t.store().threads(None, 100).await.unwrap();
-    let one = t.store().thread(mid(n)).await.unwrap().expect("it is here");
+    let listed = t.store().threads(None, 100, &People::default()).await.unwrap();
+    let one = t.store().thread(mid(n), &People::default()).await.unwrap().expect("it is here");
     let same = listed.iter().find(|thread| thread.parent.id == mid(n));
     assert_eq!(
         same,
@@ -47,7 +47,7 @@ async fn thread(t: &StoreFixture, n: u64) -> FollowedThread {
 }
 
 async fn listed(t: &StoreFixture) -> Vec<u64> {
-    let threads = t.store().threads(None, 100).await.unwrap();
+    let threads = t.store().threads(None, 100, &People::default()).await.unwrap();
     threads.iter().map(|thread| thread.parent.seq).collect()
 }
 
@@ -79,7 +79,7 @@ pub async fn threads_that_are_followed_are_listed_by_newest_reply(mut t: StoreFi
     };
     t.apply([put(own)]).await;
     assert_eq!(listed(&t).await, [1, 2]);
-    assert_eq!(t.store().thread(mid(99)).await.unwrap(), None);
+    assert_eq!(t.store().thread(mid(99), &People::default()).await.unwrap(), None);
 }
 
 /// By the time of the newest reply, and then by the message; each once.
@@ -102,7 +102,7 @@ pub async fn the_list_of_threads_is_paged(t: StoreFixture) {
     for limit in [1, 2, 3, 10, 11] {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
-            let page = t.store().threads(after, limit).await.unwrap();
+            let page = t.store().threads(after, limit, &People::default()).await.unwrap();
             assert!(page.len() <= limit);
             after = page.last().map(FollowedThread::place);
             if after.is_none() {
@@ -127,7 +127,7 @@ pub async fn threads_of_left_channels_and_lost_histories_are_not_listed(mut t: S
     assert_eq!(listed(&t).await, [2, 1]);
     t.apply([Change::Rebase(c_stream("a"))]).await;
     assert_eq!(listed(&t).await, [0; 0]);
-    assert_eq!(t.store().thread(mid(1)).await.unwrap(), None);
+    assert_eq!(t.store().thread(mid(1), &People::default()).await.unwrap(), None);
     // The message is of the new history, the read position and the replies are not.
     t.apply([put(thread_of(message("a", 2, 1), 1, 7))]).await;
     let second = thread(&t, 2).await;
@@ -201,12 +201,12 @@ pub async fn replies_that_are_missing_are_told(t: StoreFixture) {
 pub async fn a_thread_is_read_without_an_account(t: StoreFixture) {
     t.apply([put(thread_of(message("a", 1, 1), 1, 2)), put(reply(1, 2))])
         .await;
-    let one = t.store().thread(mid(1)).await.unwrap().expect("it is here");
+    let one = t.store().thread(mid(1), &People::default()).await.unwrap().expect("it is here");
     assert_eq!(
         (one.followed, one.unread, one.last_reply),
         (false, 0, Some(reply(1, 2)))
     );
-    assert_eq!(t.store().threads(None, 9).await.unwrap(), []);
+    assert_eq!(t.store().threads(None, 9, &People::default()).await.unwrap(), []);
     assert_eq!(t.store().drafts().await.unwrap(), []);
 }
 

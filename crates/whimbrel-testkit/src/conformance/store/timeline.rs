@@ -4,7 +4,9 @@ use super::{
     StoreFixture,
     sample::{c_stream, cid, message, mid, put, query, ranges, reaction, reply, start, tombstone},
 };
-use whimbrel_model::{Change, HistoryFrom, Message, MessagePage, MessageQuery, MessageScope, Timestamp};
+use whimbrel_model::{
+    Change, HistoryFrom, Message, MessagePage, MessageQuery, MessageScope, People, Timestamp,
+};
 
 async fn page(t: &StoreFixture, query: &MessageQuery) -> MessagePage {
     t.store().messages(query).await.expect("the store reads")
@@ -311,7 +313,7 @@ pub async fn messages_of_a_lost_history_are_not_shown(mut t: StoreFixture) {
     t.apply([Change::Rebase(c_stream("a"))]).await;
     assert_eq!(page(&t, &query("a", None, 9)).await, MessagePage::default());
     assert_eq!(page(&t, &thread(1, None, 9)).await, MessagePage::default());
-    let summary = t.store().channel(&cid("a")).await.unwrap().unwrap();
+    let summary = t.store().channel(&cid("a"), &People::default()).await.unwrap().unwrap();
     assert_eq!((summary.last_message, summary.unread), (None, 0));
     t.apply([put(message("a", 1, 1))]).await;
     t.reopen().await;

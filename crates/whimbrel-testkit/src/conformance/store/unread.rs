@@ -8,7 +8,7 @@ use super::{
     },
 };
 use whimbrel_model::{
-    Change, ChannelSummary, MemberState, Message, MessageBody, OutboxItem, Read, ReadPosition,
+    Change, ChannelSummary, MemberState, Message, MessageBody, OutboxItem, People, Read, ReadPosition,
 };
 
 /// Nine messages of someone else in the channel `a`, read up to the fourth.
@@ -25,7 +25,7 @@ async fn nine(t: &StoreFixture) {
 }
 
 async fn summary(t: &StoreFixture) -> ChannelSummary {
-    let one = t.store().channel(&cid("a")).await.expect("the store reads");
+    let one = t.store().channel(&cid("a"), &People::default()).await.expect("the store reads");
     let listed = super::query::all(t.store(), &whimbrel_query::Query::channel_list()).await;
     assert_eq!(listed.first(), one.as_ref(), "the list says something else");
     one.expect("the channel is known")
@@ -224,7 +224,7 @@ pub async fn silent_messages_are_never_unread(mut t: StoreFixture) {
     for _ in 0..2 {
         let row = summary(&t).await;
         assert_eq!((row.unread, row.mentions), (4, 0));
-        let thread = t.store().thread(mid(1)).await.unwrap().unwrap();
+        let thread = t.store().thread(mid(1), &People::default()).await.unwrap().unwrap();
         assert_eq!(thread.unread, 1);
         t.reopen().await;
     }

@@ -3,14 +3,14 @@
 use super::Model;
 use std::{cmp::Reverse, collections::BTreeSet};
 use whimbrel_model::{
-    ChannelId, Draft, FollowedThread, MemberState, Message, MessageId, OutboxItem, OutboxStatus, ReadPosition,
+    ChannelId, Draft, FollowedThread, MemberState, Message, MessageId, OutboxItem, OutboxStatus, People, ReadPosition,
 };
 
 impl Model {
     /// Returns all threads that the account follows, in order.
-    pub(in super::super) fn threads(&self) -> Vec<FollowedThread> {
+    pub(in super::super) fn threads(&self, people: &People) -> Vec<FollowedThread> {
         let begun = self.all_messages().filter(|row| row.thread.is_some());
-        let mut threads: Vec<_> = begun.filter_map(|row| self.thread(row.id)).collect();
+        let mut threads: Vec<_> = begun.filter_map(|row| self.thread(row.id, people)).collect();
         threads.retain(|thread| thread.followed);
         threads.sort_by_key(|thread| {
             Reverse((thread.parent.thread.map(|known| known.last_at), thread.parent.id))
@@ -18,7 +18,7 @@ impl Model {
         threads
     }
 
-    pub(in super::super) fn thread(&self, id: MessageId) -> Option<FollowedThread> {
+    pub(in super::super) fn thread(&self, id: MessageId, people: &People) -> Option<FollowedThread> {
         let me = self.loaded.account.as_ref().map(|account| &account.user);
         let parent = self.all_messages().find(|row| row.id == id && row.ver > 0)?;
         let is_joined = self
@@ -46,6 +46,7 @@ impl Model {
                 && Some(&row.author) != me
                 && row.deleted_at.is_none()
                 && !row.silent
+                && !people.is_silent(&row.author)
                 && me.is_some()
         };
         let ranges = self.loaded.ranges.get(&parent.cid).cloned().unwrap_or_default();
