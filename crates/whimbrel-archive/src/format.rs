@@ -53,6 +53,8 @@ pub enum Element {
     Setting(ArchivedSetting),
     /// The rows that follow are of this channel.
     Channel(ArchivedChannel),
+    /// What the rows of the channel before it cover.
+    Covered(ArchivedCover),
     /// A row of the channel before it: the channel's own, a member, a message, a reaction, a read position, or a profile.
     Row(Box<Row>),
     /// Something of a later version: its kind.
@@ -73,7 +75,14 @@ pub struct ArchivedSetting {
 pub struct ArchivedChannel {
     /// Which.
     pub cid: ChannelId,
-    /// How far its rows go, and of which history of the server they are.
+    /// Of which history of the server its rows are.
+    pub epoch: Epoch,
+}
+
+/// What the rows of a channel cover, if they were all put.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchivedCover {
+    /// How far they go.
     pub cursor: Cursor,
     /// Which messages are among them without a hole.
     pub ranges: RangeSet,
@@ -93,6 +102,7 @@ pub(crate) enum Line<'a> {
     Manifest(&'a Manifest),
     Setting(&'a ArchivedSetting),
     Channel(&'a ArchivedChannel),
+    Covered(&'a ArchivedCover),
     Row(&'a Row),
     End(&'a End),
 }
@@ -112,6 +122,7 @@ impl Line<'_> {
             Self::Manifest(_) => "manifest",
             Self::Setting(_) => "setting",
             Self::Channel(_) => "channel",
+            Self::Covered(_) => "covered",
             Self::Row(_) => "row",
             Self::End(_) => "end",
         }
@@ -121,15 +132,15 @@ impl Line<'_> {
 impl Read {
     pub(crate) fn parse(line: &[u8]) -> Result<Self, ArchiveError> {
         let mut fields: BTreeMap<String, Box<RawValue>> = read(line)?;
-        let (kind, value) = match (fields.pop_first(), fields.is_empty()) {
-            (Some(one), true) => one,
-            _ => return Err(ArchiveError::Damaged("a line does not say what it is".to_owned())),
+        let (Some((kind, value)), true) = (fields.pop_first(), fields.is_empty()) else {
+            return Err(ArchiveError::Damaged("a line does not say what it is".to_owned()));
         };
         let value = value.get().as_bytes();
         Ok(match kind.as_str() {
             "manifest" => Self::Manifest(read(value)?),
             "setting" => Self::Element("setting", Element::Setting(read(value)?)),
             "channel" => Self::Element("channel", Element::Channel(read(value)?)),
+            "covered" => Self::Element("covered", Element::Covered(read(value)?)),
             "row" => Self::Element("row", row(value)?),
             "end" => Self::End(read(value)?),
             _ => Self::Unknown(kind),

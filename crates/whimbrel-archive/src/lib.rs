@@ -7,9 +7,10 @@
 //! age-encryption.org/v1 …                                 to a passphrase, or to the key of a device
 //!   {"manifest":{"account":"ada","device":"…","epoch":7,"made_at":1764000000000,"elements":["setting","channel"]}}⏎
 //!   {"setting":{"key":"theme","value":"dark"}}⏎
-//!   {"channel":{"cid":"messaging:old","cursor":{…},"ranges":[…]}}⏎
+//!   {"channel":{"cid":"messaging:old","epoch":7}}⏎
 //!   {"row":{"message":{…}}}⏎                              of the channel before it
-//!   {"end":{"counts":{"setting":1,"channel":1,"row":1}}}⏎
+//!   {"covered":{"cursor":{…},"ranges":[…]}}⏎              what the rows before it cover
+//!   {"end":{"counts":{"setting":1,"channel":1,"row":1,"covered":1}}}⏎
 //! ```
 //!
 //! Without the first line it is a file that any implementation of age decrypts to JSON lines. [`ArchiveWriter`] makes one,
@@ -31,7 +32,7 @@ mod reader;
 mod writer;
 
 pub use error::ArchiveError;
-pub use format::{ArchivedChannel, ArchivedSetting, Element, LINE_BYTES, Manifest, Metadata, VERSION};
+pub use format::{ArchivedChannel, ArchivedCover, ArchivedSetting, Element, LINE_BYTES, Manifest, Metadata, VERSION};
 pub use key::{DeviceKey, Key, Lock};
 pub use reader::ArchiveReader;
 pub use writer::ArchiveWriter;

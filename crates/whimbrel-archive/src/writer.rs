@@ -55,6 +55,7 @@ impl<W: Write> ArchiveWriter<W> {
         let line = match element {
             Element::Setting(setting) => Line::Setting(setting),
             Element::Channel(channel) => Line::Channel(channel),
+            Element::Covered(cover) => Line::Covered(cover),
             Element::Row(row) => Line::Row(row),
             Element::Unknown(_) => return Ok(()),
         };

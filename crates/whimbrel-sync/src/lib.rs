@@ -42,6 +42,7 @@ mod env;
 mod error;
 mod fill;
 mod history;
+mod import;
 mod lane;
 mod outbox;
 mod parcel;

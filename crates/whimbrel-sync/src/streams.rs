@@ -1,6 +1,7 @@
 //! What is followed, how far it is on disk, and how far it goes: the cursor rule.
 
 mod fill;
+mod import;
 mod left_alone;
 mod suspect;
 

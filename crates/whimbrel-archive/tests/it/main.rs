@@ -12,7 +12,7 @@ use std::{
 };
 use uuid::Uuid;
 use whimbrel_archive::{
-    ArchiveError, ArchiveReader, ArchiveWriter, ArchivedChannel, ArchivedSetting, DeviceKey, Element, Key,
+    ArchiveError, ArchiveReader, ArchiveWriter, ArchivedChannel, ArchivedCover, ArchivedSetting, DeviceKey, Element, Key,
     Lock, Manifest, Metadata,
 };
 use whimbrel_model::{DeviceId, Epoch, RangeSet, Row, SecretText, Timestamp, User, UserId};
@@ -62,6 +62,10 @@ fn elements() -> Vec<Element> {
         setting("theme", "dark"),
         Element::Channel(ArchivedChannel {
             cid: "messaging:old".parse().unwrap(),
+            epoch: Epoch(3),
+        }),
+        Element::Row(Box::new(Row::User(profile))),
+        Element::Covered(ArchivedCover {
             cursor: whimbrel_model::Cursor {
                 epoch: Epoch(3),
                 ver: 12,
@@ -70,7 +74,6 @@ fn elements() -> Vec<Element> {
             },
             ranges,
         }),
-        Element::Row(Box::new(Row::User(profile))),
     ]
 }
 
@@ -103,7 +106,7 @@ fn what_was_written_is_read_with_a_passphrase_and_with_a_device_key() {
         let (read, metadata) = read(&bytes, &key).unwrap();
         assert_eq!(read, elements());
         assert_eq!(metadata.manifest, manifest());
-        let counts = [("channel", 1), ("row", 1), ("setting", 1)];
+        let counts = [("channel", 1), ("covered", 1), ("row", 1), ("setting", 1)];
         assert!(
             metadata
                 .counts
@@ -158,7 +161,7 @@ fn an_archive_is_an_age_file_after_its_first_line() {
     let mut plain = decryptor.decrypt(std::iter::once(&identity as _)).unwrap();
     plain.read_to_string(&mut text).unwrap();
     assert!(text.starts_with("{\"manifest\":{\"account\":\"ada\""), "{text}");
-    assert_eq!(text.lines().count(), 5);
+    assert_eq!(text.lines().count(), 6);
 }
 
 #[test]

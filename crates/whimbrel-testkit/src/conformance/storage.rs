@@ -33,7 +33,9 @@
 //! asserted: only the storage's own tests can cut the power under it.
 
 pub mod cases;
+pub mod devices;
 mod pair;
+pub mod parcels;
 pub mod questions;
 mod script;
 pub mod search;
@@ -74,6 +76,21 @@ macro_rules! storage_conformance {
             a_token_that_makes_no_sense_gets_everything
             a_closed_storage_says_so
         }
+        $crate::storage_conformance! { @parcels $opener,
+            a_parcel_grows_part_by_part
+            a_large_part_comes_out_as_it_went_in
+            another_parcel_of_a_device_takes_the_place_of_its_last
+            parcels_that_nobody_wants_are_dropped
+            parcels_of_an_account_are_bounded
+            what_devices_ask_of_one_another_is_read
+        }
+        $crate::storage_conformance! { @devices $opener,
+            devices_are_listed_with_when_they_were_seen
+            a_device_is_behind_by_what_heads_would_name
+            who_may_be_woken_is_read_as_in_memory
+            devices_that_were_revoked_long_ago_are_deleted
+            an_account_has_so_many_devices_at_a_time
+        }
         $crate::storage_conformance! { @questions $opener,
             questions_are_answered_as_in_memory
             a_question_looks_at_so_much_and_no_more
@@ -90,6 +107,22 @@ macro_rules! storage_conformance {
             #[tokio::test]
             async fn $case() {
                 $crate::conformance::storage::search::$case::<$opener>().await;
+            }
+        )*
+    };
+    (@devices $opener:ty, $($case:ident)*) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                $crate::conformance::storage::devices::$case::<$opener>().await;
+            }
+        )*
+    };
+    (@parcels $opener:ty, $($case:ident)*) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                $crate::conformance::storage::parcels::$case::<$opener>().await;
             }
         )*
     };
