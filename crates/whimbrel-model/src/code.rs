@@ -64,6 +64,8 @@ codes! {
     Forbidden = "forbidden", false;
     /// The device was revoked by its owner: it is not spoken to any more.
     DeviceRevoked = "device_revoked", false;
+    /// Nobody asks for the parcel any more, another device's was faster, or it is not there.
+    ParcelGone = "parcel_gone", false;
     /// The op id was used before with another content.
     OpConflict = "op_conflict", false;
     /// The channel or message id belongs to something else already.

@@ -90,6 +90,19 @@ pub const PRESENCE_PER_FRAME: usize = 200;
 /// memory.
 pub const PRESENCE_WATCHED: usize = 1_000;
 
+/// Users that one connection watches beyond which changes are not told at once, but together from time to time.
+pub const PRESENCE_AT_ONCE: usize = 100;
+
+/// How often changes are told together, of presence to whoever watches many, and of how many have a large channel open.
+/// Milliseconds.
+pub const PRESENCE_EVERY_MS: u64 = 5_000;
+
+/// Channels that one connection may have open at once: more than fit on a screen.
+pub const WATCHING: usize = 50;
+
+/// Members beyond which nobody is told by name who has a channel open, but only how many.
+pub const WATCHERS_NAMED: usize = 100;
+
 /// Characters of the free text beside a user's presence: a line.
 pub const STATUS_CHARS: usize = 100;
 
@@ -120,6 +133,19 @@ pub const DEVICE_KEY_BYTES: usize = 256;
 
 /// Bytes of what a push service calls a device: the longest known have some two thousand.
 pub const PUSH_TOKEN_BYTES: usize = 4_096;
+
+/// Bytes of a parcel that one device leaves at the server for another: what only a device has are some thousand messages at most, and
+/// the server keeps it for days.
+pub const PARCEL_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Bytes of a parcel in one frame: a third more in text, and a quarter of the largest frame, so that others get between.
+pub const PARCEL_PART_BYTES: usize = 192 * 1024;
+
+/// Parcels of one account at the server: a few devices that answer a few new ones.
+pub const PARCELS: usize = 8;
+
+/// Days after which the server drops a parcel that nobody has fetched.
+pub const PARCEL_DAYS: u32 = 7;
 
 /// Bytes of the key of a local setting: a name, with the app's own dots in it.
 pub const LOCAL_KEY_BYTES: usize = 128;
