@@ -13,6 +13,7 @@
 //! | how fresh and complete a list is | [`Freshness`] |
 //! | what waits to be sent | [`State::outbox`], [`OutboxSummary`] |
 //! | names of people | [`State::user`] |
+//! | how far own messages have got | [`Receipt`] on each row, [`MessageReceipts`] member by member |
 //! | what is being written | [`Drafts`] |
 //! | a channel, a thread, a list or the account as one object | [`ChannelState`], [`ThreadState`], [`QueryChannelsState`], [`GlobalState`] |
 //! | one part of an object's facts | [`Part`] |
@@ -26,6 +27,8 @@
 //!    parts of [`Stale`], each as it says.
 //! 4. For each of [`State::wanted_messages`]: `store.message(id)` into [`State::put_message`].
 //!
+//! 5. For each of [`State::wanted_receipts`]: who is in the channel and how far they are, into [`State::put_receipts`]. The same for
+//!    [`State::wanted_message_receipts`].
 //! ## Invariants
 //!
 //! - Server rows and the outbox are kept apart; what is shown is `overlay` of the two, computed again for what a delta
@@ -63,6 +66,7 @@ mod query_channels_state;
 mod reads;
 mod state;
 mod status;
+mod receipts;
 mod thread_state;
 mod threads;
 mod timeline;
@@ -90,6 +94,7 @@ pub use query_channels_state::{ChannelsFacts, QueryChannelsState};
 pub use state::{Moment, Stale, State};
 pub use status::SyncState;
 pub use thread_state::{ThreadFacts, ThreadState, ThreadUnread};
+pub use receipts::{DeviceReceipt, MemberReceipt, MessageReceipts, Receipt, ReceiptRows, ReceiptStatus};
 pub use threads::{ThreadItem, ThreadList};
 pub use timeline::{NewerEdge, OlderEdge, Timeline, TimelineItem};
 pub use unread::{Unread, UnreadTotals};

@@ -82,6 +82,11 @@ impl<K: Ord + Clone, T: Eq + Send + Sync + 'static> Sorted<K, T> {
         search(&self.keys, key).unwrap_or_else(|index| index)
     }
 
+    /// Returns the item at `index`.
+    pub(crate) fn at(&self, index: usize) -> Option<&Arc<T>> {
+        self.items.get(index)
+    }
+
     /// Subscribes; `list` is kept alive by the stream.
     pub(crate) fn subscribe(&self, list: Option<Arc<dyn Any + Send + Sync>>) -> (Items<T>, Diffs<T>) {
         let (items, stream) = self.items.subscribe().into_values_and_batched_stream();

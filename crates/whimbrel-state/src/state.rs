@@ -3,6 +3,7 @@ mod objects;
 mod open_objects;
 mod pins;
 mod threads;
+mod receipts;
 mod timelines;
 
 use crate::{
@@ -147,6 +148,9 @@ impl State {
         if !lists.is_empty() || unread.is_some() {
             let open = (lists.as_slice(), unread.as_ref());
             stale.channels = reduce_channels(open, &self.0.me, delta, &ops, &inner.outbox);
+        for receipts in inner.message_receipts() {
+            receipts.reduce(delta);
+        }
         }
         inner.reduce_objects(delta, &ops, &self.0.me, &mut stale);
         inner.reduce_threads(&self.0.me, delta, &ops, &mut stale);

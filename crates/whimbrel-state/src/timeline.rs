@@ -2,7 +2,7 @@ mod gaps;
 mod window;
 
 use crate::{
-    Freshness, Reach, Source,
+    Freshness, Reach, Receipt, Source,
     list::{Diffs, Items},
     outbox::Outbox,
     state::lock,
@@ -27,6 +27,10 @@ pub struct TimelineItem {
     pub reactions: Vec<ReactionGroup>,
     /// Accepted replies to it that are on this device, deleted ones excluded.
     pub replies: u32,
+    /// How far the message has got. Absent: it is somebody else's, deleted, or was rejected.
+    pub receipt: Option<Receipt>,
+    /// Whether whoever wrote it is denied. It is there all the same, for an app that shows it: nothing is deleted.
+    pub hidden: bool,
     /// Whether messages are missing between the accepted row above and this one. What lies before the first row is told
     /// by [`Timeline::edge`].
     pub gap_before: bool,

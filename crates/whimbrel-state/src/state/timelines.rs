@@ -1,7 +1,7 @@
 //! The open timelines.
 
 use super::{State, lock};
-use crate::{Timeline, Windows, timeline};
+use crate::{Timeline, Windows, receipts, timeline};
 use std::{
     collections::HashMap,
     sync::{Arc, Weak},
@@ -15,6 +15,8 @@ pub(super) struct Timelines {
     main: HashMap<(ChannelId, MessageScope), Weak<timeline::Shared>>,
     /// Those that were opened in the past, each for whoever opened it.
     apart: Vec<Weak<timeline::Shared>>,
+    /// How far each member has a message: one of each message.
+    pub(super) receipts: Vec<Weak<receipts::Shared>>,
 }
 
 impl Timelines {

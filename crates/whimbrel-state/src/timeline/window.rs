@@ -5,11 +5,12 @@ use crate::{
     NewerEdge, OlderEdge, TimelineItem,
     list::{Diffs, Items, Sorted},
     outbox::Outbox,
+    receipts::{Receipt, ReceiptRows, Registers},
 };
 use std::{any::Any, collections::HashMap, sync::Arc};
 use whimbrel_model::{
     Change, ChannelId, Delta, HistoryFrom, Message, MessageId, MessagePage, MessageQuery, MessageScope, Op,
-    OutboxItem, RangeSet, Reaction, Row, StreamId, UserId,
+    OutboxItem, People, RangeSet, Reaction, Row, StreamId, UserId,
     overlay::{self, MessageStatus, MessageView},
 };
 
@@ -71,6 +72,10 @@ pub(crate) struct Window {
     /// The target of a window in which the user has loaded nothing.
     rows: usize,
     ranges: RangeSet,
+    /// Those for whom own messages are.
+    registers: Registers,
+    /// Whether there ever was an accepted own message.
+    has_own: bool,
     list: Sorted<Place, TimelineItem>,
 }
 
@@ -101,7 +106,13 @@ impl Entry {
 
 impl Window {
     pub(crate) fn new(cid: ChannelId, scope: MessageScope, me: UserId, rows: usize) -> Self {
+        let thread = match scope {
+            MessageScope::Channel => None,
+            MessageScope::Thread(parent) => Some(parent),
+        };
         Self {
+            registers: Registers::new(cid.clone(), thread),
+            has_own: false,
             cid,
             scope,
             me,
@@ -277,10 +288,40 @@ impl Window {
                 _ => {}
             }
         }
+        if let Some((lo, hi)) = self.registers.reduce(delta) {
+            touched.messages.extend(self.own(lo, hi));
+        }
         let ours = ops.iter().filter(|item| item.op.cid() == Some(&self.cid));
         touched.messages.extend(ours.filter_map(|item| item.op.message()));
+        touched.messages.extend(self.of_changed_people(outbox));
         self.settle(touched.messages, &before, outbox);
         touched.incomplete.and_then(|(lo, hi)| self.query(lo, hi))
+    }
+
+    /// Returns whether there are own messages of which is told how far they are, and the store has to be read for it.
+    pub(crate) const fn wants_registers(&self) -> bool {
+        self.has_own && !self.registers.is_read()
+    }
+
+    /// Lets those for whom own messages are be read from the store again.
+    pub(crate) fn forget_registers(&mut self) {
+        self.registers.forget();
+    }
+
+    /// Replaces those for whom own messages are by what the store has.
+    pub(crate) fn put_registers(&mut self, rows: &ReceiptRows, outbox: &Outbox) {
+        self.registers.replace(rows);
+        let (own, before) = (self.own(0, u64::MAX), self.ranges.clone());
+        self.settle(own, &before, outbox);
+    }
+
+    /// Returns the own accepted messages that are shown, after one sequence and up to another.
+    fn own(&self, after: u64, upto: u64) -> Vec<MessageId> {
+        let from = self.list.lower_bound(&Place::Accepted(after.saturating_add(1)));
+        let to = self.list.lower_bound(&Place::Accepted(upto.saturating_add(1)));
+        let between = (from..to).filter_map(|index| self.list.at(index));
+        let own = between.filter(|item| item.view.message.author == self.me);
+        own.map(|item| item.id()).collect()
     }
 
     fn take_older(
@@ -315,6 +356,7 @@ impl Window {
             let id = message.id;
             let entry = self.entries.entry(id).or_default();
             self.stored += usize::from(entry.stored.is_none());
+            self.has_own |= message.author == self.me;
             entry.stored = Some(Stored::new(message));
             entry.reactions = reactions.remove(&id).unwrap_or_default();
             entry.replies = page.replies.get(&id).copied().unwrap_or_default();
@@ -343,6 +385,7 @@ impl Window {
                 self.stored += 1;
             }
         }
+        self.has_own |= row.author == self.me;
         entry.stored = Some(Stored::new(row.clone()));
         touched.messages.push(row.id);
     }
@@ -382,6 +425,19 @@ impl Window {
         (self.low.max(1)..=self.high).contains(&row.seq) && stands_in(self.scope, &self.cid, row)
     }
 
+    /// Takes in what holds of others by now.
+    pub(crate) fn settle_people(&mut self, outbox: &Outbox) {
+        let (touched, before) = (self.of_changed_people(outbox), self.ranges.clone());
+        self.settle(touched, &before, outbox);
+    }
+
+    /// Returns the shown messages of those who are denied now and were not, or were and are not.
+    fn of_changed_people(&self, outbox: &Outbox) -> Vec<MessageId> {
+        let is_other = |item: &&Arc<TimelineItem>| item.hidden != is_hidden(&item.view, outbox.people());
+        let items = self.list.items();
+        items.iter().filter(is_other).map(|item| item.id()).collect()
+    }
+
     /// Returns the query for the rows of `lo..=hi`.
     fn query(&self, lo: u64, hi: u64) -> Option<MessageQuery> {
         let from = self.list.lower_bound(&Place::Accepted(lo));
@@ -414,7 +470,7 @@ impl Window {
         for id in touched {
             let entry = self.entries.entry(id).or_default();
             let before = entry.place.and_then(|place| batch.get(&place));
-            let shown = show(entry, before, outbox.about(id), &self.me);
+            let shown = show(entry, before, outbox.about(id), (&self.me, &self.registers, outbox.people()));
             let shown = shown.and_then(|(place, mut item)| {
                 if !stands_in(self.scope, &self.cid, &item.view.message)
                     || (self.high < u64::MAX && !matches!(place, Place::Accepted(_)))
@@ -459,6 +515,18 @@ impl Window {
     }
 }
 
+/// Computes how far a message has got, if it is an own one that is not deleted, nor rejected.
+fn receipt(view: &MessageView, me: &UserId, registers: &Registers) -> Option<Receipt> {
+    if view.message.author != *me || view.message.is_deleted() {
+        return None;
+    }
+    match view.status {
+        MessageStatus::Pending => Some(Receipt::default()),
+        MessageStatus::Sent => Some(registers.receipt(&view.message)),
+        MessageStatus::Failed(_) => None,
+    }
+}
+
 /// Returns whether `message` stands in that timeline.
 fn stands_in(scope: MessageScope, cid: &ChannelId, message: &Message) -> bool {
     message.cid == *cid
@@ -473,7 +541,7 @@ fn show<'a>(
     entry: &'a mut Entry,
     shown: Option<&Arc<TimelineItem>>,
     ops: impl Iterator<Item = &'a OutboxItem> + Clone,
-    me: &UserId,
+    (me, registers, people): (&UserId, &Registers, &People),
 ) -> Option<(Place, TimelineItem)> {
     let row = entry.stored.as_mut().and_then(|stored| {
         let as_shown = || shown.map(|item| Box::new(item.view.message.clone()));
@@ -503,10 +571,17 @@ fn show<'a>(
         seq => Place::Accepted(seq),
     };
     let item = TimelineItem {
+        receipt: receipt(&view, me, registers),
+        hidden: is_hidden(&view, people),
         view,
         reactions: overlay::reactions(&entry.reactions, ops, me),
         replies: entry.replies,
         gap_before: false,
     };
     Some((place, item))
+}
+
+/// Returns whether whoever wrote a message is denied.
+fn is_hidden(view: &MessageView, people: &People) -> bool {
+    people.is_denied(&view.message.author)
 }
