@@ -14,6 +14,7 @@ mod heads;
 mod lanes;
 mod law;
 mod outbox;
+mod receipts;
 mod rejection;
 mod retention;
 mod scope;
