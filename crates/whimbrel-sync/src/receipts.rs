@@ -137,14 +137,15 @@ impl Receipts {
         self.rests_until = None;
     }
 
-    /// Returns the next marks to send: those of one frame, and none while another is without an answer. `may` says which
-    /// channels are followed up to now.
-    pub(crate) fn next(&mut self, now: u64, may: impl Fn(&ChannelId) -> bool) -> Vec<(ChannelId, u64)> {
+    /// Returns the next marks to send: those of one frame, and none while another is without an answer. `covered` says up to which
+    /// message a channel is followed: what stands further, as older messages that were read may, waits until that is there too.
+    pub(crate) fn next(&mut self, now: u64, covered: impl Fn(&ChannelId) -> u64) -> Vec<(ChannelId, u64)> {
         if !self.sent.is_empty() || self.rests_until.is_some_and(|at| now < at) {
             return Vec::new();
         }
         self.rests_until = None;
-        let sendable = |cid: &&ChannelId| !self.refused.contains(*cid) && may(cid);
+        let is_whole = |cid: &ChannelId| self.owed.get(cid).is_some_and(|owed| *owed <= covered(cid));
+        let sendable = |cid: &&ChannelId| !self.refused.contains(*cid) && is_whole(cid);
         if self.round.is_empty() {
             self.round = self.owed.keys().filter(sendable).cloned().collect();
         }

@@ -559,9 +559,17 @@ impl Streams {
 
     /// Returns the channels in which the server is to be told of messages that are here, and up to which.
     pub(crate) fn next_marks(&mut self, now: u64) -> Vec<(ChannelId, u64)> {
-        let behind = &self.behind;
-        self.receipts
-            .next(now, |cid| !behind.contains(&StreamId::Channel(cid.clone())))
+        let Self {
+            behind,
+            streams,
+            epoch,
+            receipts,
+            ..
+        } = self;
+        receipts.next(now, |cid| match behind.contains(&StreamId::Channel(cid.clone())) {
+            true => 0,
+            false => covered(streams, cid, *epoch),
+        })
     }
 
     /// Decides whether a stream has to be pulled.
