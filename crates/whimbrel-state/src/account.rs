@@ -161,7 +161,8 @@ impl Shown {
             devices: BTreeMap::new(),
             device_syncs: BTreeMap::new(),
         };
-        for row in rows.values() {
+        // What was in a history that the server no longer has says nothing about this one.
+        for row in rows.values().filter(|row| row.ver() > 0) {
             match row {
                 AccountRow::Settings(row) => shown.settings.clone_from(row),
                 AccountRow::Contact(row) => drop(shown.contacts.insert(row.of.clone(), row.clone())),

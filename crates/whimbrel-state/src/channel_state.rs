@@ -19,7 +19,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Delta, Member, MessageId, Op, OutboxItem, Read, UserId, overlay::MessageView,
+    ChannelId, ChannelSummary, ConsentState, Delta, Member, MessageId, Op, OutboxItem, Read, UserId, overlay::MessageView,
     permission::Denied,
 };
 
@@ -179,6 +179,11 @@ impl ChannelState {
         known.awaits_row = false;
     }
 
+    /// Takes in what holds of others by now, but for what the row says.
+    pub(crate) fn settle_people(&self, outbox: &Outbox) {
+        lock(&self.0.known).members.settle_people(outbox);
+    }
+
     /// Takes note that the row is about to be put.
     pub(crate) fn wait_for_row(&self) {
         lock(&self.0.known).awaits_row = true;
@@ -245,7 +250,8 @@ impl Known {
         let laid = laid_over(cid, stored.as_ref(), outbox, &shared.me);
         let row = laid.as_ref().map(|laid| &laid.row.summary);
         let created_locally = laid.as_ref().is_some_and(|laid| laid.created.is_some());
-        let membership = kept(&before.membership, row.and_then(|row| row.membership.as_ref()));
+        let stored = row.and_then(|row| row.membership.as_ref());
+        let membership = kept(&before.membership, stored);
         let is_here = !items.is_empty()
             || created_locally
             || self.reach.followed
@@ -259,6 +265,7 @@ impl Known {
                 Some(own) => Arc::new(capability::capabilities(own)),
                 None => Arc::default(),
             },
+            consent: stored.map_or(ConsentState::Unknown, |own| outbox.people().consent(own)),
             hidden: membership
                 .as_ref()
                 .zip(row)
@@ -267,7 +274,7 @@ impl Known {
                 unread: row.map_or(0, |row| row.unread),
                 mentions: row.map_or(0, |row| row.mentions),
                 unread_unknown: row.map_or(0, |row| row.unread_unknown),
-                members: self.members.list.keys().len() as u64,
+                members: self.members.active,
                 messages: row.map(|row| row.head_seq).filter(|_| self.reach.followed),
             },
             read: row.map(ChannelSummary::position).unwrap_or_default(),

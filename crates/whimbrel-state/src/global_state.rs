@@ -1,10 +1,10 @@
 //! The account as one observable object.
 
-use crate::{Currency, Drafts, Freshness, OutboxSummary, Part, Source, SyncState, Unread, UnreadTotals};
+use crate::{AccountFacts, Currency, Drafts, Freshness, OutboxSummary, Part, Source, SyncState, Unread, UnreadTotals};
 use eyeball::{SharedObservable, Subscriber};
 use imbl::OrdMap;
 use std::{fmt, sync::Arc};
-use whimbrel_model::{ChannelId, Mute, Timestamp, User, UserId};
+use whimbrel_model::{ChannelId, Contact, Mute, People, Settings, Timestamp, User, UserId};
 
 /// What concerns the whole account, as one value. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,13 @@ pub struct GlobalFacts {
     pub unread_by_type: OrdMap<String, UnreadTotals>,
     /// The channels that are muted, and how; some may not be any more by now ([`Mute::until`]).
     pub channel_mutes: OrdMap<ChannelId, Mute>,
+    /// How the account wants things.
+    pub settings: Arc<Settings>,
+    /// What was decided of others, by user: [`AccountFacts::denied`](crate::AccountFacts::denied) and what is like it are of
+    /// these.
+    pub contacts: OrdMap<UserId, Arc<Contact>>,
+    /// What holds of others now: who is denied (also called blocked), and who is muted.
+    pub people: People,
     /// How much waits in the outbox, and how much was rejected.
     pub outbox: OutboxSummary,
     /// How it stands to what the server has.
@@ -75,6 +82,7 @@ impl GlobalState {
     }
 
     pub(crate) fn new(user: UserId, unread: Unread, drafts: Drafts) -> Self {
+        let settings = Arc::new(Settings::new(user.clone()));
         let facts = GlobalFacts {
             user,
             profile: None,
@@ -83,6 +91,9 @@ impl GlobalState {
             unread: UnreadTotals::default(),
             unread_by_type: OrdMap::default(),
             channel_mutes: OrdMap::default(),
+            settings,
+            contacts: OrdMap::default(),
+            people: People::default(),
             outbox: OutboxSummary::default(),
             currency: Currency::default(),
         };
@@ -97,6 +108,7 @@ impl GlobalState {
     pub(crate) fn settle(
         &self,
         profile: Option<Arc<User>>,
+        account: AccountFacts,
         outbox: OutboxSummary,
         (status, as_of): (&SyncState, Option<Timestamp>),
     ) {
@@ -114,6 +126,9 @@ impl GlobalState {
             unread: self.0.unread.totals(),
             unread_by_type: self.0.unread.by_type(),
             channel_mutes: self.0.unread.mutes(),
+            settings: account.settings,
+            contacts: account.contacts,
+            people: account.people,
             outbox,
             currency: Currency {
                 freshness: Freshness {

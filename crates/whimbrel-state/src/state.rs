@@ -137,7 +137,7 @@ impl State {
         account.reduce(delta, &ops, outbox);
         inner.consents.because_of(delta, &ops, &self.0.me);
         let mut stale = Stale {
-            people: inner.settle_people(),
+            people: inner.settle_people(&self.0.typing),
             ..Stale::default()
         };
         for timeline in inner.timelines.all() {
@@ -233,7 +233,10 @@ impl State {
         inner.now = now;
         let contact = inner.account.set_now(now);
         inner.consents.because(ChangedBy::Time);
-        let people = inner.settle_people();
+        let people = inner.settle_people(&self.0.typing);
+        if people {
+            inner.settle_timelines();
+        }
         let mute = inner.unread().and_then(|unread| unread.set_now(now));
         let mut ends: Vec<_> = mute.into_iter().chain(contact).collect();
         for pins in inner.all_pins() {

@@ -27,6 +27,8 @@ pub struct ThreadItem {
     pub parent: MessageView,
     /// The newest reply on this device: the last one that waits, else the last accepted one.
     pub last_reply: Option<MessageView>,
+    /// Whether the newest reply is of somebody who is denied.
+    pub last_reply_hidden: bool,
     /// Replies that are not deleted, those that wait included.
     pub replies: u32,
     /// Replies on this device past the read position in the thread, a waiting one included, that count as unread.

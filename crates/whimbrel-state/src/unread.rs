@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 use whimbrel_model::{
-    ChannelId, ChannelSummary, ConsentState, FollowedThread, MemberState, MessageId, Mute, Timestamp, UserId,
+    ChannelId, ChannelSummary, ConsentState, FollowedThread, MemberState, MessageId, Mute, Op, Timestamp, UserId,
 };
 
 /// How much is unread in all channels together: the sums over the whole channel list, loaded or not. Channels that are muted
@@ -67,7 +67,7 @@ struct Count {
     joined: bool,
     invited: bool,
     consent: ConsentState,
-    /// Whether the server's row says nothing of consent: writing decides it.
+    /// Whether writing decides of consent.
     undecided: bool,
     messages: u64,
     mentions: u64,
@@ -120,7 +120,7 @@ impl Unread {
         }))
     }
 
-    /// Returns whether the server's row of a channel says nothing of consent.
+    /// Returns whether writing in a channel may decide of consent.
     pub(crate) fn is_undecided(&self, cid: &ChannelId) -> bool {
         let counts = lock(&self.0.counts);
         counts.channels.get(cid).is_some_and(|count| count.undecided)
@@ -190,7 +190,6 @@ impl Unread {
         for row in rows {
             let own = channel_list::own(row, outbox, me);
             let state = own.as_ref().map(|own| own.state);
-            let stored = row.membership.as_ref();
             counts.change(&row.cid, |count| {
                 *count = Count {
                     joined: state == Some(MemberState::Active),
@@ -198,7 +197,7 @@ impl Unread {
                     consent: own
                         .as_ref()
                         .map_or(ConsentState::Unknown, |own| outbox.people().consent(own)),
-                    undecided: stored.is_some_and(|own| own.consent == ConsentState::Unknown),
+                    undecided: may_be_undecided(row, outbox),
                     messages: row.unread,
                     mentions: row.mentions,
                     threads: count.threads,
@@ -321,6 +320,17 @@ impl Count {
         let until = self.muted.and_then(|mute| mute.until)?;
         Some((until, cid.clone()))
     }
+}
+
+/// Returns whether nothing was decided of a channel, on the server or by what waits: then writing decides it.
+fn may_be_undecided(row: &ChannelSummary, outbox: &Outbox) -> bool {
+    let takes_back = |op: &Op| match op {
+        Op::UpdateMembership { change, .. } => change.consent == Some(ConsentState::Unknown),
+        _ => false,
+    };
+    let stored = row.membership.as_ref();
+    stored.is_some_and(|own| own.consent == ConsentState::Unknown)
+        || outbox.queued(Some(&row.cid)).any(|item| takes_back(&item.op))
 }
 
 impl UnreadTotals {

@@ -3,7 +3,7 @@
 use super::capability::Capability;
 use crate::{Content, Currency, DraftView};
 use std::{collections::BTreeSet, sync::Arc};
-use whimbrel_model::{Channel, Membership, ReadPosition, Timestamp, overlay::MessageView};
+use whimbrel_model::{Channel, ConsentState, Membership, ReadPosition, Timestamp, overlay::MessageView};
 
 /// Everything of a channel that is not a list, as one value. Cheap to clone.
 ///
@@ -12,9 +12,11 @@ use whimbrel_model::{Channel, Membership, ReadPosition, Timestamp, overlay::Mess
 pub struct ChannelFacts {
     /// Name, picture, custom data. Absent: not known on this device, which is not the same as a channel without a name.
     pub channel: Option<Arc<Channel>>,
-    /// The own membership, and how the account keeps the channel: pinned, archived, muted. Absent: not known on this device,
+    /// The own membership, and how the account keeps the channel: pinned, archived, muted; that it is invited. Absent: not known on this device,
     /// or there never was one.
     pub membership: Option<Arc<Membership>>,
+    /// What was decided of it, else what holds of whoever brought the account in.
+    pub consent: ConsentState,
     /// Whether it is hidden, until something new comes.
     pub hidden: bool,
     /// What the account may do in it, as a prediction.
@@ -47,7 +49,7 @@ pub struct ChannelCounts {
     /// Messages past the read position that this device lacks, or has only as they once were: each of them may count. 0:
     /// `unread` is exact, as far as the server has been heard of.
     pub unread_unknown: u64,
-    /// Members.
+    /// Members, without those who are invited.
     pub members: u64,
     /// Messages that the server ever accepted in it, as far as it has been heard of: deleted ones and replies included.
     /// Absent: it was not heard of.

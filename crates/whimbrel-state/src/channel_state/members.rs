@@ -6,7 +6,8 @@ use std::{
     sync::Arc,
 };
 use whimbrel_model::{
-    Change, ChannelId, Delta, Member, MemberState, Op, OutboxItem, Role, Row, StreamId, Timestamp, UserId,
+    Change, ChannelId, Delta, Member, MemberState, Op, OutboxItem, Person, Role, Row, StreamId, Timestamp,
+    UserId,
 };
 
 /// A member of a channel, or who will be one when what waits in the outbox is accepted.
@@ -16,8 +17,12 @@ pub struct MemberItem {
     pub user: UserId,
     /// May do what.
     pub role: Role,
-    /// When the server accepted the last join. Absent: it did not yet.
+    /// Whether the user was asked to come in, and has not answered.
+    pub invited: bool,
+    /// When the server accepted the last join, or the invitation. Absent: it did not yet.
     pub joined_at: Option<Timestamp>,
+    /// What the account holds of the user.
+    pub person: Person,
 }
 
 /// The members of one channel: the server's rows, and the list that is shown of them.
@@ -27,6 +32,8 @@ pub(super) struct Members {
     me: UserId,
     rows: BTreeMap<UserId, Member>,
     pub(super) list: Sorted<UserId, MemberItem>,
+    /// How many are in the channel.
+    pub(super) active: u64,
 }
 
 impl Members {
@@ -36,6 +43,7 @@ impl Members {
             me,
             rows: BTreeMap::new(),
             list: Sorted::default(),
+            active: 0,
         }
     }
 
@@ -73,16 +81,30 @@ impl Members {
         self.show(touched, outbox);
     }
 
+    /// Takes in what holds of others by now.
+    pub(super) fn settle_people(&mut self, outbox: &Outbox) {
+        let shown = self.list.keys().iter().cloned().collect();
+        self.show(shown, outbox);
+    }
+
     /// Computes the touched users again and shows the result as one batch.
     fn show(&mut self, touched: BTreeSet<UserId>, outbox: &Outbox) {
+        if touched.is_empty() {
+            return;
+        }
         let mut batch = self.list.edit();
         for user in touched {
             let waiting = outbox.queued(Some(&self.cid));
-            let item = member(&user, &self.me, self.rows.get(&user), waiting);
+            let item = member(&user, &self.me, self.rows.get(&user), waiting).map(|item| MemberItem {
+                person: outbox.people().of(&user),
+                ..item
+            });
             let old = batch.get(&user).is_some().then_some(&user);
             batch.place(old, item.map(|item| (user.clone(), item)));
         }
         batch.commit();
+        let items = self.list.items();
+        self.active = items.iter().filter(|item| !item.invited).count() as u64;
     }
 }
 
@@ -90,7 +112,10 @@ impl Members {
 fn changed(op: &Op, me: &UserId) -> Vec<UserId> {
     match op {
         Op::CreateChannel { members, .. } => [me].into_iter().chain(members).cloned().collect(),
-        Op::AddMembers { users, .. } | Op::RemoveMembers { users, .. } => users.clone(),
+        Op::AddMembers { users, .. } | Op::RemoveMembers { users, .. } | Op::InviteMembers { users, .. } => {
+            users.clone()
+        }
+        Op::AnswerInvite { .. } => vec![me.clone()],
         _ => Vec::new(),
     }
 }
@@ -102,25 +127,43 @@ fn member<'a>(
     stored: Option<&Member>,
     waiting: impl Iterator<Item = &'a OutboxItem>,
 ) -> Option<MemberItem> {
-    let new = |role| MemberItem {
+    let new = |role, invited| MemberItem {
         user: user.clone(),
         role,
+        invited,
         joined_at: None,
+        person: Person::default(),
     };
     // Who was in a history that the server no longer has says nothing about this one.
-    let active = stored.filter(|row| row.state == MemberState::Active && row.ver > 0);
-    let mut item = active.map(|row| MemberItem {
-        user: user.clone(),
+    let here = stored.filter(|row| row.state != MemberState::Gone && row.ver > 0);
+    let mut item = here.map(|row| MemberItem {
         role: row.role,
+        invited: row.state == MemberState::Invited,
         joined_at: Some(row.joined_at),
+        ..new(row.role, false)
     });
     for op in waiting.map(|item| &item.op) {
         match op {
-            Op::CreateChannel { .. } if user == me => item = item.or_else(|| Some(new(Role::Owner))),
+            Op::CreateChannel { .. } if user == me => {
+                item = item.or_else(|| Some(new(Role::Owner, false)));
+            }
             Op::CreateChannel { members: users, .. } | Op::AddMembers { users, .. }
                 if users.contains(user) =>
             {
-                item = item.or_else(|| Some(new(Role::Member)));
+                let in_already = item.filter(|item| !item.invited);
+                item = in_already.or_else(|| Some(new(Role::Member, false)));
+            }
+            Op::InviteMembers { users, .. } if users.contains(user) => {
+                item = item.or_else(|| Some(new(Role::Member, true)));
+            }
+            Op::AnswerInvite { accept, .. } if user == me => {
+                let accepted = |item: MemberItem| MemberItem {
+                    invited: false,
+                    ..item
+                };
+                item = item
+                    .filter(|item| *accept || !item.invited)
+                    .map(accepted);
             }
             Op::RemoveMembers { users, .. } if users.contains(user) => item = None,
             _ => {}

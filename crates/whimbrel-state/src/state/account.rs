@@ -1,7 +1,7 @@
 //! What the account keeps about itself, and what becomes of consent.
 
 use super::{Inner, State, lock};
-use crate::{AccountFacts, ChangedBy, ConsentChange, Part};
+use crate::{AccountFacts, ChangedBy, ConsentChange, Part, typing::Typing};
 use eyeball::Subscriber;
 use whimbrel_model::{AccountRow, People};
 
@@ -15,7 +15,10 @@ impl State {
         let Inner { account, outbox, .. } = &mut *inner;
         account.replace(rows, outbox);
         inner.consents.because(ChangedBy::Elsewhere);
-        let changed = inner.settle_people();
+        let changed = inner.settle_people(&self.0.typing);
+        if changed {
+            inner.settle_timelines();
+        }
         inner.settle_objects(&self.0.me);
         changed
     }
@@ -52,11 +55,23 @@ impl State {
 
 impl Inner {
     /// Takes in what holds of others by now. Returns whether everything that depends on it has to be read again.
-    pub(super) fn settle_people(&mut self) -> bool {
+    pub(super) fn settle_people(&mut self, typing: &Typing) -> bool {
         let Some(before) = self.outbox.set_people(self.account.people()) else {
             return false;
         };
         self.consents.people(&before, self.outbox.people());
+        typing.settle_people(self.outbox.people());
+        for channel in self.objects.channels() {
+            channel.settle_people(&self.outbox);
+            channel.wait_for_row();
+        }
         true
+    }
+
+    /// Lets open timelines take in what holds of others by now.
+    pub(super) fn settle_timelines(&mut self) {
+        for timeline in self.timelines.all() {
+            timeline.change(|window| window.settle_people(&self.outbox));
+        }
     }
 }

@@ -169,7 +169,8 @@ impl Inner {
         if let Some(global) = self.objects.global.upgrade() {
             let profile = self.users.get(me, &self.outbox);
             let sync = (&self.objects.status, self.objects.as_of);
-            GlobalState(global).settle(profile, self.outbox.summary().get(), sync);
+            let account = self.account.facts().get();
+            GlobalState(global).settle(profile, account, self.outbox.summary().get(), sync);
         }
     }
 }

@@ -52,6 +52,9 @@ pub(super) fn show(thread: &FollowedThread, outbox: &Outbox, me: &UserId) -> Opt
     };
     let item = ThreadItem {
         parent,
+        last_reply_hidden: last_reply
+            .as_ref()
+            .is_some_and(|view| outbox.people().is_denied(&view.message.author)),
         last_reply,
         replies: accepted.saturating_add(pending),
         unread: thread.unread,

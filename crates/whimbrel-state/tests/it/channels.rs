@@ -222,21 +222,24 @@ fn marking_unread_shows_at_once_and_is_taken_back_when_it_is_rejected() {
 fn totals_are_kept_without_an_open_list_and_a_left_channel_is_not_in_them() {
     let mut driver = driver(&["a", "b"]);
     let unread = driver.open_unread();
-    let totals = |messages, channels, unknown| UnreadTotals {
+    // Nothing was decided of them.
+    let totals = |messages, channels, unknown, requests| UnreadTotals {
         messages,
         channels,
         unknown,
+        requests,
+        requested: messages,
         ..UnreadTotals::default()
     };
     // Nobody has said yet that the device has everything.
-    assert_eq!(unread.totals(), totals(2, 2, 2));
+    assert_eq!(unread.totals(), totals(2, 2, 2, 2));
     driver.commit(covered(&cid("a"), &[(1, 2)]));
     driver.commit(covered(&cid("b"), &[(1, 2)]));
-    assert_eq!(unread.totals(), totals(2, 2, 0));
+    assert_eq!(unread.totals(), totals(2, 2, 0, 2));
     driver.commit(rows([Row::Message(message(9, &cid("a"), 2, 30))]));
-    assert_eq!(unread.totals(), totals(3, 2, 0));
+    assert_eq!(unread.totals(), totals(3, 2, 0, 2));
     driver.commit(rows([read(&cid("a"), 2, 31)]));
-    assert_eq!(unread.totals(), totals(1, 1, 0));
+    assert_eq!(unread.totals(), totals(1, 1, 0, 2));
     let leave = queued(
         1,
         Op::RemoveMembers {
@@ -245,11 +248,11 @@ fn totals_are_kept_without_an_open_list_and_a_left_channel_is_not_in_them() {
         },
     );
     driver.queue(leave.clone());
-    assert_eq!(unread.totals(), totals(0, 0, 0));
+    assert_eq!(unread.totals(), totals(0, 0, 0, 1));
     driver.queue(rejected(&leave));
-    assert_eq!(unread.totals(), totals(1, 1, 0));
+    assert_eq!(unread.totals(), totals(1, 1, 0, 2));
     driver.commit(rows([membership(&cid("b"), MemberState::Gone, 50)]));
-    assert_eq!(unread.totals(), totals(0, 0, 0));
+    assert_eq!(unread.totals(), totals(0, 0, 0, 1));
     drop(unread);
     assert!(driver.state.unread().is_none(), "nobody holds them any more");
 }
@@ -355,6 +358,7 @@ fn only_an_open_list_asks_for_rows_and_only_for_what_it_shows() {
         epoch: 0,
         seq: 1,
         furthest: 0,
+        private: false,
         ver: 9,
     })]);
     assert!(driver.state.reduce(&of_bob).channels.is_empty());

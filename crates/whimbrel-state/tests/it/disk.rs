@@ -5,10 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 use whimbrel_model::{
-    Change, Channel, ChannelId, ChannelSummary, Custom, Delta, Draft, FollowedThread, HistoryFrom, Member,
-    MemberState, Membership, Message, MessageBody, MessageId, MessagePage, MessageQuery, MessageScope, Op,
-    OpId, OutboxItem, OutboxStatus, RangeSet, Reaction, Read, ReadPosition, Role, Row, RowKey, StreamId,
-    ThreadPlace, Timestamp, UserId,
+    AccountRow, Change, Channel, ChannelId, ChannelSummary, Custom, Delta, Draft, FollowedThread, HistoryFrom, Member, MemberState, Membership, Message, MessageBody, MessageId, MessagePage, MessageQuery, MessageScope, Op, OpId, OutboxItem, OutboxStatus, People, RangeSet, Reaction, Read, ReadPosition, Role, Row, RowKey, StreamId, ThreadPlace, Timestamp, UserId,
 };
 use whimbrel_query::{ChannelItem, PageCursor, Query};
 use whimbrel_state::ChannelRow;
@@ -18,6 +15,8 @@ pub(crate) struct Disk {
     rows: BTreeMap<RowKey, Row>,
     pub(crate) ranges: BTreeMap<ChannelId, RangeSet>,
     pub(crate) outbox: BTreeMap<u64, OutboxItem>,
+    /// What it is read with.
+    pub(crate) people: People,
 }
 
 impl Disk {
@@ -46,6 +45,19 @@ impl Disk {
                 _ => {}
             }
         }
+    }
+
+    /// The account's own rows.
+    pub(crate) fn account_rows(&self) -> Vec<AccountRow> {
+        let rows = self.rows.values().filter_map(|row| match row {
+            Row::Account(row) if row.ver() > 0 => Some(row.clone()),
+            _ => None,
+        });
+        rows.collect()
+    }
+
+    fn is_silent(&self, message: &Message) -> bool {
+        self.people.is_silent(&message.author)
     }
 
     pub(crate) fn all_messages(&self) -> impl Iterator<Item = &Message> {
@@ -298,6 +310,7 @@ fn forget(row: &mut Row) {
         Row::Membership(row) => row.ver = 0,
         Row::User(row) => row.ver = 0,
         Row::Draft(row) => row.ver = 0,
+                people: &self.people,
     }
 }
 
@@ -319,6 +332,8 @@ pub(crate) fn cid(name: &str) -> ChannelId {
 pub(crate) fn message_id(n: u64) -> MessageId {
     format!("01900000-0000-7000-8000-{n:012x}").parse().unwrap()
 }
+        Row::Delivered(row) => row.ver = 0,
+        Row::Account(row) => row.set_ver(0),
 
 pub(crate) fn op_id(n: u64) -> OpId {
     format!("01900000-0000-7000-9000-{n:012x}").parse().unwrap()
@@ -404,14 +419,10 @@ pub(crate) fn accepted(op: &Op, seq: u64, ver: u64) -> Message {
 }
 
 pub(crate) fn membership(cid: &ChannelId, state: MemberState, ver: u64) -> Row {
-    Row::Membership(Membership {
-        pinned_at: None,
-        archived_at: None,
-        hidden_seq: None,
-        muted: None,
-        cid: cid.clone(),
-        user: user("ada"),
-        role: Role::Member,
+    Row::Membership(Membership::new(
+        cid.clone(),
+        user("ada"),
+        Role::Member,
         state,
         ver,
     })

@@ -3,8 +3,7 @@
 use crate::disk::{Disk, user};
 use futures_util::{FutureExt, StreamExt};
 use whimbrel_model::{
-    Change, ChannelId, Delta, HistoryFrom, MessageId, MessagePage, MessageQuery, MessageScope, Mute, Op,
-    OpId, OutboxItem, Timestamp,
+    Change, ChannelId, ConsentState, Delta, HistoryFrom, MessageId, MessagePage, MessageQuery, MessageScope, Mute, Op, OpId, OutboxItem, Timestamp,
 };
 use whimbrel_query::Query;
 use whimbrel_state::{
@@ -43,16 +42,14 @@ impl Driver {
         let delta = delta.into();
         self.disk.apply(&delta);
         let stale = self.state.reduce(&delta);
+        self.disk.people = self.state.people();
         observe(&self.disk);
         for query in &stale.messages {
             self.state.put_messages(query, self.disk.messages(query));
             observe(&self.disk);
         }
         for cid in &stale.channels {
-            match self.disk.channel_row(self.state.me(), cid) {
-                Some(row) => self.state.put_channel(row),
-                None => self.state.put_no_channel(cid),
-            }
+            self.put_channel(cid);
             observe(&self.disk);
         }
         if stale.all_threads {
@@ -71,6 +68,12 @@ impl Driver {
             self.state.put_pin(id);
             observe(&self.disk);
         }
+        if stale.people {
+            self.show_people_again();
+            observe(&self.disk);
+        }
+        self.read_receipts();
+        observe(&self.disk);
     }
 
     pub(crate) fn commit(&mut self, delta: impl Into<Delta>) {
@@ -147,11 +150,7 @@ impl Driver {
     }
 
     pub(crate) fn open_unread(&self) -> Unread {
-        let (rows, _) = self
-            .disk
-            .channels(self.state.me(), &Query::channel_list(), None, usize::MAX);
-        let rows: Vec<_> = rows.into_iter().map(|row| row.summary).collect();
-        let unread = self.state.open_unread(&rows);
+        let unread = self.count_unread();
         self.read_all_threads(self.state.threads().map_or(0, |list| list.loaded()));
         unread
     }
@@ -177,7 +176,43 @@ impl Driver {
 
     pub(crate) fn set_now(&mut self, now: Timestamp) {
         self.now = now;
-        let _next = self.state.set_now(now);
+        let moment = self.state.set_now(now);
+        self.disk.people = self.state.people();
+        if moment.people {
+            self.show_people_again();
+        }
+    }
+
+    /// Reads what depends on others again.
+    fn show_people_again(&self) {
+        let (me, state) = (self.state.me(), &self.state);
+        for list in state.channel_lists() {
+            for item in list.items() {
+                self.put_channel(&item.cid);
+            }
+            let limit = list.loaded() + 2;
+            for row in self.disk.channels(me, list.query(), None, limit).0 {
+                state.put_channel(row);
+            }
+        }
+        if state.unread().is_some() {
+            let _open = self.count_unread();
+        }
+        let shown = state.threads().map_or(0, |list| list.loaded());
+        self.read_all_threads(shown.max(2));
+        for cid in state.open_channel_states() {
+            self.put_channel(&cid);
+        }
+        for (_, parent) in state.open_thread_states() {
+            self.put_thread(parent);
+        }
+    }
+
+    fn put_channel(&self, cid: &ChannelId) {
+        match self.disk.channel_row(self.state.me(), cid) {
+            Some(row) => self.state.put_channel(row),
+            None => self.state.put_no_channel(cid),
+        }
     }
 
     fn read_all_threads(&self, shown: usize) {
@@ -186,6 +221,13 @@ impl Driver {
         self.threads_that_wait()
             .into_iter()
             .for_each(|id| self.put_thread(id));
+    }
+
+    fn count_unread(&self) -> Unread {
+        let query = Query::every_channel();
+        let (rows, _) = self.disk.channels(self.state.me(), &query, None, usize::MAX);
+        let rows: Vec<_> = rows.into_iter().map(|row| row.summary).collect();
+        self.state.open_unread(&rows)
     }
 
     fn put_thread(&self, id: MessageId) {
@@ -203,7 +245,7 @@ impl Driver {
 
     /// The sums over the whole list of a state that is made anew.
     pub(crate) fn unread_anew(&self) -> UnreadTotals {
-        let (fresh, query) = (self.fresh(), Query::channel_list());
+        let (fresh, query) = (self.fresh(), Query::every_channel());
         let (rows, has_more) = self.disk.channels(self.state.me(), &query, None, usize::MAX);
         let list = fresh.open_channels(&query);
         let _ = fresh.extend_channels(&list, rows, has_more);
@@ -223,12 +265,21 @@ impl Driver {
             totals.threads += here.filter(|thread| thread.unread > 0).count() as u64;
         }
         totals
+            let requested = item.consent == ConsentState::Unknown || item.invite.is_some();
+            if item.consent == ConsentState::Denied {
+                continue;
+            }
+            totals.requests += u64::from(requested);
+            if item.invite.is_some() {
+                continue;
+            }
     }
 
     pub(crate) fn extend_channels(&self, list: &ChannelList, limit: usize) {
         let me = self.state.me();
         let (rows, has_more) = self
             .disk
+            totals.requested += if requested { item.unread } else { 0 };
             .channels(me, list.query(), list.next_page().as_ref(), limit);
         for cid in self.state.extend_channels(list, rows, has_more) {
             if let Some(row) = self.disk.channel_row(me, &cid) {
@@ -240,7 +291,8 @@ impl Driver {
     /// A state made anew from the same disk.
     pub(crate) fn fresh(&self) -> State {
         let state = State::new(user("ada"), self.disk.outbox.values().cloned().collect());
-        let _next = state.set_now(self.now);
+        let _nothing_is_open = state.set_now(self.now);
+        let _nothing_is_open = state.put_account(self.disk.account_rows());
         state
     }
 

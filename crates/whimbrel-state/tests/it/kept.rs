@@ -16,7 +16,7 @@ use whimbrel_query::{Endpoint, Query, Sort, field};
 use whimbrel_state::{ThreadList, UnreadTotals};
 
 /// Lists by how channels are kept.
-fn queries() -> [Query; 4] {
+fn queries() -> [Query; 6] {
     let query = |filter, sort| Query::new(&Endpoint::CHANNELS, filter, sort).unwrap();
     [
         query(field("pinned").eq(true), Sort::by_descending("pinned_at")),
@@ -26,6 +26,8 @@ fn queries() -> [Query; 4] {
             field("muted_until").exists(true),
             Sort::by_ascending("muted_until"),
         ),
+        Query::requests(),
+        query(field("consent").is_in(["allowed", "denied"]), Sort::by_id()),
     ]
 }
 
@@ -39,6 +41,8 @@ fn sum(parts: impl IntoIterator<Item = UnreadTotals>) -> UnreadTotals {
             threads: sum.threads + part.threads,
             muted: sum.muted + part.muted,
             unknown: sum.unknown + part.unknown,
+            requests: sum.requests + part.requests,
+            requested: sum.requested + part.requested,
         })
 }
 
@@ -278,14 +282,14 @@ fn a_mute_ends_by_itself_and_comes_back_with_a_clock_that_is_put_back() {
     assert_eq!(shown(), (1, 0));
     driver.queue(queued(1, muted(Some(200))));
     assert_eq!(shown(), (0, 1));
-    assert_eq!(driver.state.set_now(Timestamp(150)), Some(Timestamp(200)));
+    assert_eq!(driver.state.set_now(Timestamp(150)).next, Some(Timestamp(200)));
     assert_eq!(shown(), (0, 1));
-    assert_eq!(driver.state.set_now(Timestamp(200)), None);
+    assert_eq!(driver.state.set_now(Timestamp(200)).next, None);
     assert_eq!(shown(), (1, 0));
-    assert_eq!(driver.state.set_now(Timestamp(199)), Some(Timestamp(200)));
+    assert_eq!(driver.state.set_now(Timestamp(199)).next, Some(Timestamp(200)));
     assert_eq!(shown(), (0, 1));
     driver.queue(queued(2, muted(None)));
-    assert_eq!(driver.state.set_now(Timestamp(1_000)), None);
+    assert_eq!(driver.state.set_now(Timestamp(1_000)).next, None);
     assert_eq!(shown(), (0, 1));
     driver.remove(op_id(2));
     driver.remove(op_id(1));

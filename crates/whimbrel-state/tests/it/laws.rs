@@ -126,6 +126,8 @@ fn expected(disk: &Disk, cid: &ChannelId, scope: MessageScope, (low, high): (u64
             order,
             TimelineItem {
                 view,
+                receipt: receipts::expected(disk, &view),
+                hidden: disk.people.is_denied(&view.message.author),
                 reactions,
                 replies,
                 gap_before: false,
@@ -239,7 +241,9 @@ fn obeys_the_laws(start: Start, actions: Vec<Action>, queries: &[Query]) -> Resu
             "E13: the sums of a recount"
         );
         world.driver.anew(|fresh| {
+        let shown = world.driver.state.account();
             for list in &lists {
+            prop_assert_eq!(fresh.state.account(), shown);
                 let all = fresh.open_query(list.query(), usize::MAX).items();
                 let shown = list.items();
                 prop_assert_eq!(&all.take(shown.len()), &shown, "{:?}", list.query().filter());

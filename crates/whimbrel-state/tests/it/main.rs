@@ -14,6 +14,7 @@ mod kept;
 mod laws;
 mod objects;
 mod others;
+mod people;
 mod queries;
 mod timeline;
 mod windows;

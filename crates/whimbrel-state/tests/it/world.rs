@@ -1,8 +1,12 @@
 //! A server, someone who uses the device, others, and a network that delivers in any order.
 
 mod kept;
+mod people;
+mod receipts;
 
 pub(crate) use kept::Kept;
+pub(crate) use people::Decision;
+pub(crate) use receipts::{Other, other};
 
 use crate::{
     disk::{accepted, channel, cid, member, message, message_id, queued, rebase, rows, user},
@@ -11,8 +15,7 @@ use crate::{
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
-    Change, ChannelId, Code, Custom, Delta, DeviceId, Draft, MemberState, Membership, Message, MessageBody,
-    MessageId, Op, OutboxStatus, Reaction, ReactionType, Read, Rejection, Row, Timestamp, UserId,
+    AccountKey, AccountRow, Change, ChannelId, Code, ConsentState, Custom, Delta, DeviceId, Draft, MemberState, Membership, Message, MessageBody, MessageId, Op, OutboxStatus, Reaction, ReactionType, Read, Rejection, Row, RowKey, Timestamp, UserId,
 };
 
 /// One thing that happens. Numbers choose among what there is.
@@ -76,6 +79,8 @@ fn thread() -> impl Strategy<Value = Option<(u8, bool)>> {
     prop_oneof![3 => Just(None), 1 => any::<(u8, bool)>().prop_map(Some)]
 }
 
+    /// Who may reach the account, and invitations.
+    Decide(Decision),
 pub(crate) fn action(burst: std::ops::RangeInclusive<u8>) -> impl Strategy<Value = Action> {
     let own = prop_oneof![
         6 => (any::<u8>(), thread()).prop_map(|(channel, thread)| Action::Send { channel, thread }),
@@ -115,12 +120,14 @@ pub(crate) fn action(burst: std::ops::RangeInclusive<u8>) -> impl Strategy<Value
         8 => kept,
         1 => any::<u8>().prop_map(Action::Rebase),
     ]
+    let decide = people::decision().prop_map(Action::Decide);
 }
 
 const CHANNELS: [&str; 3] = ["a", "b", "c"];
 
 fn pick<T>(of: &[T], n: u8) -> Option<&T> {
     of.get(usize::from(n) % of.len().max(1))
+        6 => decide,
 }
 
 /// A server, a device that reads from it, and the laws.
@@ -141,6 +148,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(history: u8) -> Self {
+    /// What the account keeps about itself.
+    account: BTreeMap<AccountKey, AccountRow>,
+    /// How much of the log was told of by [`World::news`].
+    told: usize,
+    /// Those of others.
+    others: BTreeMap<RowKey, Row>,
         Self::with_window(history, 500)
     }
 
@@ -161,6 +174,9 @@ impl World {
             world.ver += 1;
             world.log.push(channel(&cid(name), name, world.ver));
             world.put_membership(&cid(name), |row| row.state = MemberState::Active);
+            account: BTreeMap::new(),
+            told: 0,
+            others: BTreeMap::new(),
         }
         for _ in 0..history {
             world.remote_send(&cid("a"), None);
@@ -204,7 +220,9 @@ impl World {
         let Some((n, show)) = thread else {
             return (None, false);
         };
+        let author = user(["bob", "carol"][usize::from(ver.is_multiple_of(3))]);
         let here = self.newest.values().filter(|message| message.cid == *cid);
+            author,
         let outbox = self.driver.disk.outbox.values().filter(|_| waits);
         let waiting = outbox.filter_map(|item| match &item.op {
             Op::SendMessage { cid: of, id, .. } if of == cid => Some(*id),
@@ -291,6 +309,7 @@ impl World {
             Op::RemoveReaction { cid, message, .. } if self.newest.contains_key(message) => {
                 vec![self.reaction(cid.clone(), *message, user("ada"), true)]
             }
+                rows.extend(self.allow_by_writing(cid));
             Op::MarkRead { cid, thread, .. } => {
                 let position = op.read_position().unwrap();
                 self.advance(cid, *thread, position).into_iter().collect()
@@ -303,11 +322,17 @@ impl World {
                 vec![
                     channel(cid, name, ver),
                     member(cid, "ada", ver),
-                    self.put_membership(cid, |row| row.state = MemberState::Active),
+                    self.put_membership(cid, |row| {
+                        row.state = MemberState::Active;
+                        row.consent = ConsentState::Allowed;
+                    }),
                 ]
             }
             Op::RemoveMembers { cid, .. } => {
-                vec![self.put_membership(cid, |row| row.state = MemberState::Gone)]
+                vec![self.put_membership(cid, |row| {
+                    row.state = MemberState::Gone;
+                    row.invite = None;
+                })]
             }
             _ => self.accept_kept(op),
         }
@@ -433,6 +458,7 @@ impl World {
                     return Vec::new();
                 };
                 let mut row = rows(self.accept(&item.op));
+            Action::Decide(decision) => self.own_decision(decision)?,
                 if *row_first {
                     return vec![row, Change::OutboxRemoved(item.id).into()];
                 }
@@ -510,6 +536,8 @@ impl World {
                     indices.map(|index| self.log[index].clone()).collect::<Vec<_>>(),
                 )]
             }
+            Action::Other { channel, who, what } => self.other(*channel, *who, *what),
+            Action::Decide(decision) => self.other_decision(decision),
             Action::CatchUp => self.log.chunks(150).map(|page| rows(page.to_vec())).collect(),
             Action::Cover { channel, lo, len } => {
                 let cid = cid(pick(&CHANNELS, *channel).unwrap());

@@ -224,7 +224,7 @@ impl World {
                 rows.push(self.put_draft(place, *device, content.clone()));
                 rows
             }
-            _ => Vec::new(),
+            _ => self.accept_decision(op),
         }
     }
 
