@@ -2,14 +2,16 @@ use crate::{
     Client, Environment, Error, SystemEnvironment, TokenProvider,
     client::Inner,
     command::Commands,
+    device_sync::Worker,
     contacts::CONSENTS,
     driver::{self, Driver, ThisDevice},
     environment::Monotonic,
     notice::NOTICES,
 };
+use eyeball::SharedObservable;
 use std::{collections::BTreeSet, fmt, future::Future, pin::Pin, sync::Arc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use whimbrel_model::UserId;
+use whimbrel_model::{ConsentState, UserId};
 use whimbrel_protocol::Token;
 use whimbrel_state::{State, StateConfig, Windows};
 use whimbrel_store::{InMemory, MemoryStore, SplitStore, Store, StoreError};
@@ -43,6 +45,11 @@ pub struct ClientBuilder {
     in_memory: bool,
     never_persisted: BTreeSet<String>,
     sequential: bool,
+    no_device_sync: bool,
+    follow_consent: Option<BTreeSet<ConsentState>>,
+    unknown_messages: Option<Option<u32>>,
+    no_background_sync: bool,
+    this_device: Option<ThisDevice>,
 }
 
 impl fmt::Debug for ClientBuilder {
@@ -120,12 +127,58 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets what this device is called in the account's list of devices until its owner names it with
+    /// [`Client::rename_device`]. Without it: the operating system's name. At most 100 characters, or the device is not
+    /// registered.
+    #[must_use]
+    pub fn device_name(mut self, name: impl Into<String>) -> Self {
+        let known = self.this_device.unwrap_or_else(ThisDevice::unnamed);
+        self.this_device = Some(ThisDevice {
+            name: name.into(),
+            ..known
+        });
+        self
+    }
+
     /// Sets whether others are told that the user types, and the user that others do. True without it.
     ///
     /// With `false` neither is: nothing is sent, and nobody is ever seen to type.
     #[must_use]
     pub const fn typing_indicators(mut self, shown: bool) -> Self {
         self.engine.typing_indicators = shown;
+        self
+    }
+
+    /// Sets which channels are followed, by their consent: what was decided of a channel, else of who added the account to it.
+    /// [`ConsentState::Allowed`] and [`ConsentState::Unknown`] without it.
+    ///
+    /// Of a channel that is not followed nothing is fetched, the server is told to send nothing, and nothing of it is written, but that
+    /// the account is in it. What is on this device stays, and sending works. It is followed as soon as that is decided,
+    /// here or on another device, and fetched on demand by [`Channel::sync`](crate::Channel::sync), by [`Client::sync_all`], or when its
+    /// timeline is open.
+    #[must_use]
+    pub fn follow_consent(mut self, consents: impl IntoIterator<Item = ConsentState>) -> Self {
+        self.follow_consent = Some(consents.into_iter().collect());
+        self
+    }
+
+    /// Sets how many of the newest messages come of a channel of which nothing was decided, when more are new than that: a request
+    /// costs no more, however much was written. 20 without it; `None`: as many as of any channel. Older messages load on demand.
+    #[must_use]
+    pub const fn unknown_messages(mut self, newest: Option<u32>) -> Self {
+        self.unknown_messages = Some(newest);
+        self
+    }
+
+    /// Sets whether a push ([`Client::on_push`]) syncs all of the account, as [`Client::sync_once`] does, besides the channel that it names.
+    /// True without it.
+    ///
+    /// With `false` a push brings the account's own stream and its channel only, for systems that grant little. What waits in the outbox is
+    /// sent in both cases, but waited for only with `true`. When to call [`Client::sync_once`] without a push is for the app and the
+    /// scheduler of its system: this sets nothing of that.
+    #[must_use]
+    pub const fn background_sync(mut self, everything: bool) -> Self {
+        self.no_background_sync = !everything;
         self
     }
 
@@ -170,6 +223,18 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets whether this device asks the account's other devices for what only they have, when it is new, and answers them when they
+    /// ask. True without it.
+    ///
+    /// What that is: [`Client::create_archive`]. It is encrypted to the device that asks, and the server carries it without being able
+    /// to read it. But who is a device of the account, the server says: whoever has a token of the account can ask as one. With `false`
+    /// nothing is asked or answered but by hand: [`Client::request_device_sync`], [`Client::offer_device_sync`].
+    #[must_use]
+    pub const fn device_sync(mut self, automatic: bool) -> Self {
+        self.no_device_sync = !automatic;
+        self
+    }
+
     /// Sets whether what comes from the server is shown one step at a time. False without it.
     ///
     /// Without it, what has come meanwhile is written and shown together: observers see fewer, larger batches, and states in
@@ -189,7 +254,13 @@ impl ClientBuilder {
     /// # Errors
     /// [`Error::Missing`] for a part that was not given, [`Error::Invalid`], [`Error::Transport`] for a bad address,
     /// [`Error::Store`] when the database cannot be opened, [`Error::Command`] when it belongs to another account.
-    pub async fn open(self) -> Result<Client, Error> {
+    pub async fn open(mut self) -> Result<Client, Error> {
+        if let Some(consents) = self.follow_consent.take() {
+            self.engine.follow_consent = consents;
+        }
+        if let Some(newest) = self.unknown_messages {
+            self.engine.unknown_messages = newest;
+        }
         if self.user.is_empty() {
             return Err(Error::Missing("a user"));
         }
@@ -213,6 +284,11 @@ impl ClientBuilder {
             windows: self.windows,
         };
         let state = State::with_config(user.clone(), loaded.outbox.clone(), config);
+        state.put_local(loaded.local.clone());
+        let _nothing_is_open = state.set_now(environment.wall());
+        let _nothing_is_open = state.put_account(store.account_rows().await?);
+        // That is how it is, and nothing that changed.
+        drop(state.take_consent_changes());
         let engine = driver::start_engine(loaded, &user, &self.engine, environment.as_ref(), clock)?;
         let (engine, first) = engine;
         if !first.is_empty() {
@@ -221,16 +297,13 @@ impl ClientBuilder {
 
         let (commands, receiver) = Commands::channel();
         let (notices, _) = tokio::sync::broadcast::channel(NOTICES);
+        let (consents, _) = tokio::sync::broadcast::channel(CONSENTS);
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
         let account = engine.account().clone();
         let driver = Driver::new(
             driver::Parts {
                 store: Arc::clone(&store),
-        let _nothing_is_open = state.set_now(environment.wall());
-        let _nothing_is_open = state.put_account(store.account_rows().await?);
-        // That is how it is, and nothing that changed.
-        drop(state.take_consent_changes());
                 state: state.clone(),
                 environment: Arc::clone(&environment),
                 clock,
@@ -239,12 +312,22 @@ impl ClientBuilder {
                 tokens,
                 tasks: tasks.clone(),
                 notices: notices.clone(),
-        let (consents, _) = tokio::sync::broadcast::channel(CONSENTS);
+                consents: consents.clone(),
+                this_device: self.this_device.unwrap_or_else(ThisDevice::unnamed),
                 sequential: self.sequential,
             },
             engine,
         );
         tasks.spawn(driver.run(receiver, stop.clone()));
+        let (worker, device_sync) = Worker::new(
+            account.clone(),
+            commands.clone(),
+            state.clone(),
+            Arc::clone(&store),
+            Arc::clone(&environment),
+            !self.no_device_sync,
+        );
+        tasks.spawn(worker.run(stop.clone()));
         tasks.close();
         Ok(Client::from_inner(Inner {
             account,
@@ -253,10 +336,12 @@ impl ClientBuilder {
             store,
             environment,
             ids: std::sync::Mutex::new(IdSource::default()),
+            device_sync,
             tasks,
-                consents: consents.clone(),
-                this_device: self.this_device.unwrap_or_else(ThisDevice::unnamed),
             notices,
+            consents,
+            network: SharedObservable::default(),
+            background_sync: !self.no_background_sync,
             _stop: stop.drop_guard(),
         }))
     }
@@ -271,7 +356,6 @@ async fn open_store(
     let open = open.ok_or(Error::Missing("a store, or a directory for one"))?;
     let store = open(place).await?;
     if never_persisted.is_empty() {
-            consents,
         return Ok(store);
     }
     let in_memory = InMemory {

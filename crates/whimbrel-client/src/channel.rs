@@ -1,6 +1,8 @@
 mod consent;
 mod keep;
 mod pins;
+mod receipts;
+mod sync;
 mod threads;
 mod typing;
 mod watch;
@@ -29,9 +31,9 @@ pub struct NewChannel {
     pub custom: Custom,
     /// Members besides the maker.
     pub members: Vec<UserId>,
-}
     /// Users who are asked to come in, once it is there: see [`Channel::invite`].
     pub invites: Vec<UserId>,
+}
 
 /// What to change of a channel; what is absent stays. See [`Channel::update`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,7 +82,7 @@ impl Channel {
         .await
     }
 
-    /// Creates the channel with everything that a channel can have.
+    /// Creates the channel with everything that a channel can have. Invitations are an operation of their own, after it.
     ///
     /// # Errors
     /// As [`Channel::create`].
@@ -90,8 +92,8 @@ impl Channel {
             image,
             custom,
             members,
-        } = new;
             invites,
+        } = new;
         let created = self
             .enqueue(Op::CreateChannel {
                 cid: self.cid.clone(),
@@ -339,8 +341,9 @@ impl Channel {
                 break page.ranges;
             }
         };
-        let (me, timeline) = (self.client.user(), timeline.into_iter());
-        let explanation = UnreadExplanation::new(&summary, me, outbox.iter(), timeline, &ranges);
+        let (me, people) = (self.client.user(), self.client.people());
+        let timeline = timeline.into_iter();
+        let explanation = UnreadExplanation::new(&summary, (me, &people), outbox.iter(), timeline, &ranges);
         Ok(Some(explanation))
     }
 
@@ -404,7 +407,7 @@ impl Channel {
     /// # Errors
     /// [`Error::Store`] when the database cannot be read.
     pub async fn summary(&self) -> Result<Option<ChannelSummary>, Error> {
-        Ok(self.client.store().channel(&self.cid, &self.client.state().people()).await?)
+        Ok(self.client.store().channel(&self.cid, &self.client.people()).await?)
     }
 
     /// Returns the runs of messages that this device lacks (`stale`: has only as they once were), oldest first.

@@ -1,9 +1,11 @@
 use crate::{
-    Channel, ChannelList, ClientBuilder, Environment, Error, Explanation, MessageExplanation, Notice,
+    Channel, ChannelList, ClientBuilder, Environment, Error, Explanation, MessageExplanation, Network, Notice,
     QueryChannels, Queued, ThreadList, Timeline,
     command::{Command, Commands, Place, Show},
+    device_sync,
     explain,
 };
+use eyeball::SharedObservable;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 use tokio_util::{sync::DropGuard, task::TaskTracker};
@@ -29,9 +31,14 @@ pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) environment: Arc<dyn Environment>,
     pub(crate) ids: std::sync::Mutex<IdSource>,
+    pub(crate) device_sync: device_sync::Notes,
     pub(crate) tasks: TaskTracker,
     pub(crate) notices: tokio::sync::broadcast::Sender<Notice>,
     pub(crate) consents: tokio::sync::broadcast::Sender<ConsentChange>,
+    /// What the system says of it.
+    pub(crate) network: SharedObservable<Network>,
+    /// Whether a push syncs all of the account.
+    pub(crate) background_sync: bool,
     pub(crate) _stop: DropGuard,
 }
 
@@ -437,10 +444,6 @@ impl Client {
 
     pub(crate) fn commands(&self) -> &Commands {
         &self.0.commands
-    }
-
-    pub(crate) fn state(&self) -> &State {
-        &self.0.state
     }
 
     pub(crate) fn consents(&self) -> &tokio::sync::broadcast::Sender<ConsentChange> {

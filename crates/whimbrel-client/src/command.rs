@@ -1,16 +1,17 @@
 //! What handles ask of the driver.
 
 use crate::{
-    Error, LogoutOptions, LogoutReceipt, Presence, Queued,
-    driver::Visit,
+    Error, LogoutOptions, LogoutReceipt, Presence, Queued, Watchers,
+    driver::{Import, Imported, Visit},
     explain::Facts, queued::Settled, state_objects::OpenObject,
 };
 use std::time::Duration;
+use uuid::Uuid;
 use tokio::sync::{mpsc, oneshot};
-use whimbrel_model::{ChannelId, Cursor, Gap, HistoryFrom, MessageBody, MessageId, MessageScope, Op, OpId, UserId};
-use whimbrel_protocol::{Answer, OwnPresence, Question};
+use whimbrel_model::{ChannelId, Cursor, Gap, HistoryFrom, LocalChange, MessageBody, MessageId, MessageScope, Op, OpId, UserId};
+use whimbrel_protocol::{Answer, ParcelAct, ParcelPage, Question};
 use whimbrel_query::Query;
-use whimbrel_state::{ChannelList, Drafts, Pins, ThreadList, Timeline, Unread};
+use whimbrel_state::{ChannelList, Drafts, MessageReceipts, Pins, ThreadList, Timeline, Unread};
 
 /// Commands that may wait for the driver. A caller beyond that waits, which is all that a full queue should do.
 pub(crate) const COMMANDS: usize = 256;
@@ -61,12 +62,17 @@ pub(crate) enum Command {
         reply: Reply<()>,
     },
     Presence(OfPresence),
+    Local(OfLocal),
     Typing {
         cid: ChannelId,
         parent: Option<MessageId>,
         on: bool,
     },
     CatchUp {
+        reply: Reply<()>,
+    },
+    /// The server is to know of all that is here.
+    TellDelivered {
         reply: Reply<()>,
     },
     /// Channels of which messages are missing on the device.
@@ -88,6 +94,10 @@ pub(crate) enum Command {
         reply: Reply<()>,
     },
     Visit(Visit),
+    /// The system says that the network has changed.
+    Network {
+        is_there: bool,
+    },
     GoOnline,
     GoOffline,
     OpenChannels {
@@ -113,6 +123,11 @@ pub(crate) enum Command {
     OpenPins {
         cid: ChannelId,
         reply: Reply<Pins>,
+    },
+    OpenReceipts {
+        cid: ChannelId,
+        message: MessageId,
+        reply: Reply<MessageReceipts>,
     },
     OpenDrafts {
         reply: Reply<Drafts>,
@@ -153,14 +168,37 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) enum OfPresence {
     Open { users: Vec<UserId>, reply: Reply<Presence> },
-    Set { own: OwnPresence, reply: Reply<()> },
+    Watchers { cid: ChannelId, reply: Reply<Watchers> },
 }
 
 impl OfPresence {
     fn fail(self, error: &Error) {
         match self {
             Self::Open { reply, .. } => drop(reply.send(Err(error.clone()))),
-            Self::Set { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Watchers { reply, .. } => drop(reply.send(Err(error.clone()))),
+        }
+    }
+}
+
+/// What is asked about what the device keeps for itself, and has from other devices.
+#[derive(Debug)]
+pub(crate) enum OfLocal {
+    Set { key: String, value: Option<String>, reply: Reply<()> },
+    Write { changes: Vec<LocalChange>, reply: Reply<()> },
+    /// Queues an operation, with what belongs to it.
+    Queue { op: Op, changes: Vec<LocalChange>, reply: Reply<()> },
+    Carry { request: Uuid, act: ParcelAct, reply: Reply<ParcelPage> },
+    Import { part: Import, reply: Reply<Imported> },
+}
+
+impl OfLocal {
+    pub(crate) fn fail(self, error: &Error) {
+        match self {
+            Self::Set { reply, .. } | Self::Write { reply, .. } | Self::Queue { reply, .. } => {
+                drop(reply.send(Err(error.clone())));
+            }
+            Self::Carry { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Import { reply, .. } => drop(reply.send(Err(error.clone()))),
         }
     }
 }
@@ -203,6 +241,7 @@ impl Command {
                 | Self::OpenUnread { .. }
                 | Self::Enqueue { .. }
                 | Self::Typing { .. }
+                | Self::Network { .. }
                 | Self::GoOnline
                 | Self::GoOffline
                 | Self::Close { .. }
@@ -221,6 +260,7 @@ impl Command {
             Self::NextAttempt { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Explain { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Presence(command) => command.fail(error),
+            Self::Local(command) => command.fail(error),
             Self::Ask { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Gaps { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Incomplete { reply } => drop(reply.send(Err(error.clone()))),
@@ -228,6 +268,7 @@ impl Command {
             | Self::Amend { reply, .. }
             | Self::LoadOlder { reply, .. }
             | Self::LoadNewer { reply, .. }
+            | Self::TellDelivered { reply }
             | Self::FillGap { reply, .. } => {
                 drop(reply.send(Err(error.clone())));
             }
@@ -249,6 +290,7 @@ impl Command {
             Some(Self::OpenUnread { reply }) => drop(reply.send(Err(error.clone()))),
             Some(Self::OpenThreads { reply }) => drop(reply.send(Err(error.clone()))),
             Some(Self::OpenPins { reply, .. }) => drop(reply.send(Err(error.clone()))),
+            Some(Self::OpenReceipts { reply, .. }) => drop(reply.send(Err(error.clone()))),
             Some(Self::OpenDrafts { reply }) => drop(reply.send(Err(error.clone()))),
             Some(Self::OpenTimeline { reply, .. }) => drop(reply.send(Err(error.clone()))),
             Some(Self::OpenObject(open)) => open.fail(error),
@@ -299,6 +341,11 @@ impl Commands {
     pub(crate) async fn enqueue(&self, op: Op) -> Result<Queued, Error> {
         self.queue(|settled, reply| Command::Enqueue { op, settled, reply })
             .await
+    }
+
+    /// Waits until there is no driver any more.
+    pub(crate) async fn ended(&self) {
+        self.0.closed().await;
     }
 
     /// Hands a command over that has no answer.

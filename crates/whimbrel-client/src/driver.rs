@@ -3,18 +3,22 @@
 mod act;
 mod asked;
 mod behind;
+mod devices;
 mod lifecycle;
 mod lists;
+mod local;
 mod objects;
 mod older;
 mod places;
-mod presences;
 mod people;
+mod presences;
 mod questions;
+mod receipts;
 mod recover;
 mod streams;
 mod threads;
 mod visits;
+mod watchers;
 
 use crate::{
     Environment, Error, Notice, Queued, TokenProvider,
@@ -36,6 +40,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use whimbrel_model::{ChannelId, Code, Delta, Loaded, MessageId, OpId, Rejection, UserId};
 use whimbrel_state::{ConsentChange, State};
 use whimbrel_store::Store;
+pub(crate) use devices::ThisDevice;
+pub(crate) use local::{Import, Imported, Refused};
 pub(crate) use visits::Visit;
 use whimbrel_sync::{CommandError, Effects, Engine, EngineConfig, Entropy, Env, Input, HistoryError};
 use whimbrel_transport::Connector;
@@ -56,12 +62,12 @@ pub(crate) struct Parts {
     pub(crate) tokens: Arc<dyn TokenProvider>,
     pub(crate) tasks: TaskTracker,
     pub(crate) notices: broadcast::Sender<Notice>,
+    pub(crate) consents: broadcast::Sender<ConsentChange>,
+    pub(crate) this_device: ThisDevice,
     /// Whether inputs are taken one at a time.
     pub(crate) sequential: bool,
 }
 
-    pub(crate) consents: broadcast::Sender<ConsentChange>,
-    pub(crate) this_device: ThisDevice,
 /// The client's randomness as the engine wants it.
 pub(crate) struct Draw<'a>(pub(crate) &'a dyn Environment);
 
@@ -80,6 +86,8 @@ pub(crate) struct Driver {
     dialer: Dialer,
     link: Option<Link>,
     links: u64,
+    /// The link on which it was last looked whether this device is registered.
+    registered_on: u64,
     /// The link did not take a frame: it is over.
     stuck: Option<Code>,
     /// Who waits for the decision on an operation.
@@ -89,9 +97,14 @@ pub(crate) struct Driver {
     older_arrived: Vec<(older::Waiting, Result<(), HistoryError>)>,
     /// Who waits for a gap to be filled.
     filling: HashMap<u64, Reply<()>>,
+    /// Who waits for the server to know of all that is here.
+    telling: Vec<Reply<()>>,
     /// Who waits for the answer to a question.
     questions: HashMap<u64, Reply<whimbrel_protocol::Answer>>,
+    /// Who waits for a part of a parcel.
+    parcels: HashMap<u64, Reply<whimbrel_protocol::ParcelPage>>,
     presences: presences::Presences,
+    watchers: watchers::OpenWatchers,
     behind: behind::Behind,
     /// Timelines that are open, or were a heartbeat ago: their channels are caught up first.
     opened: HashSet<ChannelId>,
@@ -166,13 +179,17 @@ impl Driver {
             dialer,
             link: None,
             links: 0,
+            registered_on: 0,
             stuck: None,
             waiting: HashMap::new(),
             older: HashMap::new(),
             older_arrived: Vec::new(),
             filling: HashMap::new(),
+            telling: Vec::new(),
             questions: HashMap::new(),
+            parcels: HashMap::new(),
             presences: presences::Presences::default(),
+            watchers: watchers::OpenWatchers::default(),
             behind: behind::Behind::default(),
             opened: HashSet::new(),
             wants_online: false,
@@ -284,6 +301,7 @@ impl Driver {
                         self.link_words = words;
                     }
                     self.input(input, round);
+                    self.register_when_connected(round);
                 }
                 true
             }
@@ -349,6 +367,7 @@ impl Driver {
         };
         match command {
             Command::Enqueue { op, settled, reply } => {
+                self.register_before(&op, round);
                 let queued = self.with_env(|engine, env| engine.enqueue(op, env));
                 self.queued(queued, settled, reply, round);
             }
@@ -375,8 +394,10 @@ impl Driver {
             Command::Ask { question, reply } => self.question(question, reply, round),
             Command::Watch { cid, on, reply } => self.set_watched(&cid, on, reply, round),
             Command::Presence(command) => self.presence(command, round),
+            Command::Local(command) => self.local(command, round).await,
             Command::Typing { cid, parent, on } => self.type_at(cid, parent, on, round),
             Command::CatchUp { reply } => self.catch_up(reply, round),
+            Command::TellDelivered { reply } => self.tell_delivered(reply, round),
             Command::Incomplete { reply } => drop(reply.send(Ok(self.engine.incomplete()))),
             Command::Gaps { cid, reply } => {
                 drop(reply.send(Ok((self.engine.gaps(&cid), self.engine.cursor(&cid)))));
@@ -398,6 +419,7 @@ impl Driver {
                 Err(error) => drop(reply.send(Err(error.into()))),
             },
             Command::Visit(visit) => self.visit(visit, round).await,
+            Command::Network { is_there } => self.input(Input::Network { is_there }, round),
             Command::GoOnline => self.go_online(round),
             Command::GoOffline => {
                 self.wants_online = false;

@@ -1,10 +1,10 @@
-use crate::MarkUnreadError;
+use crate::{ArchiveProblem, MarkUnreadError};
 use std::sync::Arc;
-use whimbrel_model::{Invalid, Rejection};
+use whimbrel_model::{Invalid, Rejection, UserId};
 use whimbrel_query::QueryError;
 use whimbrel_state::OutboxSummary;
 use whimbrel_store::StoreError;
-use whimbrel_sync::{AskError, CommandError, HistoryError};
+use whimbrel_sync::{AskError, CommandError, HistoryError, SyncError};
 use whimbrel_transport::TransportError;
 
 /// Why a call could not do what it was asked. Nothing that was queued before is touched by it.
@@ -32,6 +32,20 @@ pub enum Error {
     /// The server did not answer a question.
     #[error(transparent)]
     Ask(#[from] AskError),
+    /// What was to be synced by hand did not come.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+    /// A push is for another account than this one.
+    #[error("the push is for {asked}, this is {owner}: give it to the client of that account, or drop it")]
+    OtherAccount {
+        /// Whose client this is.
+        owner: UserId,
+        /// For whom the push is.
+        asked: UserId,
+    },
+    /// An archive was not made or taken in.
+    #[error(transparent)]
+    Archive(#[from] ArchiveProblem),
     /// The server's address cannot be used.
     #[error(transparent)]
     Transport(#[from] TransportError),
@@ -80,6 +94,9 @@ impl Error {
             Self::MarkUnread(error) => error.code().to_owned(),
             Self::History(error) => error.code().to_owned(),
             Self::Ask(error) => error.code().to_owned(),
+            Self::Sync(error) => error.code().to_owned(),
+            Self::OtherAccount { .. } => "wrong_account".to_owned(),
+            Self::Archive(error) => error.code().to_owned(),
             Self::Transport(error) => error.code().to_owned(),
             Self::Missing(_) => "builder_incomplete".to_owned(),
             Self::NotCaughtUp(_) => "not_caught_up".to_owned(),
@@ -103,6 +120,8 @@ impl Error {
             Self::MarkUnread(error) => error.is_retryable(),
             Self::History(error) => error.is_retryable(),
             Self::Ask(error) => error.is_retryable(),
+            Self::Sync(error) => error.is_retryable(),
+            Self::Archive(error) => error.is_retryable(),
             Self::Transport(error) => error.is_retryable(),
             Self::NotCaughtUp(_)
             | Self::NoAnswer(_)
@@ -110,7 +129,7 @@ impl Error {
             | Self::Suspended
             | Self::Unsent(_)
             | Self::Missed(_) => true,
-            Self::Missing(_) | Self::Closed => false,
+            Self::Missing(_) | Self::Closed | Self::OtherAccount { .. } => false,
         }
     }
 }

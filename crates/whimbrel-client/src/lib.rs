@@ -13,14 +13,19 @@
 //! - If a commit fails, the callers get the error, and the driver starts over from what the store holds.
 //! - Every task is in one tracker and ends with the last handle, or with [`Client::close`].
 //! - No call waits for the network, but those that say so: [`Queued::settled`], [`Client::wait_until_caught_up`],
-//!   [`Client::sync_once`], [`Channel::fill_gap`], [`Timeline::load_older`] and [`Timeline::load_newer`] at a gap, those that go to a place that is
+//!   [`Client::sync_once`], [`Client::on_push`], the syncs by hand ([`Channel::sync`], [`Client::sync_channels`],
+//!   [`Client::sync_preferences`], [`Client::sync_all`]), [`Channel::fill_gap`], [`Timeline::load_older`] and [`Timeline::load_newer`] at a gap, those that go to a place that is
 //!   not on disk, and questions to the server: [`ServerQuery`].
 
+mod archives;
 mod builder;
 mod channel;
 mod channel_list;
 mod client;
 mod command;
+mod devices;
+mod contacts;
+mod device_sync;
 mod drafts;
 mod driver;
 mod environment;
@@ -28,45 +33,59 @@ mod error;
 mod explain;
 mod lifecycle;
 mod link;
+mod local_settings;
+mod network;
 mod new_message;
 mod notice;
 mod presence;
+mod push;
 mod queued;
+mod settings;
 mod server_query;
 mod search;
 mod state_objects;
+mod sync;
 mod sync_once;
 mod thread_list;
 mod timeline;
 mod token;
 mod unread;
+mod watchers;
 
+pub use archives::{ArchiveOptions, ArchiveProblem, ImportSummary, Skipped};
 pub use builder::{ClientBuilder, StorePlace};
 pub use channel::{Channel, ChannelUpdate, NewChannel};
 pub use channel_list::{ChannelList, QueryChannels};
 pub use client::Client;
+pub use contacts::ConsentChanges;
+pub use devices::{DeviceItem, Devices};
+pub use device_sync::DeviceSyncState;
 pub use drafts::NewDraft;
 pub use environment::{Environment, SystemEnvironment};
 pub use error::{Error, SettleError};
 pub use explain::{Explanation, MessageExplanation, Reason};
-pub use contacts::ConsentChanges;
-pub use devices::{DeviceItem, Devices};
 /// A reader of one observable value: `get` it, or await its `next`.
 pub use eyeball::Subscriber as Watch;
+pub use local_settings::LocalSettings;
 pub use lifecycle::{LogoutOptions, LogoutReceipt};
+pub use network::Network;
 pub use new_message::NewMessage;
 pub use notice::Notice;
 pub use presence::{Presence, PresenceOf};
+pub use push::Pushed;
 pub use queued::{Queued, Sent};
 pub use server_query::{FoundChannel, FoundMember, FoundThread, ServerPage, ServerQuery};
 pub use search::{Found, NotSearched, SearchHit, SearchMessages, SearchPlace, SearchResults};
 pub use state_objects::{ChannelState, Following, GlobalState, QueryChannelsAsState, QueryChannelsState, Seat, SeatState, ThreadState};
-pub use sync_once::SyncSummary;
+pub use sync_once::OnceSummary;
 pub use thread_list::ThreadList;
 pub use timeline::Timeline;
 pub use token::{Token, TokenError, TokenProvider};
+pub use watchers::{Watchers, WatchersOf};
 pub use unread::{LeftOut, MarkUnreadError, UnreadExplanation};
+pub use whimbrel_archive::{ArchiveError, Manifest as ArchiveManifest, Metadata as ArchiveMetadata};
 pub use whimbrel_model as model;
+pub use whimbrel_protocol::{PushKind, PushPayload};
 pub use whimbrel_query as query;
 pub use whimbrel_query::{Filter, PageCursor, Query, QueryError, Sort, field};
 pub use whimbrel_state::{
@@ -74,5 +93,5 @@ pub use whimbrel_state::{
     ThreadFacts, ThreadItem, ThreadUnread, TimelineItem, Unread, UnreadTotals, VectorDiff,
 };
 pub use whimbrel_store::{Recovery, Store, StoreError, StoreReader};
-pub use whimbrel_sync::{AskError, EngineConfig, FullJitter, RetryPolicy};
+pub use whimbrel_sync::{AskError, EngineConfig, FullJitter, RetryPolicy, SyncError, SyncSummary};
 pub use whimbrel_transport::{Connector, TransportError};

@@ -7,7 +7,7 @@ use whimbrel_state::OutboxSummary;
 /// What came of [`Client::sync_once`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct SyncSummary {
+pub struct OnceSummary {
     /// Operations of the outbox that are done: accepted, or made needless by a later one.
     pub sent: usize,
     /// Operations that the server decided against.
@@ -23,7 +23,7 @@ pub struct SyncSummary {
 }
 
 impl Client {
-    /// Syncs once: connects, sends what is in the outbox, and catches up, until that is done, at most for `deadline`. For what an
+    /// Syncs once: connects, sends what is in the outbox, catches up, and tells the server what has reached this device, until that is done, at most for `deadline`. For what an
     /// operating system grants in the background, or on a push notification. Then it disconnects again, unless the client is one
     /// that is connected: [`Client::connect`].
     ///
@@ -47,7 +47,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Suspended`], [`Error::Closed`], or when the database failed. That there is no connection is none: the summary says so.
-    pub async fn sync_once(&self, deadline: Duration) -> Result<SyncSummary, Error> {
+    pub async fn sync_once(&self, deadline: Duration) -> Result<OnceSummary, Error> {
         let (visit, stay) = oneshot::channel();
         let begin = |reply| Command::Visit(Visit::Begin { stay, reply });
         let since = self.commands().ask(begin).await?;
@@ -55,6 +55,9 @@ impl Client {
         let catch_up = async {
             let asked = self.commands().ask(|reply| Command::CatchUp { reply });
             caught_up = asked.await.is_ok();
+            // Nobody may look at this device for days: whoever wrote is told now that it is here.
+            let told = self.commands().ask(|reply| Command::TellDelivered { reply });
+            drop(told.await);
         };
         let work = async { tokio::join!(catch_up, self.until_sent()) };
         tokio::select! {
@@ -66,7 +69,7 @@ impl Client {
         drop(visit);
         let end = |reply| Command::Visit(Visit::End { since, reply });
         let tally = self.commands().ask(end).await?;
-        Ok(SyncSummary {
+        Ok(OnceSummary {
             sent: tally.accepted,
             rejected: tally.rejected,
             received: tally.received,

@@ -17,6 +17,8 @@ pub struct EngineConfig {
     /// Any answer may take this long before the connection is given up. A page or a group commit takes milliseconds;
     /// only a dead link takes this.
     pub answer_ms: u64,
+    /// After the network is said to have changed, a connection on which nothing comes for so long is given up.
+    pub probe_ms: u64,
     /// Streams that are pulled at once: enough to hide the round trip, few enough to leave the visible one fast.
     pub pulls: usize,
     /// Of how many of a channel's newest messages the gaps are filled in the background, once everything is up to date:
@@ -46,6 +48,7 @@ impl Default for EngineConfig {
             retry: Arc::new(FullJitter::default()),
             connect_ms: 30_000,
             answer_ms: 30_000,
+            probe_ms: 5_000,
             pulls: 4,
             fill_messages: 5 * whimbrel_model::limits::PAGE_ROWS as u64,
             attention_after: whimbrel_model::limits::ATTENTION_AFTER,

@@ -100,6 +100,12 @@ pub enum Input {
         /// Why.
         code: Code,
     },
+    /// The system says that the network has changed: a wait for the next attempt ends if it is there, and a connection is asked
+    /// whether it is still one.
+    Network {
+        /// Whether there is one now.
+        is_there: bool,
+    },
     /// The moment of [`Engine::next_wake`] has come. Harmless at any other time.
     Timer,
 }
@@ -436,7 +442,8 @@ impl Engine {
                 let retries = [self.outbox.next_retry(), self.streams.next_retry(), marks];
                 let others = retries.into_iter().flatten().chain(unanswered);
                 let others = others.chain(self.typing.next_end()).chain(self.consent_ends);
-                others.chain([online.next_heartbeat, silent]).min()
+                let probe = online.probe_ends(self.config.probe_ms);
+                others.chain([online.next_heartbeat, silent]).chain(probe).min()
             }
             Phase::Offline | Phase::NeedsAuth { .. } | Phase::Failed { .. } | Phase::Revoked { .. } => None,
         }
@@ -473,6 +480,7 @@ impl Engine {
                     self.back_off(code, None, env);
                 }
             }
+            Input::Network { is_there } => self.network_changed(is_there, &mut effects, env),
             Input::Timer => self.timer(&mut effects, env),
         }
         self.finish(effects, env)

@@ -19,6 +19,8 @@ pub enum SyncScope {
     NewChannels,
     /// The own stream, and one channel, followed or not.
     Channel(ChannelId),
+    /// The own stream, and one channel if it is followed: what the server told of unasked.
+    Pushed(ChannelId),
     /// The own stream, and all channels whose consent is one of these, followed or not.
     Channels(BTreeSet<ConsentState>),
 }
@@ -93,7 +95,10 @@ enum Step {
     /// Nothing was asked on this connection.
     New,
     /// The own stream was asked for; and a channel, or how far each goes, if that is wanted.
-    Own { heads: Option<Asked> },
+    Own {
+        heads: Option<Asked>,
+        channel: Option<StreamId>,
+    },
     /// Channels that lack something are on their way.
     Channels {
         eligible: usize,
@@ -115,7 +120,8 @@ impl Scopes {
             matches!(
                 step,
                 Step::Own {
-                    heads: Some(Asked::NotYet)
+                    heads: Some(Asked::NotYet),
+                    ..
                 }
             )
         })
@@ -147,8 +153,7 @@ impl Scopes {
     /// The server does not give a stream to the account.
     pub(crate) fn refused(&mut self, stream: &StreamId, failed: &Failed) {
         for active in &mut self.active {
-            if matches!((&active.scope, stream), (SyncScope::Channel(cid), StreamId::Channel(id)) if cid == id)
-            {
+            if matches!(&active.step, Step::Own { channel: Some(wanted), .. } if wanted == stream) {
                 active.refused = Some(refusal(failed));
             }
         }
@@ -156,7 +161,7 @@ impl Scopes {
 
     fn each_asked(&mut self, change: impl Fn(Asked) -> Asked) {
         for active in &mut self.active {
-            if let Step::Own { heads: Some(asked) } = &mut active.step {
+            if let Step::Own { heads: Some(asked), .. } = &mut active.step {
                 *asked = change(*asked);
             }
         }
@@ -166,11 +171,10 @@ impl Scopes {
     fn wanted(&self) -> BTreeSet<StreamId> {
         let mut wanted = BTreeSet::new();
         for active in &self.active {
-            if let SyncScope::Channel(cid) = &active.scope {
-                wanted.insert(StreamId::Channel(cid.clone()));
-            }
-            if let Step::Channels { lacking, .. } = &active.step {
-                wanted.extend(lacking.iter().cloned());
+            match &active.step {
+                Step::Own { channel, .. } => wanted.extend(channel.clone()),
+                Step::Channels { lacking, .. } => wanted.extend(lacking.iter().cloned()),
+                Step::New | Step::Rows { .. } => {}
             }
         }
         wanted
@@ -274,14 +278,17 @@ impl Engine {
             Step::New => {
                 let from = self.requests.next_id();
                 self.streams.force(&own, from);
-                if let SyncScope::Channel(cid) = &active.scope {
-                    self.streams.force(&StreamId::Channel(cid.clone()), from);
-                }
+                let channel = match &active.scope {
+                    SyncScope::Channel(cid) => Some(cid),
+                    SyncScope::Pushed(cid) => Some(cid).filter(|cid| self.streams.is_followed(cid)),
+                    _ => None,
+                };
+                let channel = channel.map(|cid| self.force_channel(cid));
                 let heads = matches!(active.scope, SyncScope::Channels(_)).then_some(Asked::NotYet);
-                active.step = Step::Own { heads };
+                active.step = Step::Own { heads, channel };
                 Advance::Moved
             }
-            Step::Own { heads } => {
+            Step::Own { heads, .. } => {
                 let known = heads.is_none_or(|asked| asked == Asked::Answered);
                 if !known || self.streams.is_on_its_way(&own) {
                     return Advance::Waits;
@@ -322,11 +329,18 @@ impl Engine {
     }
 
     /// Goes on once the own stream says which channels there are.
-    fn own_is_here(&self, active: &mut Active) -> Advance {
+    fn own_is_here(&mut self, active: &mut Active) -> Advance {
         match &active.scope {
             SyncScope::Own => Advance::Done(Ok(SyncSummary::default())),
-            SyncScope::Channel(cid) => {
+            SyncScope::Pushed(cid) if !self.streams.is_followed(cid) => Advance::Done(Ok(SyncSummary::default())),
+            SyncScope::Channel(cid) | SyncScope::Pushed(cid) => {
                 let id = StreamId::Channel(cid.clone());
+                if let Step::Own { channel, .. } = &mut active.step
+                    && channel.is_none()
+                {
+                    *channel = Some(self.force_channel(cid));
+                    return Advance::Moved;
+                }
                 if let Some(error) = active.refused.take() {
                     return Advance::Done(Err(error));
                 }
@@ -375,6 +389,12 @@ impl Engine {
                 Advance::Moved
             }
         }
+    }
+
+    fn force_channel(&mut self, cid: &ChannelId) -> StreamId {
+        let id = StreamId::Channel(cid.clone());
+        self.streams.force(&id, self.requests.next_id());
+        id
     }
 
     /// Takes rows of channels that are not on the device.

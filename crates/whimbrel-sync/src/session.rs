@@ -72,11 +72,32 @@ pub(crate) struct Online {
     pub(crate) heads_time: Option<Timestamp>,
     /// Whether that was written down on this connection.
     pub(crate) noted_synced: bool,
+    /// Since when it is doubted that there still is a connection.
+    pub(crate) probed: Option<u64>,
     /// The gap that is being filled, and the request for it.
     pub(crate) filling: Option<(u64, ChannelId, Gap)>,
 }
 
+impl Online {
+    /// Returns when it is given up if nothing comes.
+    pub(crate) fn probe_ends(&self, probe_ms: u64) -> Option<u64> {
+        let since = self.probed.filter(|since| self.last_heard <= *since)?;
+        Some(since + probe_ms)
+    }
+}
+
 impl Engine {
+    pub(crate) fn network_changed(&mut self, is_there: bool, effects: &mut Effects, env: &mut Env<'_>) {
+        match &mut self.phase {
+            Phase::Waiting { .. } if is_there => self.connect(effects, env),
+            Phase::Online(online) => {
+                online.probed = Some(env.mono);
+                self.ask_heads(effects, env);
+            }
+            _ => {}
+        }
+    }
+
     pub(crate) fn go_online(&mut self, effects: &mut Effects, env: &Env<'_>) {
         match self.phase {
             Phase::Offline | Phase::Waiting { .. } | Phase::Failed { .. } | Phase::Revoked { .. } => {
@@ -161,7 +182,9 @@ impl Engine {
                 self.abandon(Code::HeartbeatLost, effects, env);
             }
             Phase::Online(online) => {
-                let silent = now >= online.last_heard + online.heartbeat_ms * 5 / 2;
+                let doubted = online.probe_ends(self.config.probe_ms);
+                let silent = now >= online.last_heard + online.heartbeat_ms * 5 / 2
+                    || doubted.is_some_and(|ends| now >= ends);
                 let stuck = self
                     .oldest_unanswered()
                     .is_some_and(|at| now >= at + self.config.answer_ms);
@@ -260,6 +283,7 @@ impl Engine {
             heads_known: false,
             heads_time: None,
             noted_synced: false,
+            probed: None,
             filling: None,
         });
         self.clock = Some((ready.server_time, env.mono));

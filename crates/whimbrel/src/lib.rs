@@ -14,12 +14,12 @@ pub use whimbrel_client::model;
 /// The filter and sort language, see [`Client::query_channels`].
 pub use whimbrel_client::query;
 pub use whimbrel_client::{
-    Channel, ChannelItem, ChannelList, ChannelUpdate, Client, ClientBuilder, Diffs, DraftView, Drafts,
-    Environment, Error, Filter, Found, Items, LoadState, LogoutOptions, LogoutReceipt, NewChannel, NewDraft, NewMessage, NewerEdge,
-    NotSearched, OlderEdge, OutboxSummary, Pins, QueryChannels, QueryError, Queued, SearchHit,
-    SearchMessages, SearchResults, Sent, SettleError, Sort, SyncState, SyncSummary, SystemEnvironment, ThreadItem,
+    AccountFacts, ChangedBy, Channel, ChannelItem, ChannelList, ChannelUpdate, Client, ClientBuilder, ConsentChange, ConsentChanges, ConsentOf, DeviceItem, DeviceReceipt, DeviceSyncState, Devices, Diffs, DraftView, Drafts,
+    Environment, Error, Filter, Found, Items, LoadState, LogoutOptions, LogoutReceipt, MemberReceipt, MessageReceipts, Network, NewChannel, NewDraft, NewMessage, NewerEdge,
+    NotSearched, OlderEdge, OnceSummary, OutboxSummary, Pins, Presence, PresenceOf, PushKind, PushPayload, Pushed, QueryChannels, QueryError, Queued, Receipt, ReceiptStatus, SearchHit,
+    SearchMessages, SearchResults, Sent, SettleError, Sort, SyncError, SyncState, SyncSummary, SystemEnvironment, ThreadItem,
     ThreadList, Timeline, TimelineItem, Token, TokenError, TokenProvider, Unread, UnreadExplanation,
-    UnreadTotals, VectorDiff, Watch, field,
+    UnreadTotals, VectorDiff, Watch, Watchers, WatchersOf, field,
 };
 pub use whimbrel_store_sqlite::SqliteStore;
 pub use whimbrel_transport_ws::WsConnector;

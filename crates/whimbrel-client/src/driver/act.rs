@@ -17,6 +17,8 @@ impl Driver {
             // There is nothing in it, and no store to read from.
             return;
         }
+        let mut round = round;
+        self.tell_visible(&mut round);
         let Round { effects, answers, .. } = round;
         let committed = self.commit(&effects.delta).await;
         if committed.is_ok() {
@@ -41,6 +43,7 @@ impl Driver {
                 self.give_up(error);
             }
         }
+        self.answer_told();
         self.publish_status();
         self.publish_freshness();
         if let Err(error) = self.publish_time().await {
@@ -69,10 +72,10 @@ impl Driver {
             // A wait for long is cut into days: the wall clock may be set meanwhile.
             self.parts.clock.millis() + millis.clamp(1, LONGEST_WAIT_MS)
         });
+        shown
     }
 
     /// Tells open lists how fresh they are.
-        shown
     pub(super) fn publish_freshness(&self) {
         let engine = &self.engine;
         let live = self.broken.is_none() && engine.status() == Status::Live;
@@ -113,14 +116,14 @@ impl Driver {
         for id in stale.pins {
             self.put_pin(id).await?;
         }
-        for query in stale.messages {
-            let page = self.parts.store.messages(&query).await?;
-            self.parts.state.put_messages(&query, page);
         if stale.people {
             self.show_people_again().await?;
         }
+        for query in stale.messages {
+            let page = self.parts.store.messages(&query).await?;
+            self.parts.state.put_messages(&query, page);
         }
-        Ok(())
+        self.read_receipts().await
     }
 
     /// Sends, connects or closes, and tells whoever waits. The delta is committed.
@@ -152,9 +155,12 @@ impl Driver {
                     }
                 }
                 Notice::Answered(request, outcome) => self.answered(request, outcome),
+                Notice::Parcel(request, outcome) => self.carried(request, outcome),
                 Notice::Presence(presence) => self.presences.told(&presence, self.parts.environment.wall()),
                 Notice::PresenceLost => self.presences.lost(),
+                Notice::Watchers { cid, watchers } => self.watchers.told(&cid, watchers),
                 Notice::CaughtUp(ticket) => self.caught_up(ticket),
+                Notice::Synced(sync, outcome) => self.synced(sync, outcome),
                 Notice::Typing { cid, parent, users } => self.parts.state.put_typing(cid, parent, users),
                 Notice::Discontinuity(cid) => {
                     info!(%cid, "changes were skipped: there may be a gap");
@@ -173,6 +179,7 @@ impl Driver {
     pub(super) fn close_link(&mut self) {
         self.stuck = None;
         self.presences.lost();
+        self.watchers.lost();
         if let Some(link) = self.link.take() {
             link.close();
         }
@@ -204,6 +211,7 @@ impl Driver {
             }
             Status::NeedsAuth { message } => SyncState::NeedsAuth { reason: message },
             Status::Failed { message } => SyncState::Failed { reason: message },
+            Status::Revoked { message } => SyncState::Revoked { reason: message },
         };
         if !matches!(status, SyncState::BackingOff { .. }) {
             self.told_wait = None;

@@ -28,6 +28,7 @@ impl Driver {
         self.fail_older(&Error::Suspended);
         self.fail_questions(&Error::Suspended);
         self.visits.end();
+        self.visits.fail(&Error::Suspended);
         self.disconnect().await;
         self.forget_streams();
         if let Err(error) = self.parts.store.suspend().await {

@@ -55,6 +55,9 @@ impl Driver {
             | Command::MoreThreads { .. }
             | Command::OpenPins { .. }
             | Command::OpenDrafts { .. }) => self.read_threads(command).await,
+            Command::OpenReceipts { cid, message, reply } => {
+                drop(reply.send(self.open_receipts(cid, message).await));
+            }
             Command::OpenUnread { reply } => drop(reply.send(self.open_unread().await)),
             Command::OpenTimeline { cid, scope, reply } => {
                 drop(reply.send(self.open_timeline(cid, scope).await));
@@ -96,14 +99,17 @@ impl Driver {
             | Command::Ask { .. }
             | Command::Explain { .. }
             | Command::Amend { .. }
+            | Command::Local(_)
             | Command::Watch { .. }
             | Command::Typing { .. }
             | Command::CatchUp { .. }
+            | Command::TellDelivered { .. }
             | Command::Gaps { .. }
             | Command::Incomplete { .. }
             | Command::FillGap { .. }
             | Command::Discard { .. }
             | Command::Visit(_)
+            | Command::Network { .. }
             | Command::GoOnline
             | Command::GoOffline
             | Command::Suspend { .. }
@@ -121,6 +127,7 @@ impl Driver {
         }
         let page = self.newest_page(&cid, scope).await?;
         let timeline = self.parts.state.open_timeline(cid, scope, page);
+        self.read_receipts().await?;
         self.publish_freshness();
         Ok(timeline)
     }
@@ -135,7 +142,10 @@ impl Driver {
     /// Lets channels that are not on the screen any more wait their turn.
     pub(super) fn forget_closed(&mut self) {
         let timelines = self.parts.state.timelines();
-        let is_open = |cid: &ChannelId| timelines.iter().any(|timeline| timeline.cid() == cid);
+        self.watchers.forget();
+        let watchers = &self.watchers;
+        let is_open =
+            |cid: &ChannelId| watchers.is_open(cid) || timelines.iter().any(|timeline| timeline.cid() == cid);
         let closed: Vec<_> = self.opened.extract_if(|cid| !is_open(cid)).collect();
         for cid in closed {
             self.engine.set_visible(&cid, false);
@@ -261,7 +271,8 @@ impl Driver {
         for waiting in self.older.drain().map(|(_, waiting)| waiting).chain(arrived) {
             waiting.fail(error.clone());
         }
-        for (_, reply) in self.filling.drain() {
+        let filling = self.filling.drain().map(|(_, reply)| reply);
+        for reply in filling.chain(self.telling.drain(..)) {
             let _ = reply.send(Err(error.clone()));
         }
     }

@@ -34,6 +34,7 @@ impl Driver {
         self.close_link();
         self.fail_older(&error);
         self.fail_questions(&error);
+        self.visits.fail(&error);
         self.parts.state.forget_typing();
         let wait = (STORE_RETRY * 2_u32.pow(self.store_failures.min(8))).min(STORE_RETRY_CAP);
         self.store_failures += 1;
@@ -89,6 +90,7 @@ impl Driver {
         self.ask_again(&mut round);
         self.want_presences_again(&mut round);
         if self.is_wanted_online() {
+            self.follow(&mut round);
             self.input(Input::GoOnline, &mut round);
         }
         self.carry_out(round).await;
@@ -102,6 +104,7 @@ impl Driver {
         {
             self.tell(crate::Notice::Recovered(recovery));
         }
+        self.parts.state.put_local(loaded.local.clone());
         let correction = outbox_difference(&self.parts.state.outbox(), &loaded.outbox);
         // Nothing will be told of an operation that is not on disk.
         let kept: HashSet<OpId> = loaded.outbox.iter().map(|item| item.id).collect();
@@ -144,6 +147,8 @@ impl Driver {
         }
         self.show_threads_again().await?;
         self.show_objects_again().await?;
+        state.forget_receipts();
+        self.read_receipts().await?;
         Ok(())
     }
 }

@@ -71,6 +71,7 @@ impl Driver {
     pub(super) fn go_online(&mut self, round: &mut Round) {
         self.wants_online = true;
         if matches!(self.streams, Streams::Known) {
+            self.follow(round);
             self.input(Input::GoOnline, round);
         }
     }
@@ -91,7 +92,10 @@ impl Driver {
             Err(error) => Err(error),
         };
         match taken {
-            Ok(()) if self.is_wanted_online() => self.input(Input::GoOnline, round),
+            Ok(()) if self.is_wanted_online() => {
+                self.follow(round);
+                self.input(Input::GoOnline, round);
+            }
             Ok(()) => {}
             Err(error) => self.give_up(error),
         }

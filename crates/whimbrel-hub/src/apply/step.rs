@@ -1,7 +1,8 @@
 use crate::{WorkingSet, working_set::PlainRow};
 use whimbrel_model::{Member, MemberState, Membership, Row, StreamEvent, StreamId, UserId};
 
-/// The steps of one operation while it is carried out: one event a stream, in the order in which it is first moved.
+/// The steps of one operation while it is carried out: one event a stream, users' own streams first, else in the order in which
+/// they are first moved.
 #[derive(Debug, Default)]
 pub(super) struct Steps(Vec<StreamEvent>);
 
@@ -49,7 +50,10 @@ impl Steps {
             add_profiles(set, &mut event.rows);
             event
         };
-        self.0.into_iter().map(finish).collect()
+        let mut events: Vec<StreamEvent> = self.0.into_iter().map(finish).collect();
+        // Whoever is told of a channel knows first that it is theirs, and whether it may reach them.
+        events.sort_by_key(|event| matches!(event.stream, StreamId::Channel(_)));
+        events
     }
 }
 

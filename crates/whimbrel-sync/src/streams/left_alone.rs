@@ -28,6 +28,11 @@ impl Streams {
         self.aside.contains(cid) || !(self.consents.is_mine(cid) || self.consents.follows_unknown())
     }
 
+    /// Returns whether a channel is known to be the account's, and is followed.
+    pub(crate) fn is_followed(&self, cid: &ChannelId) -> bool {
+        self.consents.is_mine(cid) && !self.is_aside(cid)
+    }
+
     /// Returns whether it is not known yet if a channel may reach the account: the own stream says so, and is not here yet.
     pub(super) fn is_unplaced(&self, id: &StreamId) -> bool {
         let StreamId::Channel(cid) = id else { return false };
