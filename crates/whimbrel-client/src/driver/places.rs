@@ -79,11 +79,11 @@ impl Driver {
             Show::Open(reply) => {
                 self.watch(&cid);
                 let timeline = self.parts.state.open_timeline_at(cid, scope, page);
-                let _ = reply.send(Ok(timeline));
+                let _ = reply.send(self.read_receipts().await.map(|()| timeline));
             }
             Show::Move(timeline, reply) => {
                 self.parts.state.move_timeline(&timeline, page);
-                let _ = reply.send(Ok(()));
+                let _ = reply.send(self.read_receipts().await);
             }
         }
         self.publish_freshness();
