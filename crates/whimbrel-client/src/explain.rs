@@ -153,6 +153,7 @@ impl fmt::Display for Words<'_> {
             SyncState::BackingOff { reason, .. } => write!(f, "the last one ended ({reason})"),
             SyncState::NeedsAuth { reason } => write!(f, "the token is not accepted ({reason})"),
             SyncState::Failed { reason } => write!(f, "none can be made ({reason})"),
+            SyncState::Revoked { .. } => f.write_str("this device was revoked"),
             SyncState::Suspended => f.write_str("the client is suspended"),
             SyncState::Closed => f.write_str("the client is closed"),
             _ => write!(f, "{:?}", self.0),

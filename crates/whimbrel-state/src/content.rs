@@ -28,6 +28,7 @@ impl Content {
             | SyncState::BackingOff { .. }
             | SyncState::NeedsAuth { .. }
             | SyncState::Failed { .. }
+            | SyncState::Revoked { .. }
             | SyncState::Suspended
             | SyncState::Closed => Self::OfflineNoResults,
         }

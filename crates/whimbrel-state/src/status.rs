@@ -42,6 +42,13 @@ pub enum SyncState {
         /// What to change, in words.
         reason: String,
     },
+    /// The account has revoked this device: the server does not speak to it any more. What is on it stays, and can be read, until
+    /// the app logs out; what waits in the outbox waits for ever. Goes to `Connecting` only when asked to connect again, which
+    /// does not help.
+    Revoked {
+        /// What the server said.
+        reason: String,
+    },
     /// The client has let go of its database for a while, by choice. Goes to `Offline` or `Connecting` when it is resumed.
     Suspended,
     /// The client was closed. Final.

@@ -176,6 +176,23 @@ fn versions_that_do_not_fit_end_trying_and_do_not_blame_the_token() {
 }
 
 #[test]
+fn a_revoked_device_tries_no_more_and_keeps_what_it_has() {
+    for live in [false, true] {
+        let mut world = if live { World::live() } else { World::new() };
+        if !live {
+            drop(world.greet());
+        }
+        let (id, _) = world.queue(send("general", 1));
+        let effects = world.frame(bye(Code::DeviceRevoked, None));
+        assert!(closes(&effects));
+        assert!(matches!(world.engine.status(), Status::Revoked { .. }));
+        assert_eq!(world.engine.next_wake(), None);
+        assert_eq!(world.item(id).rejection(), None, "the user's words are still there");
+        assert_eq!(connects(&world.input(Input::GoOnline)), Some(false));
+    }
+}
+
+#[test]
 fn a_token_of_another_user_is_refused_before_anything_is_sent() {
     let mut world = World::new();
     drop(world.queue(send("general", 1)));
