@@ -144,16 +144,15 @@ impl Receipts {
             return Vec::new();
         }
         self.rests_until = None;
-        let is_whole = |cid: &ChannelId| self.owed.get(cid).is_some_and(|owed| *owed <= covered(cid));
-        let sendable = |cid: &&ChannelId| !self.refused.contains(*cid) && is_whole(cid);
         if self.round.is_empty() {
-            self.round = self.owed.keys().filter(sendable).cloned().collect();
+            let sendable = self.owed.keys().filter(|cid| self.may_send(cid, &covered));
+            self.round = sendable.cloned().collect();
         }
         let mut marks = Vec::new();
         while marks.len() < limits::OPS_PER_BATCH
             && let Some(cid) = self.round.pop_front()
         {
-            if let Some(seq) = self.owed.get(&cid).filter(|_| sendable(&&cid)) {
+            if let Some(seq) = self.owed.get(&cid).filter(|_| self.may_send(&cid, &covered)) {
                 marks.push((cid, *seq));
             }
         }
@@ -185,15 +184,19 @@ impl Receipts {
         self.rests_until = Some(until);
     }
 
-    /// Returns whether something is still to be said.
-    fn is_owing(&self) -> bool {
-        !self.sent.is_empty() || self.owed.keys().any(|cid| !self.refused.contains(cid))
+    fn may_send(&self, cid: &ChannelId, covered: impl Fn(&ChannelId) -> u64) -> bool {
+        !self.refused.contains(cid) && self.owed.get(cid).is_some_and(|owed| *owed <= covered(cid))
+    }
+
+    /// Returns whether something is still to be said that can be: see [`Receipts::next`].
+    pub(crate) fn is_owing(&self, covered: impl Fn(&ChannelId) -> u64) -> bool {
+        !self.sent.is_empty() || self.owed.keys().any(|cid| self.may_send(cid, &covered))
     }
 
     /// Returns when the next round may begin, if there is anything for it.
     pub(crate) fn next_round(&self) -> Option<u64> {
-        self.rests_until
-            .filter(|_| self.sent.is_empty() && self.is_owing())
+        let is_any = self.owed.keys().any(|cid| !self.refused.contains(cid));
+        self.rests_until.filter(|_| self.sent.is_empty() && is_any)
     }
 
     pub(crate) fn oldest_sent(&self) -> Option<u64> {
@@ -206,7 +209,7 @@ impl Engine {
     /// connection.
     #[must_use]
     pub fn owes_delivered(&self) -> bool {
-        self.streams.receipts.is_owing()
+        self.streams.owes_marks()
     }
 
     /// Tells the server now of all messages that are here, sooner than it would by itself.

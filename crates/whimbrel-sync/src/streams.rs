@@ -566,10 +566,13 @@ impl Streams {
             receipts,
             ..
         } = self;
-        receipts.next(now, |cid| match behind.contains(&StreamId::Channel(cid.clone())) {
-            true => 0,
-            false => covered(streams, cid, *epoch),
-        })
+        receipts.next(now, |cid| whole(streams, behind, cid, *epoch))
+    }
+
+    /// Returns whether the server is still to be told of messages that are here.
+    pub(crate) fn owes_marks(&self) -> bool {
+        self.receipts
+            .is_owing(|cid| whole(&self.streams, &self.behind, cid, self.epoch))
     }
 
     /// Decides whether a stream has to be pulled.
@@ -631,4 +634,17 @@ fn covered(streams: &BTreeMap<StreamId, Stream>, cid: &ChannelId, epoch: Option<
     cursor
         .filter(|cursor| Some(cursor.epoch) == epoch)
         .map_or(0, |cursor| cursor.seq)
+}
+
+/// Returns up to which message a channel that is up to date is on disk; 0 of another one.
+fn whole(
+    streams: &BTreeMap<StreamId, Stream>,
+    behind: &BTreeSet<StreamId>,
+    cid: &ChannelId,
+    epoch: Option<Epoch>,
+) -> u64 {
+    if behind.contains(&StreamId::Channel(cid.clone())) {
+        return 0;
+    }
+    covered(streams, cid, epoch)
 }
