@@ -82,6 +82,7 @@ const TABLE: &[Arrows] = &[
     Arrows {
         package: "whimbrel-client",
         needs: &[
+            "whimbrel-archive",
             "whimbrel-model",
             "whimbrel-protocol",
             "whimbrel-query",

@@ -28,5 +28,6 @@ impl Driver {
         for (_, reply) in self.questions.drain() {
             let _ = reply.send(Err(error.clone()));
         }
+        self.fail_parcels(error);
     }
 }
