@@ -59,6 +59,11 @@ impl Client {
         let sync = |reply| Command::Visit(Visit::Sync { scope, stay, reply });
         let outcome = self.commands().ask(sync).await;
         drop(visit);
+        // So that a connection that was made for it is gone when this returns. Whatever comes of that, the outcome stands.
+        let left = self
+            .commands()
+            .ask(|reply| Command::Visit(Visit::Leave { reply }));
+        drop(left.await);
         outcome
     }
 }

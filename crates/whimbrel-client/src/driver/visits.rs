@@ -28,6 +28,8 @@ pub(crate) enum Visit {
         stay: oneshot::Receiver<Infallible>,
         reply: Reply<SyncSummary>,
     },
+    /// A visit is over, its `stay` dropped: is everything done that ends with it?
+    Leave { reply: Reply<()> },
     /// Its visit is over: what has happened since?
     End { since: Mark, reply: Reply<Tally> },
 }
@@ -37,6 +39,7 @@ impl Visit {
         match self {
             Self::Begin { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Sync { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Leave { reply } => drop(reply.send(Err(error.clone()))),
             Self::End { reply, .. } => drop(reply.send(Err(error.clone()))),
         }
     }
@@ -218,6 +221,11 @@ impl Driver {
                 self.visits.syncing.insert(visit, sync);
                 self.visits.waiting.insert(sync, reply);
                 round.effects.merge(effects);
+            }
+            Visit::Leave { reply } => {
+                self.leave(round);
+                self.carry_out(std::mem::take(round)).await;
+                drop(reply.send(Ok(())));
             }
             Visit::End { since, reply } => {
                 self.leave(round);

@@ -81,7 +81,8 @@ async fn the_deadline_holds_and_what_is_left_is_said() {
     let summary = ada.sync_once(GRANTED).await.unwrap();
     assert_eq!(
         (summary.sent, summary.caught_up, summary.left.queued),
-        (1, true, 0)
+        (2, true, 0),
+        "the channel, and that this device is one of the account's"
     );
 }
 
