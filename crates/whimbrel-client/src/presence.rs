@@ -1,13 +1,13 @@
 //! Who is online: beside the streams, and never on disk.
 
 use crate::{
-    Client, Error, Watch,
+    Client, Error, Queued, Watch,
     command::{Command, OfPresence},
 };
 use eyeball::SharedObservable;
 use std::{collections::BTreeMap, sync::Arc};
-use whimbrel_model::{Code, Invalid, Timestamp, UserId, limits};
-use whimbrel_protocol::{OwnPresence, UserPresence};
+use whimbrel_model::{Code, Custom, SettingsChange, Timestamp, UserId};
+use whimbrel_protocol::UserPresence;
 
 /// How a user is, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct PresenceOf {
     pub last_active: Option<Timestamp>,
     /// Free text of the user. Empty: none.
     pub status: String,
+    /// App-defined data of the user.
+    pub custom: Custom,
     /// Whether the user looks offline to others. Only ever set of the own user.
     pub invisible: bool,
     /// When the server last told of the user, by this device's clock. Absent: not yet. While `online` is absent, the rest is as
@@ -33,6 +35,7 @@ impl PresenceOf {
             online: Some(user.online),
             last_active: user.last_active,
             status: user.status.clone(),
+            custom: user.custom.clone(),
             invisible: user.invisible,
             as_of: Some(now),
             refused: None,
@@ -66,6 +69,12 @@ impl Presence {
         self.0.read().get(user).cloned()
     }
 
+    /// Iterates over those whom the server does not tell of, and why.
+    pub fn refused(&self) -> impl Iterator<Item = (UserId, (Code, String))> {
+        let users = self.users().into_iter();
+        users.filter_map(|(user, of)| of.refused.map(|why| (user, why)))
+    }
+
     /// Returns a reader of how the users are: the value now, and each later one. A slow reader gets the latest. It ends with the
     /// last clone of this.
     pub fn watch(&self) -> Watch<BTreeMap<UserId, PresenceOf>> {
@@ -77,8 +86,9 @@ impl Client {
     /// Opens how `users` are: online or not, and what they say of themselves. The own user can be among them, and is told the
     /// truth even while invisible.
     ///
-    /// The server tells one connection of [`limits::PRESENCE_WATCHED`] users at most; those beyond it say so in
-    /// [`PresenceOf::refused`], until others are given up.
+    /// The server tells of those who share a channel with the account, and tells one connection of [`PRESENCE_WATCHED`](whimbrel_model::limits::PRESENCE_WATCHED) users
+    /// at most; whom it does not tell of is said in [`PresenceOf::refused`], as long as that holds. Who has denied the account
+    /// looks offline.
     ///
     /// # Errors
     /// [`Error::Closed`], or when the database failed just now.
@@ -89,39 +99,41 @@ impl Client {
             .await
     }
 
-    /// Sets whether the account looks offline to others, also on later connections of this client. It is no setting of the
-    /// account: other devices and the next start do not know of it.
+    /// Sets whether the account looks offline to others, on all its devices, until it is set otherwise. While it waits to be sent, this
+    /// device is not seen to come either. [`Client::settings`] says how it is.
     ///
     /// # Errors
-    /// [`Error::Closed`], or when the database failed just now.
-    pub async fn set_invisible(&self, invisible: bool) -> Result<(), Error> {
-        self.set_own_presence(OwnPresence {
+    /// [`Error`] when the outbox is full or the write failed.
+    pub async fn set_invisible(&self, invisible: bool) -> Result<Queued, Error> {
+        self.update_settings(SettingsChange {
             invisible: Some(invisible),
-            status: None,
+            ..SettingsChange::default()
         })
         .await
     }
 
-    /// Sets the free text beside the account's presence, as long-lived as [`Client::set_invisible`]. Empty: none.
+    /// Sets the free text beside the account's presence, at most [`STATUS_CHARS`](whimbrel_model::limits::STATUS_CHARS) characters. Empty: none.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when it is longer than [`limits::STATUS_CHARS`]; else as [`Client::set_invisible`].
-    pub async fn set_status(&self, status: impl Into<String>) -> Result<(), Error> {
-        let status = status.into();
-        let chars = status.chars().count();
-        if chars > limits::STATUS_CHARS {
-            return Err(Invalid::too_large("status", chars, limits::STATUS_CHARS, "characters").into());
-        }
-        self.set_own_presence(OwnPresence {
-            invisible: None,
-            status: Some(status),
+    /// [`Error`] when it is too long, the outbox is full or the write failed.
+    pub async fn set_status(&self, status: impl Into<String>) -> Result<Queued, Error> {
+        self.update_settings(SettingsChange {
+            status: Some(status.into()),
+            ..SettingsChange::default()
         })
         .await
     }
 
-    async fn set_own_presence(&self, own: OwnPresence) -> Result<(), Error> {
-        self.commands()
-            .ask(|reply| Command::Presence(OfPresence::Set { own, reply }))
-            .await
+    /// Sets the app's own data beside the account's presence, at most [`PRESENCE_BYTES`](whimbrel_model::limits::PRESENCE_BYTES) encoded: what others find in
+    /// [`PresenceOf::custom`].
+    ///
+    /// # Errors
+    /// [`Error`] when it is too large, the outbox is full or the write failed.
+    pub async fn set_presence_data(&self, custom: Custom) -> Result<Queued, Error> {
+        self.update_settings(SettingsChange {
+            custom: Some(custom),
+            ..SettingsChange::default()
+        })
+        .await
     }
 }

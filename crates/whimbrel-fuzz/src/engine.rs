@@ -195,6 +195,7 @@ impl World {
             ServerFrame::Heads(page) => drop(self.redirect(&mut page.id)),
             ServerFrame::History(page) => drop(self.redirect(&mut page.id)),
             ServerFrame::Answer(answer) => drop(self.redirect(&mut answer.id)),
+            ServerFrame::Parcel(page) => drop(self.redirect(&mut page.id)),
             ServerFrame::Presence(presence) => {
                 if let Some(id) = &mut presence.id {
                     self.redirect(id);
@@ -211,7 +212,7 @@ impl World {
                     }
                 }
             }
-            ServerFrame::Ready(_) | ServerFrame::Bye(_) | ServerFrame::Event(_) | ServerFrame::Typing(_) => {}
+            ServerFrame::Ready(_) | ServerFrame::Bye(_) | ServerFrame::Event(_) | ServerFrame::Typing(_) | ServerFrame::Watchers(_) => {}
         }
         self.input(Input::Frame(frame));
         true
@@ -271,11 +272,12 @@ impl World {
         assert_eq!(decode::<ClientFrame>(&bytes).as_ref(), Ok(frame));
         match frame {
             ClientFrame::Hello(_) => self.asked.clear(),
-            ClientFrame::Watch(_) | ClientFrame::Typing(_) => {}
+            ClientFrame::Watch(_) | ClientFrame::Typing(_) | ClientFrame::Watching(_) => {}
             ClientFrame::Heads(ask) => drop(self.asked.insert(ask.id, None)),
             ClientFrame::History(ask) => drop(self.asked.insert(ask.id, None)),
             ClientFrame::Ask(ask) => drop(self.asked.insert(ask.id, None)),
             ClientFrame::Presence(ask) => drop(self.asked.insert(ask.id, None)),
+            ClientFrame::Parcel(ask) => drop(self.asked.insert(ask.id, None)),
             ClientFrame::Sync(ask) => {
                 assert!(
                     !matches!(&ask.stream, StreamId::User(user) if user.as_str() != "ada"),

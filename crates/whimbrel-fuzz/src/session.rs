@@ -132,7 +132,8 @@ impl Peer {
             ClientFrame::History(ask) => *self.requests.entry(ask.id).or_default() += 1,
             ClientFrame::Ask(ask) => *self.requests.entry(ask.id).or_default() += 1,
             ClientFrame::Presence(ask) => *self.requests.entry(ask.id).or_default() += 1,
-            ClientFrame::Hello(_) | ClientFrame::Watch(_) | ClientFrame::Typing(_) => {}
+            ClientFrame::Parcel(ask) => *self.requests.entry(ask.id).or_default() += 1,
+            ClientFrame::Hello(_) | ClientFrame::Watch(_) | ClientFrame::Typing(_) | ClientFrame::Watching(_) => {}
         }
         let mut batches = Vec::new();
         let handled = {
@@ -186,11 +187,12 @@ impl Peer {
                 self.ended.get_or_insert(bye);
                 return;
             }
-            ServerFrame::Ready(_) | ServerFrame::Event(_) | ServerFrame::Typing(_) => return,
+            ServerFrame::Ready(_) | ServerFrame::Event(_) | ServerFrame::Typing(_) | ServerFrame::Watchers(_) => return,
             ServerFrame::Heads(page) => page.id,
             ServerFrame::Page(page) => page.id,
             ServerFrame::History(page) => page.id,
             ServerFrame::Answer(answer) => answer.id,
+            ServerFrame::Parcel(page) => page.id,
             ServerFrame::Presence(presence) => match presence.id {
                 Some(id) => id,
                 None => return,

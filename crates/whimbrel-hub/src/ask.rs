@@ -115,8 +115,8 @@ fn parts(question: &Question) -> Result<Parts<'_>, StorageError> {
             &find.window,
             Sort::by_descending("updated_at"),
         ),
-        Question::Search(_) => {
-            let what = "a search has a plan of its own";
+        Question::Search(_) | Question::Devices(_) => {
+            let what = "a search and the list of devices have no plan of this kind";
             return Err(refused("", Code::Invalid, what));
         }
     })

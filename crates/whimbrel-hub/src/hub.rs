@@ -1,27 +1,39 @@
+mod presences;
+
 use crate::{
-    Authenticate, Clock, Outbound, Rules, Session, Storage, StorageError,
+    BusLink,
+    bus::Courier,
+    Authenticate, Clock, Features, Outbound, Rules, Session, Storage, StorageError,
     authenticate::AuthError,
+    devices::{DeviceRecord, Seen, SeenDesk},
     feed::capped_snapshot,
     outbound::{Mailbox, bye, encode_frame},
-    presence::{self, PresenceDesk},
-    registry::{Connection, Registry, token_expired},
+    presence::PresenceDesk,
+    push::{PushCounts, PushDesk, PushProvider, Pusher},
+    parcels, privacy,
+    registry::{Connection, Registry, device_revoked, token_expired},
     writer::{Reply, Submission, Writer, unavailable},
 };
+use presences::PresenceKeeper;
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
-use whimbrel_model::{ChannelId, Code, Cursor, HistoryFrom, OpEnvelope, StreamId, Timestamp, UserId, limits};
+use whimbrel_model::{
+    AccountRow, ChannelId, Code, Cursor, HistoryFrom, OpEnvelope, Row, StreamId, Timestamp, UserId, limits,
+};
 use whimbrel_protocol::{
-    Answer, AskPresence, Bye, HeadsPage, Hello, HistoryPage, OpResult, PROTOCOL, Page, Question, Ready, ServerFrame,
-    UserTyping,
+    Answer, Bye, DeviceState, HeadsPage, Hello, HistoryPage, OpResult, PROTOCOL, Page, Parcel, ParcelPage, Question, Ready, ServerFrame,
 };
 
 /// How often results that are past their retention are pruned: rare, for they are kept for days.
 const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// How often it is stored when devices were seen that have left since.
+const SEEN_EVERY: Duration = Duration::from_secs(60);
 
 /// How a [`Hub`] behaves. The defaults suit one process with some ten thousand connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +56,12 @@ pub struct HubConfig {
     /// For how long somebody whose last connection has ended is still told to be online. Default 10 s: a phone that changes its
     /// network is back by then.
     pub presence_grace: Duration,
+    /// How often servers tell one another who is there; who misses three of them is believed no more. Default 10 s: a server that
+    /// was killed leaves nobody online for longer than half a minute.
+    pub server_beat: Duration,
+    /// For how long a device that was woken and does not connect is not woken for the same channel again. Default 5 min: what
+    /// it shows says already that there is something.
+    pub push_again: Duration,
     /// Channels whose members are kept in memory for fan-out; beyond it they are read again. Default 10,000.
     pub cached_channels: usize,
     /// What the operator decides for each type of channel. Default: everything everywhere.
@@ -60,10 +78,21 @@ impl Default for HubConfig {
             connections_per_user: 50,
             retry_after: Duration::from_secs(1),
             presence_grace: Duration::from_secs(10),
+            server_beat: Duration::from_secs(10),
+            push_again: Duration::from_secs(5 * 60),
             cached_channels: 10_000,
             rules: Rules::default(),
         }
     }
+}
+
+/// What a server may have beside its database.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
+    /// Who wakes devices that have no connection.
+    pub push: Option<Arc<dyn PushProvider>>,
+    /// Where it tells the other servers of the database who is there, and hears of them.
+    pub bus: Option<BusLink>,
 }
 
 /// The running server: one writer, the live connections, and the readers over one [`Storage`].
@@ -78,7 +107,10 @@ struct Inner {
     clock: Arc<dyn Clock>,
     config: HubConfig,
     registry: Arc<Registry>,
+    seen: Arc<SeenDesk>,
+    push: Option<Arc<PushDesk>>,
     presence: Arc<PresenceDesk>,
+    courier: Option<Courier>,
     writer: mpsc::Sender<Submission>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -97,19 +129,78 @@ impl Hub {
     /// Outside of a tokio runtime, or in one without its timer.
     #[must_use]
     pub fn start(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, config: HubConfig) -> Self {
+        Self::start_with_push(storage, clock, config, None)
+    }
+
+    /// Does the same with somebody to wake devices that have no connection.
+    ///
+    /// # Panics
+    /// As [`Hub::start`].
+    #[must_use]
+    pub fn start_with_push(
+        storage: Arc<dyn Storage>,
+        clock: Arc<dyn Clock>,
+        config: HubConfig,
+        provider: Option<Arc<dyn PushProvider>>,
+    ) -> Self {
+        let beside = Beside { push: provider, bus: None };
+        Self::start_with(storage, clock, config, beside)
+    }
+
+    /// Does the same with what a server may have beside its database.
+    ///
+    /// # Panics
+    /// As [`Hub::start`].
+    #[must_use]
+    pub fn start_with(
+        storage: Arc<dyn Storage>,
+        clock: Arc<dyn Clock>,
+        config: HubConfig,
+        Beside { push: provider, bus }: Beside,
+    ) -> Self {
         let (writer, queue) = mpsc::channel(config.queue.max(1));
         let registry = Arc::new(Registry::default());
-        let presence = Arc::new(PresenceDesk::new(clock.clone(), config.presence_grace));
+        let presence = presences::desk(clock.clone(), &config);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let task = Writer::new(storage.clone(), clock.clone(), config.clone(), registry.clone());
+        let seen = Arc::new(SeenDesk::default());
+        let pusher = provider.map(|provider| Pusher {
+            desk: Arc::default(),
+            provider,
+            storage: storage.clone(),
+            clock: clock.clone(),
+            registry: registry.clone(),
+            writer: writer.clone(),
+            again: config.push_again,
+        });
+        let push = pusher.as_ref().map(|pusher| pusher.desk.clone());
+        
+        let task = Writer::new(
+            storage.clone(),
+            clock.clone(),
+            config.clone(),
+            registry.clone(),
+            push.clone(),
+            presence.clone(),
+        );
         tasks.spawn(task.run(queue, stop.clone()));
+        if let Some(pusher) = pusher {
+            tasks.spawn(pusher.run(stop.clone()));
+        }
         let keeper = Housekeeper {
             storage: storage.clone(),
             clock: clock.clone(),
             registry: registry.clone(),
+            seen: seen.clone(),
             presence: presence.clone(),
             heartbeat: config.heartbeat,
-            presence_grace: config.presence_grace,
+        };
+        tasks.spawn(keeper.run(stop.clone()));
+        let courier = bus.map(|link| presences::join_bus(link, &presence, &registry, &tasks, &stop));
+        let keeper = PresenceKeeper {
+            storage: storage.clone(),
+            presence: presence.clone(),
+            grace: config.presence_grace,
+            beat: config.server_beat,
         };
         tasks.spawn(keeper.run(stop.clone()));
         tasks.close();
@@ -118,7 +209,10 @@ impl Hub {
             clock,
             config,
             registry,
+            seen,
+            push,
             presence,
+            courier,
             writer,
             tasks,
             stop,
@@ -130,7 +224,7 @@ impl Hub {
     ///
     /// # Errors
     /// The [`Bye`] to answer with as the only frame: `protocol_unsupported`, `token_missing`, `token_invalid`,
-    /// `token_expired`, `too_large` for a status, `rate_limited` for too many connections of the user, `server_stopping`, `unavailable`.
+    /// `token_expired`, `device_revoked`, `too_large` for a status, `rate_limited` for too many connections of the user, `server_stopping`, `unavailable`.
     pub async fn hello(&self, hello: Hello, auth: &dyn Authenticate) -> Result<(Session, Outbound), Bye> {
         let hub = &self.0;
         let protocol = PROTOCOL.common(hello.protocol).ok_or_else(|| Bye {
@@ -152,8 +246,8 @@ impl Hub {
         if identity.has_expired(self.now()) {
             return Err(token_expired());
         }
-        if let Err(message) = presence::check(&hello.presence) {
-            return Err(bye(Code::TooLarge, message));
+        if let Err(invalid) = hello.presence.validate() {
+            return Err(bye(invalid.code(), invalid.to_string()));
         }
         let (mailbox, outbound) = Mailbox::new(hub.config.outbound_bytes);
         let ready = Ready {
@@ -167,17 +261,38 @@ impl Hub {
         if let Some(frame) = encode_frame(&ServerFrame::Ready(ready)) {
             mailbox.push(frame);
         }
-        let connection = Connection::new(identity, mailbox);
+        let connection = Connection::new(identity, hello.device, mailbox);
         hub.registry
             .add(&connection, hub.config.connections_per_user)
             .map_err(|bye| Bye {
                 retry_after_ms: bye.retry_after_ms.or_else(|| Some(self.retry_after_ms())),
                 ..bye
             })?;
-        let (user, mailbox) = (&connection.identity.user, &connection.mailbox);
-        let number = hub.presence.join(user, mailbox, hello.presence);
-        connection.presence.get_or_init(|| number);
-        Ok((Session::new(self.clone(), connection), outbound))
+        // From here on dropping the session takes the connection away again.
+        let session = Session::new(self.clone(), connection.clone());
+        // It is asked after the connection is there to be ended: a revocation comes before the one or after the other.
+        self.check_device(&connection).await?;
+        let user = &connection.identity.user;
+        hub.seen.join(user, connection.device, self.now());
+        if let Some(push) = &hub.push {
+            push.connected(user, connection.device);
+        }
+        self.join_presence(hello, &connection).await?;
+        Ok((session, outbound))
+    }
+
+    /// Refuses the connection of a device that was revoked.
+    async fn check_device(&self, connection: &Connection) -> Result<(), Bye> {
+        let devices = self.0.storage.devices(&connection.identity.user).await;
+        let devices = devices.map_err(|error| Bye {
+            retry_after_ms: Some(self.retry_after_ms()),
+            ..bye(Code::Unavailable, error.to_string())
+        })?;
+        let own = devices.iter().map(|record| &record.device);
+        match own.filter(|device| device.revoked_at.is_some()).find(|device| device.id == connection.device) {
+            Some(_) => Err(device_revoked()),
+            None => Ok(()),
+        }
     }
 
     /// Decides operations of a user, in order, and returns one result each once they are durable.
@@ -227,7 +342,9 @@ impl Hub {
         stream: &StreamId,
         cursor: Option<Cursor>,
     ) -> Result<Page, StorageError> {
-        self.0.storage.page(user, stream, cursor, limits::PAGE_ROWS).await
+        let mut page = self.0.storage.page(user, stream, cursor, limits::PAGE_ROWS).await?;
+        privacy::rows(&mut page.rows, user);
+        Ok(page)
     }
 
     /// Reads as [`Hub::page`] does, but of a channel no more than the `newest` messages: if more are new, a snapshot begins that has
@@ -262,7 +379,9 @@ impl Hub {
         from: HistoryFrom,
         limit: usize,
     ) -> Result<HistoryPage, StorageError> {
-        self.0.storage.history(user, cid, from, limit).await
+        let mut page = self.0.storage.history(user, cid, from, limit).await?;
+        privacy::rows(&mut page.rows, user);
+        Ok(page)
     }
 
     /// Finds what a user asks for. The answer's `id` is the caller's to fill.
@@ -271,7 +390,54 @@ impl Hub {
     /// [`StorageError::Denied`] when the user may not see it, [`StorageError::Refused`] for a question that cannot be answered
     /// as it is, else as the storage has them.
     pub async fn ask(&self, user: &UserId, question: &Question) -> Result<Answer, StorageError> {
-        self.0.storage.ask(user, question, self.0.clock.now()).await
+        if let Question::Devices(_) = question {
+            return self.devices(user).await;
+        }
+        let mut answer = self.0.storage.ask(user, question, self.0.clock.now()).await?;
+        privacy::rows(&mut answer.rows, user);
+        Ok(answer)
+    }
+
+    /// Lists the devices of a user, each with what is known of it beside its row.
+    async fn devices(&self, user: &UserId) -> Result<Answer, StorageError> {
+        let records = self.0.storage.devices(user).await?;
+        let now: Vec<_> = records
+            .iter()
+            .map(|record| self.0.seen.newest(&record.device, record.seen.as_ref()))
+            .collect();
+        let token = |seen: &Option<Seen>| seen.as_ref().and_then(|seen| seen.token.clone());
+        let tokens: Vec<_> = now.iter().map(|(seen, _)| token(seen)).collect();
+        let behind = self.0.storage.behind(user, &tokens).await?;
+        let states = records.iter().zip(&now).zip(tokens.iter().zip(behind));
+        let states = states.map(|((record, (seen, connected)), (token, behind))| DeviceState {
+            device: record.device.id,
+            connected: *connected,
+            seen_at: seen.as_ref().map(|seen| seen.at),
+            behind: token.as_ref().map(|_| behind),
+        });
+        let devices = states.collect();
+        let row = |record: DeviceRecord| Row::Account(AccountRow::Device(record.device));
+        Ok(Answer {
+            rows: records.into_iter().map(row).collect(),
+            devices,
+            ..Answer::default()
+        })
+    }
+
+    /// Returns what became of pushes since the hub was started. Without a provider: nothing.
+    #[must_use]
+    pub fn push_counts(&self) -> PushCounts {
+        self.0.push.as_ref().map(|push| push.counts()).unwrap_or_default()
+    }
+
+    /// Puts or gets a part of a parcel, for the device of a connection.
+    pub(crate) async fn carry(
+        &self,
+        connection: &Connection,
+        parcel: &Parcel,
+    ) -> Result<ParcelPage, StorageError> {
+        let who = (&connection.identity.user, connection.device);
+        parcels::carry(self.0.storage.as_ref(), who, parcel, self.now()).await
     }
 
     /// Returns how many connections are live.
@@ -290,8 +456,11 @@ impl Hub {
     /// `unavailable`. The storage stays open: close it after.
     pub async fn close(&self) {
         self.drain(self.0.config.retry_after);
+        self.0.presence.end();
         self.0.stop.cancel();
         self.0.tasks.wait().await;
+        self.close_presence().await;
+        store_seen(&*self.0.storage, &self.0.seen, true).await;
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -301,15 +470,16 @@ impl Hub {
     pub(crate) fn leave(&self, connection: &Arc<Connection>) {
         self.0.registry.remove(connection);
         if let Some(number) = connection.presence.get() {
+            let user = &connection.identity.user;
+            self.0.seen.leave(user, connection.device, self.now());
             self.0.presence.leave(*number);
         }
     }
 
-    pub(crate) fn presence(&self, connection: &Connection, ask: AskPresence) -> Result<(), Bye> {
-        match connection.presence.get() {
-            Some(number) => self.0.presence.ask(*number, ask),
-            None => Ok(()),
-        }
+    /// The device of a connection says that it has the heads up to `token`.
+    pub(crate) fn device_asks(&self, connection: &Connection, token: Option<&str>) {
+        let user = &connection.identity.user;
+        self.0.seen.asks(user, connection.device, self.now(), token);
     }
 
     /// Reads the active members of a channel.
@@ -317,11 +487,9 @@ impl Hub {
         self.0.storage.members(cid).await
     }
 
-    /// Passes on that `user` types, or no longer does, to the connections of `told` that watch the channel.
-    pub(crate) fn tell_typing(&self, told: &[UserId], typing: UserTyping) {
-        let stream = StreamId::Channel(typing.cid.clone());
-        let frame = || encode_frame(&ServerFrame::Typing(typing));
-        self.0.registry.send(&stream, told, None, frame);
+    /// Returns what the operator decides for a channel.
+    pub(crate) fn features(&self, cid: &ChannelId) -> Features {
+        self.0.config.rules.features(cid)
     }
 
     /// Queues operations for the writer; waits while its queue is full.
@@ -336,32 +504,42 @@ impl Hub {
     }
 }
 
+/// Stores what is due of when devices were seen.
+async fn store_seen(storage: &dyn Storage, desk: &SeenDesk, all: bool) {
+    let due = desk.take_due(Instant::now(), all);
+    if due.is_empty() {
+        return;
+    }
+    if let Err(error) = storage.put_seen(&due).await {
+        warn!(%error, devices = due.len(), "when devices were seen was not stored");
+    }
+}
+
 /// What has to be done from time to time.
 #[derive(Debug)]
 struct Housekeeper {
     storage: Arc<dyn Storage>,
     clock: Arc<dyn Clock>,
     registry: Arc<Registry>,
+    seen: Arc<SeenDesk>,
     presence: Arc<PresenceDesk>,
     heartbeat: Duration,
-    presence_grace: Duration,
 }
 
 impl Housekeeper {
     async fn run(self, stop: CancellationToken) {
         let mut sweep = interval((self.heartbeat / 2).max(Duration::from_millis(1)));
         let mut prune = interval(PRUNE_EVERY);
-        // Going offline is told at most a tenth of the grace too late.
-        let mut presence = interval((self.presence_grace / 10).max(Duration::from_millis(10)));
+        let mut seen = interval(SEEN_EVERY);
+        seen.set_missed_tick_behavior(MissedTickBehavior::Delay);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        presence.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 _ = sweep.tick() => self.sweep(),
-                _ = presence.tick() => self.presence.tick(),
                 _ = prune.tick() => self.prune().await,
+                _ = seen.tick() => store_seen(&*self.storage, &self.seen, false).await,
             }
         }
     }
@@ -375,10 +553,16 @@ impl Housekeeper {
 
     async fn prune(&self) {
         const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-        let kept = DAY_MS * i64::from(limits::RESULT_RETENTION_DAYS);
-        let before = Timestamp(self.clock.now().as_millis().saturating_sub(kept));
-        if let Err(error) = self.storage.prune_results(before).await {
+        let now = self.clock.now().as_millis();
+        let before = |days: u32| Timestamp(now.saturating_sub(DAY_MS * i64::from(days)));
+        if let Err(error) = self.storage.prune_results(before(limits::RESULT_RETENTION_DAYS)).await {
             warn!(%error, "old results could not be pruned");
+        }
+        if let Err(error) = self.storage.prune_devices(before(limits::REVOKED_DEVICE_DAYS)).await {
+            warn!(%error, "devices that were revoked long ago could not be pruned");
+        }
+        if let Err(error) = self.storage.prune_parcels(before(limits::PARCEL_DAYS)).await {
+            warn!(%error, "parcels that nobody has fetched could not be pruned");
         }
     }
 }

@@ -38,6 +38,8 @@ pub struct Keys {
     pub delivered: BTreeSet<(ChannelId, UserId)>,
     /// Rows about an account itself.
     pub account: BTreeSet<(UserId, AccountKey)>,
+    /// Users of whom the rows of all devices are read.
+    pub devices: BTreeSet<UserId>,
     /// Result rows, and the message rows whose (author, op id) it is.
     pub results: BTreeSet<(UserId, OpId)>,
 }
@@ -148,6 +150,9 @@ impl Keys {
                 self.streams.insert(StreamId::User(user.clone()));
                 self.account
                     .extend(account_key(&op.op).map(|key| (user.clone(), key)));
+                if matches!(op.op, Op::RegisterDevice { .. }) {
+                    self.devices.insert(user.clone());
+                }
             }
             Op::UpdateChannel { .. }
             | Op::EditMessage { .. }

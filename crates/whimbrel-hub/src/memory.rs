@@ -1,4 +1,7 @@
 mod ask;
+mod devices;
+mod parcels;
+mod presence;
 mod search;
 mod tables;
 

@@ -1,21 +1,34 @@
-//! Who is online: a state machine with the time given to it. It is in memory only, so that a restart leaves no ghosts.
+//! Who is online: a state machine with the time given to it. Who is online is in memory only, so that a restart leaves no ghosts;
+//! when somebody was seen last is handed out to be stored.
 
 mod desk;
+mod elsewhere;
+mod hints;
+mod known;
+mod peer;
+mod storage;
 #[cfg(test)]
 mod tests;
+mod watchers;
 
-pub(crate) use desk::{PresenceDesk, check};
+pub use known::{LastSeen, PresenceRecord};
+pub use storage::PresenceStorage;
 
+pub(crate) use desk::{DeskConfig, Opening, PresenceDesk, check};
+pub(crate) use hints::Letter;
+
+use hints::{Here, Hint};
+use known::Known;
+use peer::Peer;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use whimbrel_model::{Code, Timestamp, UserId, limits};
+use whimbrel_model::{Code, Contact, Settings, Timestamp, UserId, limits};
 use whimbrel_protocol::{OwnPresence, PresenceRefused, UserPresence};
 
 /// How often `last_active` of somebody who stays connected is refreshed.
 const REFRESH_MS: u64 = 15 * 60 * 1_000;
 
-/// Offline users of whom it is remembered when they were active and what they said of themselves; of more, the longest gone are
-/// forgotten. Some twenty megabytes.
-const REMEMBERED: usize = 100_000;
+/// How long a lease is, unless told otherwise: two and a half heartbeats of 30 s.
+const LEASE_MS: u64 = 75_000;
 
 /// Names a connection.
 pub type ConnectionNumber = u64;
@@ -41,67 +54,31 @@ pub struct Told {
 /// Who is online, who wants to know, and when something happens by itself.
 ///
 /// It has no clock and tells nobody: the time is given to it, and it returns whom to tell. Of each connection is expected that it
-/// joins once and leaves once, and that [`Presence::tick`] is called from time to time.
+/// joins once and leaves once, and that [`Presence::tick`] is called from time to time. What is stored of somebody
+/// ([`Presence::learn`]) has to be known before they join or are watched.
+///
+/// Whoever comes and goes all the time is told of up to three changes at once, and then of one a lease: going offline waits.
 #[derive(Debug)]
 pub struct Presence {
     grace_ms: u64,
+    lease_ms: u64,
     users: HashMap<UserId, Known>,
     connections: HashMap<ConnectionNumber, Peer>,
     watchers: HashMap<UserId, BTreeSet<ConnectionNumber>>,
-    /// When the grace of somebody without a connection is over, or `last_active` of somebody with one is to be refreshed.
+    /// On how many other servers somebody has a connection.
+    elsewhere: HashMap<UserId, usize>,
+    /// When going offline of somebody without a connection is told, or `last_active` of somebody with one is to be refreshed.
     due: BTreeSet<(u64, UserId)>,
-    /// Who is offline, the longest gone first.
-    gone: BTreeSet<(u64, UserId)>,
-}
-
-#[derive(Debug)]
-struct Peer {
-    user: UserId,
-    watched: BTreeSet<UserId>,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    connections: usize,
-    /// Whether a connection lives, or did a grace ago.
-    online: bool,
-    invisible: bool,
-    last_active: Option<Timestamp>,
-    status: String,
-    /// What others saw when the user became invisible, and see until the user is visible again.
-    frozen: (Option<Timestamp>, String),
-    /// The user's entry in `due`.
-    due: Option<u64>,
-    /// The user's entry in `gone`.
-    gone: Option<u64>,
-}
-
-impl Known {
-    /// Returns what others see, or what the user sees.
-    fn view(&self, user: &UserId, own: bool) -> UserPresence {
-        let hidden = self.invisible && !own;
-        let (last_active, status) = match hidden {
-            true => (self.frozen.0, &self.frozen.1),
-            false => (self.last_active, &self.status),
-        };
-        UserPresence {
-            user: user.clone(),
-            online: self.online && !hidden,
-            last_active,
-            status: status.clone(),
-            invisible: self.invisible && own,
-        }
-    }
-
-    fn set(&mut self, own: OwnPresence) {
-        if own.invisible == Some(true) && !self.invisible {
-            self.frozen = (self.last_active, self.status.clone());
-        }
-        self.invisible = own.invisible.unwrap_or(self.invisible);
-        if let Some(status) = own.status {
-            self.status = status;
-        }
-    }
+    /// When somebody's refusal of the user of a connection is over.
+    refusals: BTreeSet<(Timestamp, ConnectionNumber, UserId)>,
+    /// When to tell connections of many users what has changed of them.
+    rounds: BTreeSet<(u64, ConnectionNumber)>,
+    /// Whose last seen is to be stored.
+    unsaved: BTreeSet<UserId>,
+    /// Connections whose user is refused by somebody no longer, as the time has come.
+    unrefused: Vec<ConnectionNumber>,
+    /// What other servers are to be told. Kept only if there may be some.
+    hints: Option<Vec<Hint>>,
 }
 
 impl Presence {
@@ -110,15 +87,49 @@ impl Presence {
     pub fn new(grace_ms: u64) -> Self {
         Self {
             grace_ms,
+            lease_ms: LEASE_MS,
             users: HashMap::new(),
             connections: HashMap::new(),
             watchers: HashMap::new(),
+            elsewhere: HashMap::new(),
             due: BTreeSet::new(),
-            gone: BTreeSet::new(),
+            refusals: BTreeSet::new(),
+            rounds: BTreeSet::new(),
+            unsaved: BTreeSet::new(),
+            unrefused: Vec::new(),
+            hints: None,
         }
     }
 
-    /// A connection of a user begins: its lease lives until [`Presence::leave`].
+    /// Sets how often a change is told of who comes and goes all the time. It is 75 s otherwise.
+    #[must_use]
+    pub const fn lease(mut self, lease_ms: u64) -> Self {
+        self.lease_ms = lease_ms;
+        self
+    }
+
+    /// Takes what is stored of somebody. What is newer here stays.
+    pub fn learn(&mut self, record: &PresenceRecord, now: Now) -> Vec<Told> {
+        let user = &record.user;
+        let elsewhere = self.elsewhere.get(user).copied().unwrap_or(0);
+        if let Some(known) = self.users.get_mut(user) {
+            let own = known.connections > 0;
+            return self.change(user, now, |known| {
+                if let Some(settings) = &record.settings {
+                    known.set(settings);
+                }
+                // Another server may have stored it, and its word for it was lost.
+                if let Some(seen) = record.seen.as_ref().filter(|_| !own) {
+                    known.see(seen);
+                }
+            });
+        }
+        self.users.insert(user.clone(), Known::stored(record, elsewhere));
+        Vec::new()
+    }
+
+    /// A connection of a user begins: its lease lives until [`Presence::leave`]. `own` is laid over what is stored of the user,
+    /// until that changes.
     pub fn join(
         &mut self,
         number: ConnectionNumber,
@@ -126,19 +137,19 @@ impl Presence {
         own: OwnPresence,
         now: Now,
     ) -> Vec<Told> {
-        let peer = Peer {
-            user: user.clone(),
-            watched: BTreeSet::new(),
-        };
-        if self.connections.insert(number, peer).is_some() {
+        if self.connections.contains_key(&number) {
             return Vec::new();
         }
-        let told = self.change(user, |known| {
-            known.set(own);
+        self.connections.insert(number, Peer::new(user.clone()));
+        let told = self.change(user, now, |known| {
+            known.lay_over(own);
             known.connections += 1;
             known.online = true;
             known.last_active = Some(now.wall);
+            known.left = None;
         });
+        self.unsaved.insert(user.clone());
+        self.hint_here(user);
         self.schedule(user, Some(now.mono + REFRESH_MS));
         told
     }
@@ -148,6 +159,14 @@ impl Presence {
         let Some(peer) = self.connections.remove(&number) else {
             return;
         };
+        if let Some(at) = peer.round {
+            self.rounds.remove(&(at, number));
+        }
+        for (user, until) in peer.refused_by {
+            if let Some(until) = until {
+                self.refusals.remove(&(until, number, user));
+            }
+        }
         for user in &peer.watched {
             self.unwatch(number, user);
         }
@@ -155,20 +174,66 @@ impl Presence {
             return;
         };
         known.connections = known.connections.saturating_sub(1);
-        if known.connections == 0 {
-            self.schedule(&peer.user, Some(now.mono + self.grace_ms));
+        if known.connections > 0 {
+            return;
         }
+        known.left = Some(now.wall);
+        let alone = known.elsewhere == 0;
+        self.hint(|| Hint::Left(peer.user.clone(), now.wall));
+        let at = alone.then(|| self.offline_at(&peer.user, now.mono + self.grace_ms));
+        self.schedule(&peer.user, at);
     }
 
-    /// Sets how the user of a connection is shown.
-    pub fn set(&mut self, number: ConnectionNumber, own: OwnPresence) -> Vec<Told> {
-        match self.connections.get(&number) {
-            Some(peer) if !own.is_empty() => {
-                let user = peer.user.clone();
-                self.change(&user, |known| known.set(own))
-            }
-            _ => Vec::new(),
+    /// Takes settings of an account that were committed. Older ones than those known change nothing.
+    pub fn settings(&mut self, settings: &Settings, now: Now) -> Vec<Told> {
+        let user = &settings.user;
+        let Some(known) = self.users.get(user) else {
+            return Vec::new();
+        };
+        if known.connections > 0 {
+            self.unsaved.insert(user.clone());
         }
+        self.change(user, now, |known| known.set(settings))
+    }
+
+    /// Takes what somebody decided of somebody else: whoever is denied is told that they are offline, as long as it holds.
+    pub fn contact(&mut self, contact: &Contact, now: Now) -> Vec<Told> {
+        let watchers = self.watchers.get(&contact.user).into_iter().flatten();
+        let of = |number: &&ConnectionNumber| {
+            self.connections
+                .get(number)
+                .is_some_and(|peer| peer.user == contact.of)
+        };
+        let numbers: Vec<_> = watchers.filter(of).copied().collect();
+        let mut told = Vec::new();
+        for number in numbers {
+            told.extend(self.refuse(number, contact, now));
+        }
+        told
+    }
+
+    /// Takes what somebody decided of the user of a connection.
+    pub(crate) fn refuse(&mut self, number: ConnectionNumber, contact: &Contact, now: Now) -> Option<Told> {
+        let Some(peer) = self.connections.get_mut(&number) else {
+            return None;
+        };
+        let user = &contact.user;
+        let before = peer.refused_by.remove(user);
+        if let Some(Some(until)) = before {
+            self.refusals.remove(&(until, number, user.clone()));
+        }
+        let denied = contact.is_denied(now.wall);
+        if denied {
+            peer.refused_by.insert(user.clone(), contact.denied_until);
+            if let Some(until) = contact.denied_until {
+                self.refusals.insert((until, number, user.clone()));
+            }
+        }
+        let (watches, changed) = (peer.watched.contains(user), before.is_some() != denied);
+        (watches && changed).then(|| Told {
+            to: vec![number],
+            user: self.of_for(number, user),
+        })
     }
 
     /// Tells a connection of `add` from now on, and not of `remove`. Returns how those are now who were accepted, and who was
@@ -202,11 +267,14 @@ impl Presence {
                 self.unwatch(number, user);
             }
         }
-        let of = self.connections.get(&number).map(|peer| peer.user.clone());
+        for user in refused.keys() {
+            self.forget(user);
+        }
         let mut states = Vec::with_capacity(accepted.len());
         for user in accepted {
-            let own = of.as_ref() == Some(&user);
-            states.push(self.of(&user, own));
+            // It is usually there, as it was learned.
+            self.users.entry(user.clone()).or_default();
+            states.push(self.of_for(number, &user));
             self.watchers.entry(user).or_default().insert(number);
         }
         (states, refused.into_values().collect())
@@ -221,6 +289,15 @@ impl Presence {
         }
     }
 
+    /// Returns how a user is shown on a connection.
+    fn of_for(&self, number: ConnectionNumber, user: &UserId) -> UserPresence {
+        match self.connections.get(&number) {
+            Some(peer) if peer.refused_by.contains_key(user) => Known::default().view(user, false),
+            Some(peer) => self.of(user, peer.user == *user),
+            None => self.of(user, false),
+        }
+    }
+
     /// Does what is due by now.
     pub fn tick(&mut self, now: Now) -> Vec<Told> {
         let mut told = Vec::new();
@@ -229,53 +306,233 @@ impl Presence {
                 break;
             }
             let lives = self.users.get(&user).is_some_and(|known| known.connections > 0);
+            self.unsaved.insert(user.clone());
             if lives {
                 self.schedule(&user, Some(now.mono + REFRESH_MS));
-                told.extend(self.change(&user, |known| known.last_active = Some(now.wall)));
+                told.extend(self.change(&user, now, |known| known.last_active = Some(now.wall)));
+                self.hint_here(&user);
             } else {
                 self.schedule(&user, None);
-                told.extend(self.change(&user, |known| known.online = false));
-                self.put_by(&user, now.mono);
+                told.extend(self.change(&user, now, Known::go));
+            }
+        }
+        while let Some((until, number, user)) = self.refusals.first().cloned() {
+            if until > now.wall {
+                break;
+            }
+            self.refusals.pop_first();
+            if let Some(peer) = self.connections.get_mut(&number) {
+                peer.refused_by.remove(&user);
+                self.unrefused.push(number);
+                if peer.watched.contains(&user) {
+                    let user = self.of_for(number, &user);
+                    told.push(Told { to: vec![number], user });
+                }
+            }
+        }
+        told.extend(self.end_rounds(now));
+        told
+    }
+
+    /// Takes up to `most` of whom to store when they were seen last. What could not be stored is to be
+    /// [put back](Presence::put_back).
+    pub fn take_unsaved(&mut self, most: usize) -> Vec<LastSeen> {
+        let mut taken = Vec::new();
+        while taken.len() < most
+            && let Some(user) = self.unsaved.pop_first()
+        {
+            if let Some(known) = self.users.get(&user) {
+                taken.push(known.public(&user));
+            }
+            self.forget(&user);
+        }
+        taken
+    }
+
+    /// Everybody leaves, as the server ends: when they were seen last is to be stored.
+    pub(crate) fn leave_all(&mut self, now: Now) {
+        for (user, known) in &mut self.users {
+            if known.connections > 0 {
+                known.last_active = Some(now.wall);
+                self.unsaved.insert(user.clone());
+            }
+        }
+    }
+
+    /// Takes the connections of those who are refused by somebody no longer, as the time has come.
+    pub(crate) fn take_unrefused(&mut self) -> Vec<ConnectionNumber> {
+        std::mem::take(&mut self.unrefused)
+    }
+
+    /// Wants the last seen of these to be stored again.
+    pub fn put_back(&mut self, users: impl IntoIterator<Item = LastSeen>) {
+        for seen in users {
+            let user = seen.user.clone();
+            if !self.users.contains_key(&user) {
+                let elsewhere = self.elsewhere.get(&user).copied().unwrap_or(0);
+                let record = PresenceRecord {
+                    seen: Some(seen),
+                    ..PresenceRecord::unknown(user.clone())
+                };
+                self.users.insert(user.clone(), Known::stored(&record, elsewhere));
+            }
+            self.unsaved.insert(user);
+        }
+    }
+
+    /// Returns whether others are told that somebody is online who is here.
+    pub(crate) fn is_seen(&self, user: &UserId) -> bool {
+        self.users.get(user).is_some_and(|known| !known.shown.invisible)
+    }
+
+    /// Returns whether somebody has decided that the user of a connection does not see them.
+    pub(crate) fn is_refused(&self, number: ConnectionNumber, by: &UserId) -> bool {
+        let peer = self.connections.get(&number);
+        peer.is_some_and(|peer| peer.refused_by.contains_key(by))
+    }
+
+    /// Somebody has a connection on so many other servers only. With none left they count as online for `grace_ms` longer, and were
+    /// seen last at `left`.
+    pub(crate) fn set_elsewhere(
+        &mut self,
+        user: &UserId,
+        servers: usize,
+        (grace_ms, left): (u64, Option<Timestamp>),
+        now: Now,
+    ) {
+        match servers {
+            0 => self.elsewhere.remove(user),
+            _ => self.elsewhere.insert(user.clone(), servers),
+        };
+        let Some(known) = self.users.get_mut(user) else {
+            return;
+        };
+        let (before, here) = (known.elsewhere, known.connections > 0);
+        known.elsewhere = servers;
+        if !here && servers == 0 && before > 0 {
+            known.left = left;
+            let at = self.offline_at(user, now.mono + grace_ms);
+            self.schedule(user, Some(at));
+        }
+    }
+
+    /// Another server says how somebody is who has a connection there, and on so many servers in all.
+    pub(crate) fn heard(&mut self, here: &Here, servers: usize, now: Now) -> Vec<Told> {
+        let user = &here.user;
+        self.elsewhere.insert(user.clone(), servers);
+        let Some(known) = self.users.get_mut(user) else {
+            return Vec::new();
+        };
+        known.elsewhere = servers;
+        if known.connections == 0 {
+            self.schedule(user, None);
+        }
+        // In one: nobody is seen to come who is invisible.
+        self.change(user, now, |known| {
+            known.hear(here);
+            known.online = true;
+        })
+    }
+
+    /// Returns the settings' version of somebody that this server knows.
+    pub(crate) fn settings_ver(&self, user: &UserId) -> Option<u64> {
+        self.users.get(user).map(|known| known.shown.ver)
+    }
+
+    /// Iterates over who has a connection here.
+    pub(crate) fn here(&self) -> Vec<Here> {
+        let here = self.users.iter().filter(|(_, known)| known.connections > 0);
+        let mut here: Vec<Here> = here.map(|(user, known)| known.here(user)).collect();
+        here.sort_by(|a, b| a.user.cmp(&b.user));
+        here
+    }
+
+    /// Keeps what other servers are to be told from now on.
+    pub(crate) fn keep_hints(&mut self) {
+        self.hints.get_or_insert_default();
+    }
+
+    /// Takes what other servers are to be told.
+    pub(crate) fn take_hints(&mut self) -> Vec<Hint> {
+        self.hints.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn hint(&mut self, hint: impl FnOnce() -> Hint) {
+        if let Some(hints) = &mut self.hints {
+            hints.push(hint());
+        }
+    }
+
+    fn hint_here(&mut self, user: &UserId) {
+        if let Some(known) = self.users.get(user) {
+            let here = known.here(user);
+            self.hint(|| Hint::Here(here));
+        }
+    }
+
+    /// Changes a user, and returns who has to be told that it shows.
+    fn change(&mut self, user: &UserId, now: Now, change: impl FnOnce(&mut Known)) -> Vec<Told> {
+        let known = self.users.entry(user.clone()).or_default();
+        let before = [true, false].map(|own| known.view(user, own));
+        let was_online = known.online;
+        change(known);
+        if known.online != was_online {
+            known.changed_until = known.changed_until.max(now.mono) + self.lease_ms;
+        }
+        let after = [true, false].map(|own| known.view(user, own));
+        let Some(watchers) = self.watchers.get(user) else {
+            return Vec::new();
+        };
+        let [own_before, before] = before;
+        let [own_after, after] = after;
+        let (mut own, mut others) = (Vec::new(), Vec::new());
+        for number in watchers {
+            let Some(peer) = self.connections.get_mut(number) else {
+                continue;
+            };
+            if peer.user == *user {
+                own.push(*number);
+            } else if before != after && !peer.refused_by.contains_key(user) {
+                if peer.watched.len() > limits::PRESENCE_AT_ONCE {
+                    let at = now.mono + limits::PRESENCE_EVERY_MS;
+                    self.rounds.extend(peer.put_off(user, at).map(|at| (at, *number)));
+                } else {
+                    others.push(*number);
+                }
+            }
+        }
+        let mut told = Vec::new();
+        if own_before != own_after && !own.is_empty() {
+            told.push(Told { to: own, user: own_after });
+        }
+        if !others.is_empty() {
+            told.push(Told { to: others, user: after });
+        }
+        told
+    }
+
+    /// Tells connections of many users what has changed of them since.
+    fn end_rounds(&mut self, now: Now) -> Vec<Told> {
+        let mut told = Vec::new();
+        while let Some((at, number)) = self.rounds.first().copied() {
+            if at > now.mono {
+                break;
+            }
+            self.rounds.pop_first();
+            let users = self.connections.get_mut(&number).map(Peer::end_round);
+            for user in users.unwrap_or_default() {
+                let user = self.of_for(number, &user);
+                told.push(Told { to: vec![number], user });
             }
         }
         told
     }
 
-    /// Changes a user, and returns who has to be told that it shows.
-    fn change(&mut self, user: &UserId, change: impl FnOnce(&mut Known)) -> Vec<Told> {
-        let known = self.users.entry(user.clone()).or_default();
-        if let Some(at) = known.gone.take() {
-            self.gone.remove(&(at, user.clone()));
-        }
-        let before = [true, false].map(|own| known.view(user, own));
-        change(known);
-        let after = [true, false].map(|own| known.view(user, own));
-        let Some(watchers) = self.watchers.get(user) else {
-            return Vec::new();
-        };
-        let is_own = |number: &ConnectionNumber| {
-            self.connections
-                .get(number)
-                .is_some_and(|peer| peer.user == *user)
-        };
-        let (own, others): (Vec<_>, Vec<_>) = watchers.iter().copied().partition(is_own);
-        let told = [own, others].into_iter().zip(before.into_iter().zip(after));
-        told.filter(|(to, (before, after))| !to.is_empty() && before != after)
-            .map(|(to, (_, user))| Told { to, user })
-            .collect()
-    }
-
-    /// Remembers somebody who is offline, and forgets the longest gone if there are too many.
-    fn put_by(&mut self, user: &UserId, now: u64) {
-        if let Some(known) = self.users.get_mut(user) {
-            known.gone = Some(now);
-            self.gone.insert((now, user.clone()));
-        }
-        while self.gone.len() > REMEMBERED {
-            if let Some((_, user)) = self.gone.pop_first() {
-                self.users.remove(&user);
-            }
-        }
+    /// Returns when somebody who has no connection any more is told to be offline: at `at`, or later if too much was told of them.
+    fn offline_at(&self, user: &UserId, at: u64) -> u64 {
+        let told = self.users.get(user).map_or(0, |known| known.changed_until);
+        // Going offline is one change, and coming back another: three at once are free.
+        at.max(told.saturating_sub(self.lease_ms))
     }
 
     fn schedule(&mut self, user: &UserId, at: Option<u64>) {
@@ -295,7 +552,19 @@ impl Presence {
             watchers.remove(&number);
             if watchers.is_empty() {
                 self.watchers.remove(user);
+                self.forget(user);
             }
+        }
+    }
+
+    /// Forgets somebody of whom nothing is known that is not stored, and whom nobody watches.
+    fn forget(&mut self, user: &UserId) {
+        let is_idle = |known: &Known| known.connections == 0 && known.due.is_none();
+        if self.users.get(user).is_some_and(is_idle)
+            && !self.watchers.contains_key(user)
+            && !self.unsaved.contains(user)
+        {
+            self.users.remove(user);
         }
     }
 }

@@ -9,13 +9,14 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
-use whimbrel_model::{ChannelId, Code, StreamId, Timestamp, UserId, limits};
+use whimbrel_model::{ChannelId, Code, DeviceId, StreamId, Timestamp, UserId, limits};
 use whimbrel_protocol::{Bye, Watch};
 
 /// One live connection, as the hub knows it.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) identity: Identity,
+    pub(crate) device: DeviceId,
     pub(crate) mailbox: Arc<Mailbox>,
     /// Its number at the presence desk, once it is there.
     pub(crate) presence: OnceLock<u64>,
@@ -25,9 +26,10 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(identity: Identity, mailbox: Arc<Mailbox>) -> Arc<Self> {
+    pub(crate) fn new(identity: Identity, device: DeviceId, mailbox: Arc<Mailbox>) -> Arc<Self> {
         Arc::new(Self {
             identity,
+            device,
             mailbox,
             presence: OnceLock::new(),
             last_heard: Mutex::new(Instant::now()),
@@ -91,6 +93,13 @@ pub(crate) fn token_expired() -> Bye {
     )
 }
 
+pub(crate) fn device_revoked() -> Bye {
+    bye(
+        Code::DeviceRevoked,
+        "this device was revoked: what it has stays on it, and it connects no more",
+    )
+}
+
 /// The live connections, by user.
 #[derive(Debug, Default)]
 pub(crate) struct Registry(Mutex<Live>);
@@ -133,6 +142,22 @@ impl Registry {
             if of_user.is_empty() {
                 live.by_user.remove(&connection.identity.user);
             }
+        }
+    }
+
+    /// Returns whether a device has a connection.
+    pub(crate) fn is_live(&self, user: &UserId, device: DeviceId) -> bool {
+        let live = self.lock();
+        let mut own = live.by_user.get(user).into_iter().flatten();
+        own.any(|connection| connection.device == device && connection.mailbox.ended().is_none())
+    }
+
+    /// Ends the connections of a device that was revoked.
+    pub(crate) fn end_revoked(&self, user: &UserId, device: DeviceId) {
+        let live = self.lock();
+        let own = live.by_user.get(user).into_iter().flatten();
+        for connection in own.filter(|connection| connection.device == device) {
+            connection.mailbox.close(device_revoked());
         }
     }
 

@@ -4,13 +4,13 @@ use crate::{
     outbound::bye,
     registry::{Connection, token_expired},
     typing::Typist,
-    writer::{Reply, Submission},
+    writer::{Reply, Submission, push_results},
 };
 use std::sync::Arc;
 use tokio::sync::Semaphore;
-use whimbrel_model::{Code, UserId, limits};
+use whimbrel_model::{Code, DeviceId, Op, OpEnvelope, UserId, limits};
 use whimbrel_protocol::{
-    Answer, Bye, ClientFrame, Failed, HeadsPage, HistoryPage, Ops, Page, ServerFrame, encode,
+    Answer, Bye, ClientFrame, Failed, HeadsPage, HistoryPage, OpResult, Ops, Outcome, Page, ServerFrame, encode,
 };
 
 /// One live connection: takes the client's frames. Dropping it ends the connection.
@@ -61,6 +61,7 @@ impl Session {
             ClientFrame::Ops(ops) => self.ops(ops).await,
             ClientFrame::Heads(ask) => {
                 self.connection.mailbox.room().await?;
+                self.hub.device_asks(&self.connection, ask.since.as_deref());
                 let answer = self.hub.heads(self.user(), ask.since.as_deref()).await;
                 self.answer(
                     ask.id,
@@ -94,10 +95,21 @@ impl Session {
             ClientFrame::Watch(watch) => self.connection.watch(watch).map_err(|bye| self.close(bye)),
             ClientFrame::Presence(ask) => {
                 self.connection.mailbox.room().await?;
-                self.hub.presence(&self.connection, ask).map_err(|bye| self.close(bye))
+                let asked = self.hub.presence(&self.connection, ask).await;
+                asked.map_err(|bye| self.close(bye))
+            }
+            ClientFrame::Watching(watching) => {
+                let watched = self.hub.watching(&self.connection, watching).await;
+                watched.map_err(|bye| self.close(bye))
             }
             ClientFrame::Typing(typing) => {
                 self.typing.take(&self.hub, self.user(), typing).await;
+                Ok(())
+            }
+            ClientFrame::Parcel(parcel) => {
+                self.connection.mailbox.room().await?;
+                let answer = self.hub.carry(&self.connection, &parcel).await;
+                self.answer(parcel.id, answer.map(ServerFrame::Parcel));
                 Ok(())
             }
             ClientFrame::Ask(ask) => {
@@ -127,6 +139,7 @@ impl Session {
             );
             return Err(self.close(bye(Code::TooLarge, message)));
         }
+        let ops = self.refuse_of_others(ops);
         if ops.is_empty() {
             return Ok(());
         }
@@ -137,6 +150,25 @@ impl Session {
         let submission = Submission::new(self.user(), ops, reply);
         self.hub.submit(submission).await;
         Ok(())
+    }
+
+    /// Rejects what only another device may do, and returns the rest.
+    fn refuse_of_others(&self, ops: Vec<OpEnvelope>) -> Vec<OpEnvelope> {
+        let own = self.connection.device;
+        let is_of_another = |op: &OpEnvelope| acting_device(&op.op).is_some_and(|device| device != own);
+        let (others, ops): (Vec<_>, Vec<_>) = ops.into_iter().partition(is_of_another);
+        let results = others.into_iter().map(|op| OpResult {
+            id: op.id,
+            outcome: Outcome::Rejected {
+                code: Code::Forbidden,
+                message: format!("this is the connection of {own}, and {} is of another device", op.op.name()),
+            },
+        });
+        let results: Vec<_> = results.collect();
+        if !results.is_empty() {
+            push_results(&self.connection, results);
+        }
+        ops
     }
 
     fn check(&self) -> Result<(), Bye> {
@@ -174,5 +206,17 @@ impl Drop for Session {
         self.typing.end(&self.hub, self.user());
         self.hub.leave(&self.connection);
         self.connection.mailbox.abandon();
+    }
+}
+
+/// Returns the device that does something of its own in an operation.
+const fn acting_device(op: &Op) -> Option<DeviceId> {
+    match op {
+        Op::MarkDelivered { device, .. }
+        | Op::SaveDraft { device, .. }
+        | Op::RegisterDevice { device, .. }
+        | Op::RequestDeviceSync { device, .. }
+        | Op::OfferDeviceSync { by: device, .. } => Some(*device),
+        _ => None,
     }
 }

@@ -1,6 +1,5 @@
-use crate::{Keys, StorageError, WorkingSet};
+use crate::{DeviceStorage, Keys, ParcelStorage, PresenceStorage, StorageError, WorkingSet};
 use async_trait::async_trait;
-use std::fmt::Debug;
 use whimbrel_model::{ChannelId, Cursor, Epoch, HistoryFrom, StreamId, Timestamp, UserId};
 use whimbrel_protocol::{Answer, HeadsPage, HistoryPage, Page, Question};
 
@@ -15,7 +14,7 @@ pub type Decide<'a> = dyn FnMut(&mut WorkingSet) + Send + 'a;
 /// Writes are set-based: one call reads everything a group of operations needs, lets the hub decide, and writes the
 /// outcome, as one transaction. So a group costs a handful of statements and one commit, whatever its size.
 #[async_trait]
-pub trait Storage: Debug + Send + Sync + 'static {
+pub trait Storage: DeviceStorage + ParcelStorage + PresenceStorage {
     /// Returns the history that this database holds. It never changes while the database is open.
     fn epoch(&self) -> Epoch;
 

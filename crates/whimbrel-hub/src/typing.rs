@@ -43,7 +43,7 @@ impl Typist {
             }
             return;
         }
-        if !self.may_start(&place, Instant::now()) {
+        if !hub.features(&place.0).typing || !self.may_start(&place, Instant::now()) {
             return;
         }
         let told = match hub.members(&place.0).await {

@@ -1,9 +1,13 @@
 //! The commit path: one task that groups, commits, fans out and answers.
 
 use crate::{
-    Applied, Clock, HubConfig, Request, Storage, StorageError, apply_group,
+    Applied, Clock, HubConfig, Keys, Request, Storage, StorageError, WorkingSet, apply,
     hub::millis,
     outbound::encode_frame,
+    parcels,
+    presence::PresenceDesk,
+    push::{self, PushDesk},
+    privacy,
     registry::{Connection, Registry},
 };
 use bytes::Bytes;
@@ -16,7 +20,10 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
-use whimbrel_model::{ChannelId, Code, MemberState, OpEnvelope, OpId, Row, StreamEvent, StreamId, UserId};
+use whimbrel_model::{
+    AccountRow, ChannelId, Code, DeviceId, MemberState, Op, OpEnvelope, OpId, Row, StreamEvent, StreamId, UserId,
+    limits,
+};
 use whimbrel_protocol::{OpResult, Outcome, Results, ServerFrame, encode};
 
 /// Operations of one caller, decided together and in order.
@@ -73,7 +80,7 @@ impl Reply {
 
 /// Queues results in as few frames as hold them. One that does not fit alone goes without its rows: the client pulls
 /// them, as its cursor has not moved.
-fn push_results(connection: &Connection, results: Vec<OpResult>) {
+pub(crate) fn push_results(connection: &Connection, results: Vec<OpResult>) {
     let frame = ServerFrame::Results(Results { results });
     if let Ok(bytes) = encode(&frame) {
         connection.mailbox.push(bytes.into());
@@ -116,6 +123,9 @@ pub(crate) struct Writer {
     clock: Arc<dyn Clock>,
     config: HubConfig,
     registry: Arc<Registry>,
+    /// Absent: nobody is woken.
+    push: Option<Arc<PushDesk>>,
+    presence: Arc<PresenceDesk>,
     /// Active members, right as of the last commit; absent where not needed yet.
     members: BTreeMap<ChannelId, BTreeSet<UserId>>,
 }
@@ -126,12 +136,16 @@ impl Writer {
         clock: Arc<dyn Clock>,
         config: HubConfig,
         registry: Arc<Registry>,
+        push: Option<Arc<PushDesk>>,
+        presence: Arc<PresenceDesk>,
     ) -> Self {
         Self {
             storage,
             clock,
             config,
             registry,
+            push,
+            presence,
             members: BTreeMap::new(),
         }
     }
@@ -185,16 +199,34 @@ impl Writer {
                 return;
             }
         };
-        let mut applied = requests.iter().map(|request| request.op.id).zip(applied);
+        let mut applied = requests.iter().zip(applied);
+        let mut revoked = Vec::new();
+        let mut synced = BTreeSet::new();
         for (count, reply) in parts {
             let mut results = Vec::with_capacity(count);
-            for (id, Applied { outcome, events }) in applied.by_ref().take(count) {
+            for (request, Applied { outcome, events }) in applied.by_ref().take(count) {
+                if let Some(push) = &self.push {
+                    let device = reply.connection().map(|connection| connection.device);
+                    push::hint(request, &events, device).map(|hint| push.add(hint));
+                }
+                revoked.extend(events.iter().flat_map(|event| revoked_devices(&event.rows)));
+                synced.extend(events.iter().flat_map(|event| synced_users(&event.rows)));
                 for event in events {
                     self.fan_out(event, reply.connection());
                 }
+                let id = request.op.id;
                 results.push(OpResult { id, outcome });
             }
             reply.send(results);
+        }
+        for user in synced {
+            if let Err(error) = parcels::keep_wanted(self.storage.as_ref(), &user).await {
+                warn!(%error, %user, "parcels that nobody wants any more could not be dropped yet");
+            }
+        }
+        // A device that revokes itself still gets its answer.
+        for (user, device) in revoked {
+            self.registry.end_revoked(&user, device);
         }
     }
 
@@ -223,19 +255,47 @@ impl Writer {
                 }
             }
         }
-        apply_group(&*self.storage, &self.config.rules, self.clock.now(), requests).await
+        let (now, rules, crowded) = (self.clock.now(), &self.config.rules, self.crowded(requests));
+        let mut applied = Vec::new();
+        let mut decide = |set: &mut WorkingSet| {
+            set.set_crowded(crowded.clone());
+            applied = apply(set, rules, now, requests);
+        };
+        self.storage.transact(&Keys::of(requests), &mut decide).await?;
+        for (applied, request) in applied.iter_mut().zip(requests) {
+            privacy::outcome(&mut applied.outcome, &request.user);
+        }
+        Ok(applied)
+    }
+
+    /// Returns the channels of marks that have more members than it is kept of what has reached whom.
+    fn crowded(&self, requests: &[Request]) -> BTreeSet<ChannelId> {
+        let marked = requests.iter().filter_map(|request| match &request.op.op {
+            Op::MarkDelivered { cid, .. } => Some(cid),
+            _ => None,
+        });
+        let members = |cid: &ChannelId| self.members.get(cid).map_or(0, BTreeSet::len);
+        marked
+            .filter(|cid| members(cid) > limits::RECEIPT_MEMBERS)
+            .cloned()
+            .collect()
     }
 
     /// Queues an event for everyone who may see it, after the step that it tells of.
     fn fan_out(&mut self, event: StreamEvent, except: Option<&Arc<Connection>>) {
         match event.stream.clone() {
             StreamId::User(user) => {
+                for row in &event.rows {
+                    if let Row::Account(row) = row {
+                        self.presence.committed(row);
+                    }
+                }
                 let stream = event.stream.clone();
                 self.registry
                     .send(&stream, slice::from_ref(&user), except, || event_frame(event));
             }
             StreamId::Channel(cid) => {
-                let members = self.members.entry(cid).or_default();
+                let members = self.members.entry(cid.clone()).or_default();
                 for row in &event.rows {
                     match row {
                         Row::Member(row) if row.state == MemberState::Active => {
@@ -243,16 +303,53 @@ impl Writer {
                         }
                         Row::Member(row) => {
                             members.remove(&row.user);
+                            self.presence.put_out(&cid, &row.user);
                         }
                         _ => {}
                     }
                 }
-                let stream = event.stream.clone();
-                self.registry
-                    .send(&stream, &*members, except, || event_frame(event));
+                tell_members(&self.registry, members, event, except);
             }
         }
     }
+}
+
+/// Queues a step of a channel for its members: one encoding for those whose rows are for themselves only, another for everybody
+/// else.
+fn tell_members(
+    registry: &Registry,
+    members: &BTreeSet<UserId>,
+    event: StreamEvent,
+    except: Option<&Arc<Connection>>,
+) {
+    let (stream, owners) = (event.stream.clone(), privacy::owners(&event));
+    if owners.is_empty() {
+        return registry.send(&stream, members, except, || event_frame(event));
+    }
+    let mut others = members.difference(&owners).peekable();
+    if let Some(reader) = others.peek().copied() {
+        registry.send(&stream, others, except, || event_frame(privacy::event(&event, reader)));
+    }
+    for owner in members.intersection(&owners) {
+        registry.send(&stream, slice::from_ref(owner), except, || {
+            event_frame(privacy::event(&event, owner))
+        });
+    }
+}
+
+fn revoked_devices(rows: &[Row]) -> impl Iterator<Item = (UserId, DeviceId)> {
+    rows.iter().filter_map(|row| match row {
+        Row::Account(AccountRow::Device(row)) if row.revoked_at.is_some() => Some((row.user.clone(), row.id)),
+        _ => None,
+    })
+}
+
+/// Returns whose devices ask something of one another, or no longer do.
+fn synced_users(rows: &[Row]) -> impl Iterator<Item = UserId> {
+    rows.iter().filter_map(|row| match row {
+        Row::Account(AccountRow::DeviceSync(row)) => Some(row.user.clone()),
+        _ => None,
+    })
 }
 
 /// Encodes an event. One that does not fit a frame becomes a hint to pull: a step that no cursor can follow.

@@ -1,4 +1,4 @@
-use crate::{Answer, Ask, AskPresence, OwnPresence, Presence, Token, VersionRange};
+use crate::{Answer, Ask, AskPresence, OwnPresence, Parcel, ParcelPage, Presence, Token, VersionRange};
 use serde::{Deserialize, Serialize};
 use whimbrel_model::{
     ChannelId, Code, Cursor, DeviceId, Epoch, Head, HistoryFrom, MessageId, OpEnvelope, OpId, Row,
@@ -21,12 +21,16 @@ pub enum ClientFrame {
     Watch(Watch),
     /// Says that the user types, or no longer does. It has no answer, and is not stored.
     Typing(Typing),
+    /// Says that the user has a channel open, or no longer. As long as it is open, [`ServerFrame::Watchers`] tells who has.
+    Watching(Watching),
     /// Asks for messages around some place of a channel.
     History(History),
     /// Asks for what a filter finds.
     Ask(Ask),
-    /// Says whose presence is wanted, and how the own one is shown.
+    /// Says whose presence is wanted.
     Presence(AskPresence),
+    /// Leaves a part of what another device of the account asked for, or fetches one.
+    Parcel(Parcel),
 }
 
 /// What a server sends.
@@ -54,6 +58,10 @@ pub enum ServerFrame {
     Event(StreamEvent),
     /// Somebody else types, or no longer does. Not part of a stream, and not sent again.
     Typing(UserTyping),
+    /// Who has a channel open: first everyone, then who begins and who stops. Not part of a stream, and not sent again.
+    Watchers(Watchers),
+    /// Answers [`ClientFrame::Parcel`].
+    Parcel(ParcelPage),
     /// Answers a request that could not be carried out. The connection goes on.
     Failed(Failed),
 }
@@ -255,6 +263,34 @@ pub struct UserTyping {
     pub user: UserId,
     /// Whether the user types.
     pub on: bool,
+}
+
+/// See [`ClientFrame::Watching`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watching {
+    /// Which channel.
+    pub cid: ChannelId,
+    /// Whether the user has it open on this connection.
+    pub on: bool,
+}
+
+/// See [`ServerFrame::Watchers`].
+///
+/// As many as `count` in `started`: that is all of them, whoever was known before. Otherwise `started` and `stopped` are what
+/// changed since the last frame; and if there are more than are named, only `count` is told, from time to time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watchers {
+    /// Which channel.
+    pub cid: ChannelId,
+    /// How many users have it open, the own one included.
+    #[serde(deserialize_with = "whimbrel_model::number::exact")]
+    pub count: u64,
+    /// Who has it open, and had not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub started: Vec<UserId>,
+    /// Who had it open, and has no longer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<UserId>,
 }
 
 /// See [`ServerFrame::Page`].

@@ -12,6 +12,7 @@
 
 mod codec;
 mod frame;
+mod parcel;
 mod presence;
 mod push;
 mod question;
@@ -21,8 +22,9 @@ mod version;
 pub use codec::{FrameError, decode, encode};
 pub use frame::{
     Bye, ClientFrame, Failed, Heads, HeadsPage, Hello, History, HistoryPage, OpResult, Ops, Outcome, Page,
-    Ready, Results, ServerFrame, StreamHead, Sync, Typing, UserTyping, Watch,
+    Ready, Results, ServerFrame, StreamHead, Sync, Typing, UserTyping, Watch, Watchers, Watching,
 };
+pub use parcel::{Parcel, ParcelAct, ParcelPage, PartBytes, PutPart};
 pub use presence::{AskPresence, OwnPresence, Presence, PresenceRefused, UserPresence};
 pub use push::{PushKind, PushPayload};
 pub use question::{

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
-use whimbrel_model::{Code, Timestamp, UserId};
+use whimbrel_model::{Code, Custom, Invalid, Op, SettingsChange, Timestamp, UserId};
 
-/// Says whose presence is wanted on this connection, and how the own one is shown. See
+/// Says whose presence is wanted on this connection. See
 /// [`ClientFrame::Presence`](crate::ClientFrame::Presence).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AskPresence {
@@ -14,12 +14,9 @@ pub struct AskPresence {
     /// Whose are not wanted any more, at most as many. They are taken away before others are added.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remove: Vec<UserId>,
-    /// How the own presence is shown from now on.
-    #[serde(default, skip_serializing_if = "OwnPresence::is_empty")]
-    pub own: OwnPresence,
 }
 
-/// How a user wants to be shown to others. What is absent stays as it is.
+/// What a user's operations that wait will set of how the user is shown. What is absent stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnPresence {
     /// Whether the user looks offline to others.
@@ -28,19 +25,30 @@ pub struct OwnPresence {
     /// Free text beside the name, at most `limits::STATUS_CHARS`. Empty: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
+    /// App-defined data beside it, at most `limits::PRESENCE_BYTES` encoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom: Option<Custom>,
 }
 
 impl OwnPresence {
     /// Returns whether it says nothing.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.invisible.is_none() && self.status.is_none()
+        self.invisible.is_none() && self.status.is_none() && self.custom.is_none()
     }
 
-    /// Takes what `later` says over what is here.
-    pub fn merge(&mut self, later: Self) {
-        self.invisible = later.invisible.or(self.invisible);
-        self.status = later.status.or(self.status.take());
+    /// Checks the sizes.
+    ///
+    /// # Errors
+    /// [`Invalid`] when the text or the data is too long.
+    pub fn validate(&self) -> Result<(), Invalid> {
+        let change = SettingsChange {
+            invisible: Some(false),
+            status: self.status.clone(),
+            custom: self.custom.clone(),
+            ..SettingsChange::default()
+        };
+        Op::UpdateSettings { change }.validate()
     }
 }
 
@@ -70,12 +78,15 @@ pub struct UserPresence {
     /// Whether any of the user's connections lives, and the user lets it be seen.
     pub online: bool,
     /// When the user was last seen to connect or be connected, to about a quarter of an hour. Absent: the server does not
-    /// know, it may have been restarted since.
+    /// know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_active: Option<Timestamp>,
     /// Free text of the user. Empty: none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub status: String,
+    /// App-defined data of the user.
+    #[serde(default, skip_serializing_if = "Custom::is_empty")]
+    pub custom: Custom,
     /// Whether the user looks offline to others. Only ever set in what a user is told of themselves.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub invisible: bool,

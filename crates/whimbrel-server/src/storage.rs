@@ -11,10 +11,13 @@
 
 mod ask;
 mod derived;
+mod devices;
 mod error;
 mod hot;
 mod indexing;
 mod open;
+mod parcels;
+mod presence;
 mod reader;
 mod stored;
 mod writer;

@@ -1,25 +1,16 @@
-//! Whose presence is wanted, and how the own one is shown: beside the streams, for as long as the engine lives.
+//! Whose presence is wanted: beside the streams, for as long as the engine lives.
 
 use crate::{Effects, Engine, Env, Notice, engine::Request, session::Phase};
 use std::collections::BTreeSet;
-use whimbrel_model::{UserId, limits};
-use whimbrel_protocol::{AskPresence, ClientFrame, OwnPresence, Presence};
+use whimbrel_model::{Op, SettingsChange, UserId, limits};
+use whimbrel_protocol::{AskPresence, ClientFrame, Failed, OwnPresence, Presence, PresenceRefused};
 
 /// What every new connection is told.
 #[derive(Debug, Default)]
 pub(crate) struct Wanted {
     users: BTreeSet<UserId>,
-    own: OwnPresence,
-    /// Whether the server was not told of `own` as it is now.
-    own_is_new: bool,
-}
-
-impl Wanted {
-    /// Returns what to say of the own presence.
-    pub(crate) fn take_own(&mut self) -> OwnPresence {
-        self.own_is_new = false;
-        self.own.clone()
-    }
+    /// Whom the server could not tell of just now: they are asked for again with the next heartbeat.
+    again: BTreeSet<UserId>,
 }
 
 impl Engine {
@@ -44,42 +35,52 @@ impl Engine {
         self.finish(effects, env)
     }
 
-    /// Says how the own presence is shown; what is absent stays. Every connection is told, also later ones.
-    pub fn set_own_presence(&mut self, own: OwnPresence, env: &mut Env<'_>) -> Effects {
-        self.presence.own.merge(own);
-        self.presence.own_is_new = true;
-        let mut effects = Effects::default();
-        if matches!(self.phase, Phase::Online(_)) {
-            self.ask_presence(&[], &[], &mut effects, env);
+    /// Returns how the operations that wait will let the user be shown, so that nobody is told anything else before.
+    pub(crate) fn own_presence(&self) -> OwnPresence {
+        let mut waiting = SettingsChange::default();
+        for item in self.outbox.items().filter(|item| item.rejection().is_none()) {
+            if let Op::UpdateSettings { change } = &item.op {
+                waiting = waiting.then(change.clone());
+            }
         }
-        self.finish(effects, env)
+        OwnPresence {
+            invisible: waiting.invisible,
+            status: waiting.status,
+            custom: waiting.custom,
+        }
     }
 
     /// Tells a new connection whose presence is wanted.
     pub(crate) fn tell_presence(&mut self, effects: &mut Effects, env: &Env<'_>) {
+        self.presence.again.clear();
         let users: Vec<UserId> = self.presence.users.iter().cloned().collect();
         self.ask_presence(&users, &[], effects, env);
     }
 
+    /// Asks again for whom the server could not tell of.
+    pub(crate) fn ask_presence_again(&mut self, effects: &mut Effects, env: &Env<'_>) {
+        let again = std::mem::take(&mut self.presence.again);
+        let wanted = again
+            .into_iter()
+            .filter(|user| self.presence.users.contains(user));
+        let wanted: Vec<UserId> = wanted.collect();
+        self.ask_presence(&wanted, &[], effects, env);
+    }
+
     fn ask_presence(&mut self, add: &[UserId], remove: &[UserId], effects: &mut Effects, env: &Env<'_>) {
-        let mut ask = |add: &[UserId], remove: &[UserId], own| {
-            let id = self.requests.add(Request::Presence, env.mono);
+        let mut ask = |add: &[UserId], remove: &[UserId]| {
+            let id = self.requests.add(Request::Presence(add.to_vec()), env.mono);
             effects.frames.push(ClientFrame::Presence(AskPresence {
                 id,
                 add: add.to_vec(),
                 remove: remove.to_vec(),
-                own,
             }));
         };
-        if self.presence.own_is_new {
-            let own = self.presence.take_own();
-            ask(&[], &[], own);
-        }
         for some in remove.chunks(limits::PRESENCE_PER_FRAME) {
-            ask(&[], some, OwnPresence::default());
+            ask(&[], some);
         }
         for some in add.chunks(limits::PRESENCE_PER_FRAME) {
-            ask(some, &[], OwnPresence::default());
+            ask(some, &[]);
         }
     }
 
@@ -91,13 +92,32 @@ impl Engine {
 
     pub(crate) fn told_presence(&mut self, presence: Presence, effects: &mut Effects) {
         if let Some(id) = presence.id {
-            let is_presence = |request: &Request| matches!(request, Request::Presence);
+            let is_presence = |request: &Request| matches!(request, Request::Presence(_));
             if self.requests.take_if(id, is_presence).is_none() {
                 return;
             }
         }
         if !(presence.users.is_empty() && presence.refused.is_empty()) {
             effects.notices.push(Notice::Presence(presence));
+        }
+    }
+
+    /// The server did not tell of some at all. If it cannot just now, they are asked for again.
+    pub(crate) fn presence_failed(&mut self, users: Vec<UserId>, failed: &Failed, effects: &mut Effects) {
+        if failed.code.is_retryable() {
+            self.presence.again.extend(users.iter().cloned());
+        }
+        let refused = |user| PresenceRefused {
+            user,
+            code: failed.code.clone(),
+            message: failed.message.clone(),
+        };
+        if !users.is_empty() {
+            effects.notices.push(Notice::Presence(Presence {
+                id: Some(failed.id),
+                users: Vec::new(),
+                refused: users.into_iter().map(refused).collect(),
+            }));
         }
     }
 }

@@ -12,13 +12,11 @@ use std::{
     sync::{Arc, Weak},
 };
 use whimbrel_model::{Timestamp, UserId};
-use whimbrel_protocol::OwnPresence;
 
 #[derive(Debug, Default)]
 pub(super) struct Presences {
     open: Vec<Weak<Shown>>,
     known: BTreeMap<UserId, PresenceOf>,
-    own: OwnPresence,
 }
 
 impl Presences {
@@ -89,7 +87,11 @@ impl Driver {
     pub(super) fn presence(&mut self, command: OfPresence, round: &mut Round) {
         match command {
             OfPresence::Open { users, reply } => self.open_presence(users, reply, round),
-            OfPresence::Set { own, reply } => self.set_presence(own, reply, round),
+            OfPresence::Watchers { cid, reply } => {
+                let watchers = self.open_watchers(cid);
+                // The caller may have gone.
+                let _ = reply.send(Ok(watchers));
+            }
         }
     }
 
@@ -107,12 +109,6 @@ impl Driver {
         let effects = self.with_env(|engine, env| engine.want_presence(users, [], env));
         let opened = Presence::new(shown);
         round.answer_after(effects, move |outcome| drop(reply.send(outcome.map(|()| opened))));
-    }
-
-    fn set_presence(&mut self, own: OwnPresence, reply: Reply<()>, round: &mut Round) {
-        self.presences.own.merge(own.clone());
-        let effects = self.with_env(|engine, env| engine.set_own_presence(own, env));
-        round.answer_after(effects, move |outcome| drop(reply.send(outcome)));
     }
 
     /// Gives up whom nobody looks at any more; there may be room for whom the server refused.
@@ -133,9 +129,6 @@ impl Driver {
     pub(super) fn want_presences_again(&mut self, round: &mut Round) {
         let users: Vec<UserId> = self.presences.known.keys().cloned().collect();
         let effects = self.with_env(|engine, env| engine.want_presence(users, [], env));
-        round.effects.merge(effects);
-        let own = self.presences.own.clone();
-        let effects = self.with_env(|engine, env| engine.set_own_presence(own, env));
         round.effects.merge(effects);
     }
 }

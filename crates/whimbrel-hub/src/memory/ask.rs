@@ -14,19 +14,24 @@ use whimbrel_protocol::{Answer, FindChannels, Question};
 use whimbrel_query::limits;
 
 impl Tables {
-    pub(super) fn ask(&self, user: &UserId, question: &Question) -> Result<Answer, StorageError> {
+    pub(super) fn ask(
+        &self,
+        user: &UserId,
+        question: &Question,
+        now: Timestamp,
+    ) -> Result<Answer, StorageError> {
         if let Question::Search(search) = question {
-            return self.search(user, search);
+            return self.search(user, search, now);
         }
         let plan = AskPlan::new(question)?;
         let found = match question {
             Question::Channels(find) => {
+                let people = self.people_of(user, &plan, now);
                 let channels = self
                     .channels_of(user)
                     .filter_map(|cid| self.found(cid, user, &plan, &people));
                 let page = plan.page(plan.pick(channels)?);
                 let beside = if find.state {
-                let people = self.people_of(user, &plan, now);
                     self.beside(find, &page)
                 } else {
                     Vec::new()
@@ -81,7 +86,7 @@ impl Tables {
                 plan.pick(drafts)?
             }
             // It has no plan of this kind.
-            Question::Search(_) => Vec::new(),
+            Question::Search(_) | Question::Devices(_) => Vec::new(),
         };
         Ok(plan.page(found).answer(Vec::new()))
     }

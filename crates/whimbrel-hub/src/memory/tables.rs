@@ -1,7 +1,7 @@
-use crate::{ChannelRecord, Digest, Keys, MessageRecord, Records, ResultRecord, StorageError};
+use crate::{ChannelRecord, Digest, Keys, LastSeen, MessageRecord, Records, ResultRecord, Seen, StorageError};
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
-    ChannelId, Head, MemberState, Message, MessageId, OpId, Reaction, Row, RowKey, StreamId, Timestamp, User,
+    AccountRow, ChannelId, DeviceId, Head, MemberState, Message, MessageId, OpId, Reaction, Row, RowKey, StreamId, Timestamp, User,
     UserId,
 };
 use whimbrel_protocol::StreamHead;
@@ -24,6 +24,12 @@ pub(super) struct Tables {
     memberships: BTreeMap<UserId, BTreeSet<ChannelId>>,
     results: BTreeMap<(UserId, OpId), ResultRecord>,
     activity: u64,
+    /// Beside the rows: when devices were seen.
+    pub(super) seen: BTreeMap<(UserId, DeviceId), Seen>,
+    /// Beside the rows: when users were seen last.
+    pub(super) last_seen: BTreeMap<UserId, LastSeen>,
+    /// Beside the rows: what devices leave for one another.
+    pub(super) parcels: super::parcels::Parcels,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -47,7 +53,9 @@ impl Tables {
         let by_op = keys.results.iter().filter_map(|key| self.by_op.get(key));
         let parents = keys.replies.iter().filter_map(|id| self.parent(*id));
         let messages = by_op.copied().chain(parents).map(RowKey::Message);
-        let wanted = keys.rows().chain(messages);
+        let devices = keys.devices.iter().flat_map(|user| self.devices(user));
+        let devices = devices.map(|row| Row::Account(AccountRow::Device(row.clone())).key());
+        let wanted = keys.rows().chain(messages).chain(devices);
         for key in wanted {
             match self.rows.get(&key).cloned() {
                 Some(Row::Channel(channel)) => {
@@ -147,6 +155,19 @@ impl Tables {
         stream.by_ver.insert(ver, key);
     }
 
+    /// Deletes a row, as if it had never been.
+    pub(super) fn remove(&mut self, key: &RowKey) {
+        if let Some(row) = self.rows.remove(key)
+            && let Some(stream) = self.streams.get_mut(&row.stream())
+        {
+            stream.by_ver.remove(&row.ver());
+        }
+    }
+
+    pub(super) fn rows_between(&self, from: RowKey, to: RowKey) -> impl Iterator<Item = &Row> {
+        self.rows.range(from..=to).map(|(_, row)| row)
+    }
+
     pub(super) const fn activity(&self) -> u64 {
         self.activity
     }
@@ -178,6 +199,10 @@ impl Tables {
             .filter(|user| self.state(cid, user) == Some(MemberState::Active))
             .cloned()
             .collect()
+    }
+
+    pub(super) fn is_active(&self, cid: &ChannelId, user: &UserId) -> bool {
+        self.state(cid, user) == Some(MemberState::Active)
     }
 
     fn state(&self, cid: &ChannelId, user: &UserId) -> Option<MemberState> {

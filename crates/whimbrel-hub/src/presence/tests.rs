@@ -1,7 +1,7 @@
-use super::{ConnectionNumber, Now, Presence, REFRESH_MS, REMEMBERED, Told};
+use super::{ConnectionNumber, LEASE_MS, LastSeen, Now, Presence, PresenceRecord, REFRESH_MS, Told};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use whimbrel_model::{Code, Timestamp, UserId, limits};
+use whimbrel_model::{Code, ConsentState, Contact, Custom, Settings, Timestamp, UserId, limits};
 use whimbrel_protocol::{OwnPresence, UserPresence};
 
 const GRACE: u64 = 10_000;
@@ -21,14 +21,16 @@ fn at(mono: u64) -> Now {
 fn invisible(invisible: bool) -> OwnPresence {
     OwnPresence {
         invisible: Some(invisible),
-        status: None,
+        ..OwnPresence::default()
     }
 }
 
-fn status(status: &str) -> OwnPresence {
-    OwnPresence {
-        invisible: None,
-        status: Some(status.to_owned()),
+fn settings(ver: u64, invisible: bool, status: &str) -> Settings {
+    Settings {
+        invisible,
+        status: status.to_owned(),
+        ver,
+        ..Settings::new(user("ada"))
     }
 }
 
@@ -47,6 +49,7 @@ fn unknown(name: &str) -> UserPresence {
         online: false,
         last_active: None,
         status: String::new(),
+        custom: Custom::default(),
         invisible: false,
     }
 }
@@ -68,7 +71,7 @@ fn a_user_is_online_while_any_connection_lives_and_a_grace_longer() {
     assert_eq!(onlines(&join(&mut presence, 2, 5)), [(true, Some(1_005))]);
     presence.leave(2, at(20));
     assert_eq!(presence.tick(at(20 + GRACE - 1)), []);
-    assert_eq!(onlines(&presence.tick(at(20 + GRACE))), [(false, Some(1_005))]);
+    assert_eq!(onlines(&presence.tick(at(20 + GRACE))), [(false, Some(1_020))]);
     assert_eq!(presence.tick(at(100 * GRACE)), []);
 
     let mut presence = watched();
@@ -110,31 +113,182 @@ fn an_invisible_user_stays_as_they_were_for_others_and_knows_the_truth() {
     let (own, _) = presence.watch(2, &[user("ada")], &[]);
     assert!(own[0].online && own[0].invisible, "{own:?}");
 
-    let seen = presence.set(2, invisible(false));
+    let seen = presence.settings(&settings(1, false, "here"), at(6));
     let seen: BTreeMap<_, _> = seen.into_iter().map(|told| (told.to, told.user)).collect();
     assert!(!seen[&vec![2]].invisible);
     assert!(seen[&vec![1]].online);
 
-    drop(presence.set(2, status("here")));
-    let hidden = presence.set(2, invisible(true));
+    let hidden = presence.settings(&settings(2, true, "here"), at(7));
     let of_bob = hidden.iter().find(|told| told.to == [1]).unwrap();
     assert_eq!(
         (of_bob.user.online, of_bob.user.last_active),
         (false, Some(Timestamp(1_005)))
     );
-    let mut told = presence.set(2, status("not for bob"));
+    assert_eq!(
+        presence.settings(&settings(1, false, "old"), at(8)),
+        [],
+        "it is old"
+    );
+    let mut told = presence.settings(&settings(3, true, "not for bob"), at(9));
     told.extend(presence.tick(at(REFRESH_MS + 5)));
     presence.leave(2, at(REFRESH_MS + 6));
     told.extend(presence.tick(at(REFRESH_MS + 6 + GRACE)));
     assert!(told.iter().all(|told| told.to == [2]), "{told:?}");
     let (of_bob, _) = presence.watch(1, &[user("ada")], &[]);
-    assert_eq!(
-        (of_bob[0].last_active, of_bob[0].status.as_str()),
-        (Some(Timestamp(1_005)), "here")
-    );
+    let frozen = (of_bob[0].last_active, of_bob[0].status.as_str());
+    assert_eq!(frozen, (Some(Timestamp(1_005)), "here"));
 
     // It is sticky: a connection that says nothing of it changes nothing.
     assert_eq!(join(&mut presence, 3, 3 * REFRESH_MS), []);
+}
+
+#[test]
+fn what_is_stored_of_an_invisible_user_stands_still_over_a_restart() {
+    let mut presence = watched();
+    drop(join(&mut presence, 2, 5));
+    drop(presence.settings(&settings(1, true, "later"), at(50)));
+    drop(presence.tick(at(5 * REFRESH_MS)));
+    let stored = presence.take_unsaved(10);
+    let ada = stored.iter().find(|seen| seen.user == user("ada")).unwrap();
+    assert_eq!(
+        (ada.last_active, ada.status.as_str()),
+        (Some(Timestamp(1_005)), "")
+    );
+
+    let mut presence = watched();
+    let record = PresenceRecord {
+        settings: Some(settings(1, true, "later")),
+        seen: Some(ada.clone()),
+        ..PresenceRecord::unknown(user("ada"))
+    };
+    drop(presence.learn(&record, at(0)));
+    assert_eq!(join(&mut presence, 2, 10), [], "she is invisible still");
+    let (of_bob, _) = presence.watch(1, &[user("ada")], &[]);
+    let seen = (of_bob[0].online, of_bob[0].last_active, of_bob[0].status.as_str());
+    assert_eq!(seen, (false, Some(Timestamp(1_005)), ""));
+}
+
+#[test]
+fn who_is_denied_sees_nobody_until_it_ends() {
+    let mut presence = watched();
+    drop(join(&mut presence, 2, 5));
+    let mut contact = Contact::new(user("ada"), user("bob"));
+    contact.consent = ConsentState::Denied;
+    contact.denied_until = Some(Timestamp(6_000));
+    contact.ver = 1;
+    let told = presence.contact(&contact, at(10));
+    assert_eq!(told.len(), 1);
+    assert_eq!((&told[0].to, &told[0].user), (&vec![1], &unknown("ada")));
+    assert_eq!(presence.contact(&contact, at(11)), [], "he was told");
+    let (of_bob, _) = presence.watch(1, &[user("ada")], &[]);
+    assert_eq!(of_bob, [unknown("ada")]);
+    assert_eq!(presence.settings(&settings(1, false, "for others"), at(12)), []);
+
+    let told = presence.tick(at(5_000));
+    assert_eq!(onlines(&told), [(true, Some(1_005))]);
+    contact.denied_until = None;
+    assert_eq!(onlines(&presence.contact(&contact, at(5_001))), [(false, None)]);
+    assert_eq!(presence.tick(at(100 * GRACE)), [], "it does not end");
+    contact.consent = ConsentState::Unknown;
+    assert!(presence.contact(&contact, at(100 * GRACE))[0].user.online);
+}
+
+#[test]
+fn what_was_stored_is_there_for_who_watches_and_newer_settings_win() {
+    let mut presence = Presence::new(GRACE);
+    drop(presence.join(1, &user("bob"), OwnPresence::default(), at(0)));
+    let custom = Custom::default().with("mood", "calm");
+    let record = PresenceRecord {
+        settings: Some(Settings {
+            custom: custom.clone(),
+            ..settings(4, false, "stored")
+        }),
+        seen: Some(LastSeen {
+            user: user("ada"),
+            last_active: Some(Timestamp(77)),
+            status: "old".to_owned(),
+            custom: Custom::default(),
+        }),
+        ..PresenceRecord::unknown(user("ada"))
+    };
+    drop(presence.learn(&record, at(0)));
+    let (of, _) = presence.watch(1, &[user("ada")], &[]);
+    let seen = (of[0].last_active, of[0].status.as_str(), &of[0].custom);
+    assert_eq!(seen, (Some(Timestamp(77)), "stored", &custom));
+    assert_eq!(presence.settings(&settings(3, false, "older"), at(1)), []);
+    let told = presence.settings(&settings(5, false, "newer"), at(1));
+    assert_eq!((told.len(), told[0].user.status.as_str()), (1, "newer"));
+}
+
+#[test]
+fn who_watches_many_is_told_together_from_time_to_time() {
+    let mut presence = Presence::new(GRACE);
+    drop(presence.join(1, &user("bob"), OwnPresence::default(), at(0)));
+    let users: Vec<UserId> = (0..=limits::PRESENCE_AT_ONCE)
+        .map(|number| user(&format!("u{number}")))
+        .collect();
+    drop(presence.watch(1, &users, &[]));
+    let mut told = Vec::new();
+    for (number, user) in (10..).zip(&users[..50]) {
+        told.extend(presence.join(number, user, OwnPresence::default(), at(1)));
+    }
+    told.extend(presence.tick(at(limits::PRESENCE_EVERY_MS)));
+    assert_eq!(told, [], "not at once");
+    let told = presence.tick(at(1 + limits::PRESENCE_EVERY_MS));
+    assert_eq!(told.len(), 50);
+    assert!(
+        told.iter().all(|told| told.to == [1] && told.user.online),
+        "{told:?}"
+    );
+    assert_eq!(presence.tick(at(2 + 2 * limits::PRESENCE_EVERY_MS)), [], "once");
+}
+
+#[test]
+fn a_thousand_who_come_and_go_are_no_more_than_one_change_a_lease_each() {
+    const LEASES: u64 = 40;
+    let mut presence = Presence::new(GRACE);
+    drop(presence.join(1, &user("bob"), OwnPresence::default(), at(0)));
+    let users: Vec<UserId> = (0..1_000).map(|number| user(&format!("u{number}"))).collect();
+    drop(presence.watch(1, &users, &[]));
+    let mut told: HashMap<UserId, u64> = HashMap::new();
+    let (mut last, mut draw) = (1, 1_u64);
+    let mut live: HashMap<usize, ConnectionNumber> = HashMap::new();
+    let mut online: HashMap<UserId, bool> = HashMap::new();
+    for second in 0..LEASES * LEASE_MS / 1_000 {
+        let now = at(second * 1_000);
+        let mut news = presence.tick(now);
+        for (place, user) in users.iter().enumerate() {
+            draw = draw
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            // Each is there for some seconds, and away for up to half a minute.
+            if (draw >> 33) % 15 > 0 {
+                continue;
+            }
+            match live.remove(&place) {
+                Some(number) => presence.leave(number, now),
+                None => {
+                    last += 1;
+                    live.insert(place, last);
+                    news.extend(presence.join(last, user, OwnPresence::default(), now));
+                }
+            }
+        }
+        for Told { user, .. } in news {
+            if online.insert(user.user.clone(), user.online) != Some(user.online) {
+                *told.entry(user.user).or_default() += 1;
+            }
+        }
+    }
+    let (most, all) = (
+        told.values().max().copied().unwrap_or(0),
+        told.values().sum::<u64>(),
+    );
+    assert!(
+        told.len() == 1_000 && all <= 1_000 * LEASES,
+        "{all} changes in {LEASES} leases"
+    );
+    assert!(most <= LEASES + 3, "{most} changes of one in {LEASES} leases");
 }
 
 #[test]
@@ -159,23 +313,31 @@ fn a_connection_is_told_of_so_many_users_and_told_which_are_too_many() {
 }
 
 #[test]
-fn the_longest_gone_are_forgotten() {
+fn whoever_is_gone_and_stored_is_forgotten() {
     let mut presence = Presence::new(GRACE);
-    for number in 0..=REMEMBERED as u64 {
-        drop(presence.join(
-            number,
-            &user(&format!("u{number}")),
-            OwnPresence::default(),
-            at(number),
-        ));
+    for number in 0..1_000 {
+        let user = user(&format!("u{number}"));
+        drop(presence.join(number, &user, OwnPresence::default(), at(number)));
         presence.leave(number, at(number));
     }
-    assert_eq!(presence.tick(at(10 * REMEMBERED as u64)), []);
+    assert_eq!(presence.tick(at(10 * GRACE)), []);
+    let mut stored = Vec::new();
+    while let some = presence.take_unsaved(300)
+        && !some.is_empty()
+    {
+        stored.extend(some);
+    }
+    assert_eq!(stored.len(), 1_000);
+    assert!(stored.iter().all(|seen| seen.last_active.is_some()), "{stored:?}");
+    assert_eq!((presence.users.len(), presence.due.len()), (0, 0));
+
+    presence.put_back(stored[..3].to_vec());
     assert_eq!(
-        (presence.users.len(), presence.gone.len(), presence.due.len()),
-        (REMEMBERED, REMEMBERED, 0)
+        presence.take_unsaved(300),
+        stored[..3],
+        "what could not be stored is tried again"
     );
-    assert!(!presence.users.contains_key(&user("u0")));
+    assert_eq!(presence.users.len(), 0);
 }
 
 #[derive(Clone, Debug)]
@@ -205,12 +367,12 @@ proptest! {
         drop(presence.join(0, &user("bob"), OwnPresence::default(), at(0)));
         let (states, _) = presence.watch(0, &users, &[]);
         let mut seen: HashMap<UserId, UserPresence> = states.into_iter().map(|state| (state.user.clone(), state)).collect();
-        let (mut now, mut live) = (0, BTreeMap::new());
+        let (mut now, mut ver, mut live) = (0, 0, BTreeMap::new());
         let (mut ended, mut hidden) = (HashMap::new(), BTreeSet::new());
         for step in steps {
             let told = match step {
                 Step::Join(number, of, own) => {
-                    let own = OwnPresence { invisible: own, status: None };
+                    let own = OwnPresence { invisible: own, ..OwnPresence::default() };
                     let of = *live.entry(number).or_insert_with(|| (of, own.clone()).0);
                     let is_new = !presence.connections.contains_key(&number);
                     if let (true, Some(own)) = (is_new, own.invisible) {
@@ -226,10 +388,11 @@ proptest! {
                     Vec::new()
                 }
                 Step::Invisible(number, own) => {
-                    if let Some(of) = live.get(&number) {
-                        if own { hidden.insert(*of); } else { hidden.remove(of); }
-                    }
-                    presence.set(number, invisible(own))
+                    ver += 1;
+                    let of = live.get(&number).copied().unwrap_or(0);
+                    if own { hidden.insert(of); } else { hidden.remove(&of); }
+                    let changed = Settings { invisible: own, ver, ..Settings::new(users[usize::from(of)].clone()) };
+                    presence.settings(&changed, at(now))
                 }
                 Step::Wait(ms) => {
                     now += ms;
@@ -244,8 +407,16 @@ proptest! {
             let (states, _) = presence.watch(0, &users, &[]);
             for (of, state) in (0..).zip(states) {
                 prop_assert_eq!(&seen[&state.user], &state);
-                let leased = live.values().any(|other| *other == of) || ended.get(&of).is_some_and(|at| now < at + GRACE);
-                prop_assert_eq!(state.online, leased && !hidden.contains(&of));
+                let lives = live.values().any(|other| *other == of);
+                let leased = lives || ended.get(&of).is_some_and(|at| now < at + GRACE);
+                prop_assert!(!state.online || !hidden.contains(&of));
+                // Of who comes and goes all the time, going offline may be told later.
+                let late = ended.get(&of).is_some_and(|at| now < at + 3 * LEASE_MS);
+                let holds = match leased && !hidden.contains(&of) {
+                    true => state.online,
+                    false => !state.online || late,
+                };
+                prop_assert!(holds, "{:?}", state);
             }
         }
     }

@@ -14,8 +14,12 @@ use std::{
     time::Duration,
 };
 use tokio::{task::yield_now, time::timeout};
-use whimbrel_hub::{Decide, Hub, HubConfig, Keys, MemoryStorage, Storage, StorageError};
-use whimbrel_model::{
+use uuid::Uuid;
+use whimbrel_hub::{KeptParcel, ParcelPart, ParcelStorage, LastSeen, PresenceRecord, PresenceStorage, 
+    Decide, DeviceRecord, DeviceSeen, DeviceStorage, Hub, HubConfig, Keys, MemoryStorage, PushAbout,
+    PushTarget, Storage, StorageError,
+};
+use whimbrel_model::{DeviceSync, DeviceId, 
     ChannelId, Cursor, Epoch, HistoryFrom, MessageId, OpEnvelope, OpId, Row, StreamId, Timestamp, UserId,
     limits,
 };
@@ -40,6 +44,68 @@ impl Slow {
         for _ in 0..2 {
             yield_now().await;
         }
+    }
+}
+
+#[async_trait]
+impl DeviceStorage for Slow {
+    async fn devices(&self, user: &UserId) -> Result<Vec<DeviceRecord>, StorageError> {
+        self.0.devices(user).await
+    }
+
+    async fn put_seen(&self, seen: &[DeviceSeen]) -> Result<(), StorageError> {
+        self.0.put_seen(seen).await
+    }
+
+    async fn behind(&self, user: &UserId, tokens: &[Option<String>]) -> Result<Vec<u64>, StorageError> {
+        self.0.behind(user, tokens).await
+    }
+
+    async fn push_targets(&self, about: &PushAbout) -> Result<Vec<PushTarget>, StorageError> {
+        self.0.push_targets(about).await
+    }
+
+    async fn prune_devices(&self, before: Timestamp) -> Result<u64, StorageError> {
+        self.0.prune_devices(before).await
+    }
+}
+
+#[async_trait]
+impl PresenceStorage for Slow {
+    async fn presence(&self, watcher: &UserId, users: &[UserId]) -> Result<Vec<PresenceRecord>, StorageError> {
+        self.0.presence(watcher, users).await
+    }
+
+    async fn put_last_seen(&self, seen: &[LastSeen]) -> Result<(), StorageError> {
+        self.0.put_last_seen(seen).await
+    }
+}
+
+#[async_trait]
+impl ParcelStorage for Slow {
+    async fn device_syncs(&self, user: &UserId) -> Result<Vec<DeviceSync>, StorageError> {
+        self.0.device_syncs(user).await
+    }
+
+    async fn put_part(&self, part: &ParcelPart<'_>, kept: &[KeptParcel]) -> Result<u64, StorageError> {
+        self.0.put_part(part, kept).await
+    }
+
+    async fn read_part(
+        &self,
+        user: &UserId,
+        parcel: (Uuid, DeviceId),
+        offset: u64,
+    ) -> Result<Option<Vec<u8>>, StorageError> {
+        self.0.read_part(user, parcel, offset).await
+    }
+
+    async fn keep_parcels(&self, user: &UserId, kept: &[KeptParcel]) -> Result<(), StorageError> {
+        self.0.keep_parcels(user, kept).await
+    }
+
+    async fn prune_parcels(&self, before: Timestamp) -> Result<u64, StorageError> {
+        self.0.prune_parcels(before).await
     }
 }
 
@@ -132,7 +198,12 @@ async fn stored(storage: &MemoryStorage) -> BTreeMap<u64, MessageId> {
     let (mut all, mut before) = (BTreeMap::new(), u64::MAX);
     loop {
         let page = storage
-            .history(&user("ada"), &cid(), HistoryFrom::Before(before), limits::PAGE_ROWS)
+            .history(
+                &user("ada"),
+                &cid(),
+                HistoryFrom::Before(before),
+                limits::PAGE_ROWS,
+            )
             .await;
         let rows = page.unwrap().rows;
         all.extend(rows.iter().filter_map(|row| match row {

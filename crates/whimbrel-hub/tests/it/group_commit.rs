@@ -9,8 +9,12 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 use tokio::{sync::Semaphore, task::JoinSet};
-use whimbrel_hub::{Decide, Hub, HubConfig, Keys, MemoryStorage, Storage, StorageError};
-use whimbrel_model::{ChannelId, Code, Cursor, Epoch, HistoryFrom, Op, StreamId, Timestamp, UserId};
+use uuid::Uuid;
+use whimbrel_hub::{KeptParcel, ParcelPart, ParcelStorage, LastSeen, PresenceRecord, PresenceStorage, 
+    Decide, DeviceRecord, DeviceSeen, DeviceStorage, Hub, HubConfig, Keys, MemoryStorage, PushAbout,
+    PushTarget, Storage, StorageError,
+};
+use whimbrel_model::{DeviceSync, DeviceId, ChannelId, Code, Cursor, Epoch, HistoryFrom, Op, StreamId, Timestamp, UserId};
 use whimbrel_protocol::{Answer, HeadsPage, HistoryPage, OpResult, Page, Question};
 
 /// The storage in memory, with a gate before each commit, and a plan of failures.
@@ -42,6 +46,68 @@ impl Gated {
 
     fn fail_next(&self, how: Fail) {
         *self.fail.lock().unwrap() = Some(how);
+    }
+}
+
+#[async_trait]
+impl DeviceStorage for Gated {
+    async fn devices(&self, user: &UserId) -> Result<Vec<DeviceRecord>, StorageError> {
+        self.inner.devices(user).await
+    }
+
+    async fn put_seen(&self, seen: &[DeviceSeen]) -> Result<(), StorageError> {
+        self.inner.put_seen(seen).await
+    }
+
+    async fn behind(&self, user: &UserId, tokens: &[Option<String>]) -> Result<Vec<u64>, StorageError> {
+        self.inner.behind(user, tokens).await
+    }
+
+    async fn push_targets(&self, about: &PushAbout) -> Result<Vec<PushTarget>, StorageError> {
+        self.inner.push_targets(about).await
+    }
+
+    async fn prune_devices(&self, before: Timestamp) -> Result<u64, StorageError> {
+        self.inner.prune_devices(before).await
+    }
+}
+
+#[async_trait]
+impl PresenceStorage for Gated {
+    async fn presence(&self, watcher: &UserId, users: &[UserId]) -> Result<Vec<PresenceRecord>, StorageError> {
+        self.inner.presence(watcher, users).await
+    }
+
+    async fn put_last_seen(&self, seen: &[LastSeen]) -> Result<(), StorageError> {
+        self.inner.put_last_seen(seen).await
+    }
+}
+
+#[async_trait]
+impl ParcelStorage for Gated {
+    async fn device_syncs(&self, user: &UserId) -> Result<Vec<DeviceSync>, StorageError> {
+        self.inner.device_syncs(user).await
+    }
+
+    async fn put_part(&self, part: &ParcelPart<'_>, kept: &[KeptParcel]) -> Result<u64, StorageError> {
+        self.inner.put_part(part, kept).await
+    }
+
+    async fn read_part(
+        &self,
+        user: &UserId,
+        parcel: (Uuid, DeviceId),
+        offset: u64,
+    ) -> Result<Option<Vec<u8>>, StorageError> {
+        self.inner.read_part(user, parcel, offset).await
+    }
+
+    async fn keep_parcels(&self, user: &UserId, kept: &[KeptParcel]) -> Result<(), StorageError> {
+        self.inner.keep_parcels(user, kept).await
+    }
+
+    async fn prune_parcels(&self, before: Timestamp) -> Result<u64, StorageError> {
+        self.inner.prune_parcels(before).await
     }
 }
 

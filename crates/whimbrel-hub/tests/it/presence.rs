@@ -1,10 +1,13 @@
 //! Who is online, as connections are told.
 
-use crate::support::{Client, Names, hello, start, user};
-use std::time::Duration;
-use tokio::time::{Instant, interval};
-use whimbrel_hub::HubConfig;
-use whimbrel_model::{Code, UserId, limits};
+use crate::support::{Client, ManualClock, Names, accept, create, hello, start, start_on, user};
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, interval, sleep};
+use whimbrel_hub::{Hub, HubConfig, MemoryStorage, PresenceStorage};
+use whimbrel_model::{
+    Code, ConsentState, ContactChange, Custom, Epoch, Op, SetConsent, SettingsChange, Timestamp, UserId,
+    limits,
+};
 use whimbrel_protocol::{
     AskPresence, ClientFrame, Hello, OwnPresence, Presence, ServerFrame, UserPresence, Watch,
 };
@@ -14,22 +17,61 @@ fn ask(id: u64, add: &[&str]) -> ClientFrame {
         id,
         add: add.iter().map(|name| user(name)).collect(),
         remove: Vec::new(),
-        own: OwnPresence::default(),
     })
 }
 
-fn with_status(status: String) -> OwnPresence {
-    OwnPresence {
-        invisible: None,
-        status: Some(status),
+fn invisible(invisible: bool) -> Op {
+    Op::UpdateSettings {
+        change: SettingsChange {
+            invisible: Some(invisible),
+            ..SettingsChange::default()
+        },
     }
 }
 
-async fn presence(client: &mut Client) -> Presence {
-    match client.next().await {
-        ServerFrame::Presence(presence) => presence,
-        other => panic!("{other:?}"),
+fn status(status: &str) -> Op {
+    Op::UpdateSettings {
+        change: SettingsChange {
+            status: Some(status.to_owned()),
+            ..SettingsChange::default()
+        },
     }
+}
+
+fn consent(of: &str, state: ConsentState) -> Op {
+    Op::UpdateContact {
+        user: user(of),
+        change: ContactChange {
+            consent: Some(SetConsent { state, until: None }),
+            muted: None,
+        },
+    }
+}
+
+/// Starts a hub where ada has a channel with these.
+async fn start_with(members: &[&str], config: HubConfig) -> Hub {
+    let (hub, clock) = start(config);
+    clock.set(1_000);
+    accept(&hub, "ada", create(members)).await;
+    hub
+}
+
+async fn presence(client: &mut Client) -> Presence {
+    loop {
+        match client.next().await {
+            ServerFrame::Presence(presence) => return presence,
+            ServerFrame::Event(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Asks for one user, and returns how they are.
+async fn asked(client: &mut Client, id: u64, name: &str) -> UserPresence {
+    client.session.handle(ask(id, &[name])).await.unwrap();
+    let answer = presence(client).await;
+    assert_eq!((answer.id, answer.users.len()), (Some(id), 1), "{answer:?}");
+    answer.users.into_iter().next().unwrap()
 }
 
 /// Says something that has no answer.
@@ -50,7 +92,7 @@ async fn change(client: &mut Client) -> UserPresence {
 
 #[tokio::test(start_paused = true)]
 async fn who_watches_is_answered_and_then_told_of_each_change_once() {
-    let (hub, _) = start(HubConfig::default());
+    let hub = start_with(&["bob", "carol"], HubConfig::default()).await;
     let mut bob = Client::connect(&hub, "bob").await;
     let ada = Client::connect(&hub, "ada").await;
     bob.session
@@ -87,17 +129,16 @@ async fn who_watches_is_answered_and_then_told_of_each_change_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_is_not_heard_is_no_lease_though_its_transport_never_ends() {
+async fn a_killed_client_is_offline_within_its_lease() {
     let config = HubConfig {
         heartbeat: Duration::from_secs(1),
         presence_grace: Duration::from_secs(1),
         ..HubConfig::default()
     };
-    let (hub, _) = start(config.clone());
+    let hub = start_with(&["bob"], config.clone()).await;
     let mut bob = Client::connect(&hub, "bob").await;
     let _silent = Client::connect(&hub, "ada").await;
-    bob.session.handle(ask(1, &["ada"])).await.unwrap();
-    assert!(presence(&mut bob).await.users[0].online);
+    assert!(asked(&mut bob, 1, "ada").await.online);
     let began = Instant::now();
     // Bob is heard as often as he should be.
     let mut heartbeat = interval(config.heartbeat);
@@ -118,78 +159,219 @@ async fn a_connection_that_is_not_heard_is_no_lease_though_its_transport_never_e
 
 #[tokio::test]
 async fn an_invisible_user_is_never_seen_to_come() {
-    let (hub, _) = start(HubConfig::default());
+    let hub = start_with(&["bob"], HubConfig::default()).await;
     let mut bob = Client::connect(&hub, "bob").await;
-    bob.session.handle(ask(1, &["ada"])).await.unwrap();
-    assert!(!presence(&mut bob).await.users[0].online);
-    let invisible = Hello {
+    assert!(!asked(&mut bob, 1, "ada").await.online);
+    // So says the operation that waits on the device.
+    let hidden = Hello {
         presence: OwnPresence {
             invisible: Some(true),
             status: Some("hiding".to_owned()),
+            custom: None,
         },
         ..hello("ada")
     };
-    let (ada, _outbound) = hub.hello(invisible, &Names).await.unwrap();
+    let (_ada, _outbound) = hub.hello(hidden, &Names).await.unwrap();
     assert_eq!(bob.events().await, []);
-    bob.session.handle(ask(2, &["ada"])).await.unwrap();
-    let seen = presence(&mut bob).await.users.remove(0);
-    assert_eq!(
-        (
-            seen.online,
-            seen.last_active,
-            seen.status.as_str(),
-            seen.invisible
-        ),
-        (false, None, "", false)
+    let seen = asked(&mut bob, 2, "ada").await;
+    let of_ada = (
+        seen.online,
+        seen.last_active,
+        seen.status.as_str(),
+        seen.invisible,
     );
-    let visible = AskPresence {
-        id: 1,
-        add: Vec::new(),
-        remove: Vec::new(),
-        own: OwnPresence {
-            invisible: Some(false),
-            status: None,
+    assert_eq!(of_ada, (false, None, "", false));
+
+    accept(&hub, "ada", status("hiding")).await;
+    accept(&hub, "ada", invisible(true)).await;
+    // Without the device's word the settings hold, which at first had only a text.
+    accept(&hub, "ada", invisible(false)).await;
+    let seen = loop {
+        let seen = change(&mut bob).await;
+        if seen.status == "hiding" {
+            break seen;
+        }
+    };
+    assert!(seen.online, "{seen:?}");
+    hub.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_hold_on_every_device_and_over_a_restart() {
+    let (storage, clock) = (
+        Arc::new(MemoryStorage::new(Epoch(1))),
+        Arc::new(ManualClock::default()),
+    );
+    clock.set(5_000);
+    let hub = start_on(storage.clone(), &clock, HubConfig::default());
+    accept(&hub, "ada", create(&["bob"])).await;
+    let ada = Client::connect(&hub, "ada").await;
+    let custom = Custom::default().with("mood", "calm");
+    let data = Op::UpdateSettings {
+        change: SettingsChange {
+            status: Some("here".to_owned()),
+            custom: Some(custom.clone()),
+            ..SettingsChange::default()
         },
     };
-    ada.handle(ClientFrame::Presence(visible)).await.unwrap();
+    accept(&hub, "ada", data).await;
+    let mut bob = Client::connect(&hub, "bob").await;
+    let seen = asked(&mut bob, 1, "ada").await;
+    assert_eq!(
+        (seen.online, &seen.custom, seen.status.as_str()),
+        (true, &custom, "here")
+    );
+    accept(&hub, "ada", invisible(true)).await;
     let seen = change(&mut bob).await;
-    assert_eq!((seen.online, seen.status.as_str()), (true, "hiding"));
+    assert_eq!((seen.online, seen.last_active), (false, Some(Timestamp(5_000))));
+    clock.set(900_000);
+    accept(&hub, "ada", status("gone")).await;
+    drop((ada, bob));
+    hub.close().await;
+
+    let hub = start_on(storage.clone(), &clock, HubConfig::default());
+    let mut ada = Client::connect(&hub, "ada").await;
+    let mut bob = Client::connect(&hub, "bob").await;
+    let seen = asked(&mut bob, 1, "ada").await;
+    let frozen = (seen.online, seen.last_active, seen.status.as_str());
+    assert_eq!(
+        frozen,
+        (false, Some(Timestamp(5_000)), "here"),
+        "as others saw her last"
+    );
+    let own = asked(&mut ada, 1, "ada").await;
+    assert!(own.online && own.invisible && own.status == "gone", "{own:?}");
+    accept(&hub, "ada", invisible(false)).await;
+    let seen = change(&mut bob).await;
+    assert_eq!((seen.online, seen.status.as_str()), (true, "gone"));
+    hub.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_somebody_was_seen_last_is_stored_while_the_server_runs() {
+    let (storage, clock) = (
+        Arc::new(MemoryStorage::new(Epoch(1))),
+        Arc::new(ManualClock::default()),
+    );
+    clock.set(5_000);
+    let hub = start_on(storage.clone(), &clock, HubConfig::default());
+    accept(&hub, "ada", create(&["bob"])).await;
+    let ada = Client::connect(&hub, "ada").await;
+    sleep(Duration::from_secs(5)).await;
+    // A server that is killed says nothing more.
+    let killed = start_on(storage.clone(), &clock, HubConfig::default());
+    let mut bob = Client::connect(&killed, "bob").await;
+    let seen = asked(&mut bob, 1, "ada").await;
+    assert_eq!((seen.online, seen.last_active), (false, Some(Timestamp(5_000))));
+    clock.set(64_000);
+    drop(ada);
+    sleep(Duration::from_secs(15)).await;
+    let record = storage
+        .presence(&user("bob"), &[user("ada")])
+        .await
+        .unwrap()
+        .remove(0);
+    assert_eq!(
+        record.seen.unwrap().last_active,
+        Some(Timestamp(64_000)),
+        "as she left"
+    );
+    hub.close().await;
+    killed.close().await;
+}
+
+#[tokio::test]
+async fn presence_is_for_those_who_share_a_channel() {
+    let hub = start_with(&["bob"], HubConfig::default()).await;
+    let _ada = Client::connect(&hub, "ada").await;
+    let mut carol = Client::connect(&hub, "carol").await;
+    carol.session.handle(ask(1, &["ada", "carol"])).await.unwrap();
+    let answer = presence(&mut carol).await;
+    let users: Vec<_> = answer.users.iter().map(|of| of.user.as_str()).collect();
+    let refused: Vec<_> = answer
+        .refused
+        .iter()
+        .map(|of| (of.user.as_str(), &of.code))
+        .collect();
+    assert_eq!((users, refused), (vec!["carol"], vec![("ada", &Code::Forbidden)]));
+    assert!(
+        answer.refused[0].message.contains("share no channel"),
+        "{answer:?}"
+    );
+    // Invited is not in.
+    let (add, remove) = (
+        crate::support::add(&["carol"]),
+        crate::support::remove(&["carol"]),
+    );
+    accept(&hub, "ada", add).await;
+    assert!(asked(&mut carol, 2, "ada").await.online);
+    accept(&hub, "ada", remove).await;
+    // It holds until the connection ends.
+    accept(&hub, "ada", status("still")).await;
+    assert_eq!(change(&mut carol).await.status, "still");
+    let mut carol = Client::connect(&hub, "carol").await;
+    carol.session.handle(ask(1, &["ada"])).await.unwrap();
+    assert_eq!(presence(&mut carol).await.refused.len(), 1);
+    hub.close().await;
+}
+
+#[tokio::test]
+async fn who_is_denied_sees_nobody_online() {
+    let hub = start_with(&["bob", "carol"], HubConfig::default()).await;
+    let _ada = Client::connect(&hub, "ada").await;
+    let (mut bob, mut carol) = (
+        Client::connect(&hub, "bob").await,
+        Client::connect(&hub, "carol").await,
+    );
+    assert!(asked(&mut bob, 1, "ada").await.online);
+    assert!(asked(&mut carol, 1, "ada").await.online);
+    accept(&hub, "ada", consent("bob", ConsentState::Denied)).await;
+    let seen = change(&mut bob).await;
+    assert_eq!((seen.online, seen.last_active), (false, None));
+    accept(&hub, "ada", status("for friends")).await;
+    assert_eq!(change(&mut carol).await.status, "for friends");
+    let mut bob = Client::connect(&hub, "bob").await;
+    let seen = asked(&mut bob, 1, "ada").await;
+    assert_eq!(
+        (seen.online, seen.status.as_str()),
+        (false, ""),
+        "on a new connection too"
+    );
+    accept(&hub, "ada", consent("bob", ConsentState::Unknown)).await;
+    assert!(change(&mut bob).await.online);
     hub.close().await;
 }
 
 #[tokio::test]
 async fn what_is_too_much_is_said_and_not_cut_short() {
     let (hub, _) = start(HubConfig::default());
-    let mut bob = Client::connect(&hub, "bob").await;
-    let long = AskPresence {
-        id: 3,
-        add: vec![user("ada")],
-        remove: Vec::new(),
-        own: with_status("x".repeat(limits::STATUS_CHARS + 1)),
-    };
-    bob.session.handle(ClientFrame::Presence(long)).await.unwrap();
-    match bob.next().await {
-        ServerFrame::Failed(failed) => assert_eq!((failed.id, failed.code), (3, Code::TooLarge)),
-        other => panic!("{other:?}"),
-    }
     let users: Vec<UserId> = (0..=limits::PRESENCE_WATCHED)
         .map(|number| user(&format!("u{number}")))
         .collect();
+    let names: Vec<&str> = users.iter().map(UserId::as_str).collect();
+    let mut op = create(&["bob"]);
+    for names in names.chunks(limits::MEMBERS_PER_OP) {
+        accept(&hub, "ada", op).await;
+        op = crate::support::add(names);
+    }
+    accept(&hub, "ada", op).await;
+    let mut bob = Client::connect(&hub, "bob").await;
     let (mut accepted, mut refused) = (0, 0);
-    for users in users.chunks(limits::PRESENCE_PER_FRAME) {
-        let names: Vec<&str> = users.iter().map(UserId::as_str).collect();
-        bob.session.handle(ask(4, &names)).await.unwrap();
+    for names in names.chunks(limits::PRESENCE_PER_FRAME) {
+        bob.session.handle(ask(4, names)).await.unwrap();
         let answer = presence(&mut bob).await;
         accepted += answer.users.len();
         refused += answer.refused.len();
     }
     assert_eq!((accepted, refused), (limits::PRESENCE_WATCHED, 1));
-    let names: Vec<&str> = users.iter().map(UserId::as_str).collect();
     let bye = bob.session.handle(ask(5, &names)).await.unwrap_err();
     assert_eq!(bye.code, Code::TooLarge);
 
     let long = Hello {
-        presence: with_status("x".repeat(limits::STATUS_CHARS + 1)),
+        presence: OwnPresence {
+            status: Some("x".repeat(limits::STATUS_CHARS + 1)),
+            ..OwnPresence::default()
+        },
         ..hello("ada")
     };
     assert_eq!(hub.hello(long, &Names).await.unwrap_err().code, Code::TooLarge);

@@ -327,7 +327,12 @@ pub(crate) struct Client {
 impl Client {
     /// Connects, and takes the `ready`.
     pub(crate) async fn connect(hub: &Hub, token: &str) -> Self {
-        let (session, outbound) = hub.hello(hello(token), &Names).await.unwrap();
+        Self::connect_as(hub, hello(token)).await
+    }
+
+    /// Does the same for a device that the hello names.
+    pub(crate) async fn connect_as(hub: &Hub, hello: Hello) -> Self {
+        let (session, outbound) = hub.hello(hello, &Names).await.unwrap();
         let arrived = VecDeque::new();
         let mut client = Self {
             session,

@@ -6,7 +6,7 @@ use tokio::time::advance;
 use whimbrel_hub::HubConfig;
 use whimbrel_model::{MessageId, limits};
 use whimbrel_protocol::{
-    AskPresence, ClientFrame, Heads, OwnPresence, ServerFrame, Typing, UserTyping, Watch,
+    AskPresence, ClientFrame, Heads, ServerFrame, Typing, UserTyping, Watch, Watching,
 };
 
 const EVERY: Duration = Duration::from_millis(limits::TYPING_EVERY_MS);
@@ -174,18 +174,16 @@ async fn typing_and_presence_leave_no_trace_in_any_stream() {
     let (streams, token) = heads(&mut bob, None).await;
     assert_eq!(streams, 2);
     types(&phone, None, true).await;
-    let own = OwnPresence {
-        invisible: Some(true),
-        status: Some("in a tunnel".to_owned()),
-    };
     let ask = AskPresence {
         id: 1,
         add: vec![user("bob")],
         remove: Vec::new(),
-        own,
     };
     phone.session.handle(ClientFrame::Presence(ask)).await.unwrap();
     assert!(matches!(phone.next().await, ServerFrame::Presence(_)));
+    let open = Watching { cid: cid(), on: true };
+    phone.session.handle(ClientFrame::Watching(open)).await.unwrap();
+    assert!(matches!(phone.next().await, ServerFrame::Watchers(_)));
     assert_eq!(heard(&mut bob).await, [ada(None, true)]);
     assert_eq!(heads(&mut bob, Some(token.clone())).await, (0, token));
     let (_, of_ada) = heads(&mut phone, None).await;

@@ -2,6 +2,7 @@
 
 mod everyday;
 mod ops;
+mod parcels;
 mod people;
 mod push;
 mod questions;
@@ -21,7 +22,7 @@ use whimbrel_model::{
 use whimbrel_protocol::{
     AskPresence, Bye, ClientFrame, Failed, Heads, HeadsPage, Hello, History, HistoryPage, OpResult, Ops,
     Outcome, OwnPresence, PROTOCOL, Page, Presence, PresenceRefused, Ready, Results, ServerFrame, StreamHead,
-    Sync, Token, Typing, UserTyping, UserPresence, Watch,
+    Sync, Token, Typing, UserTyping, UserPresence, Watch, Watchers, Watching,
 };
 
 fn id(number: u128) -> Uuid {
@@ -54,6 +55,20 @@ fn user_typing(parent: Option<MessageId>, on: bool) -> ServerFrame {
         parent,
         user: user("bob"),
         on,
+    })
+}
+
+fn watching(on: bool) -> ClientFrame {
+    ClientFrame::Watching(Watching { cid: cid(), on })
+}
+
+fn watchers(count: u64, started: &[&str], stopped: &[&str]) -> ServerFrame {
+    let users = |names: &[&str]| names.iter().map(|name| user(name)).collect();
+    ServerFrame::Watchers(Watchers {
+        cid: cid(),
+        count,
+        started: users(started),
+        stopped: users(stopped),
     })
 }
 
@@ -191,11 +206,13 @@ pub(crate) fn client_frames() -> Vec<(&'static str, ClientFrame)> {
         })
     };
     let window = SnapshotWindow { lo: 51, ver: 900 };
-    vec![
+    let mut frames = vec![
         ("hello", ClientFrame::Hello(hello(OwnPresence::default()))),
         ("hello-presence", ClientFrame::Hello(hello(own_presence()))),
+        ("hello-presence-data", ClientFrame::Hello(hello(own_data()))),
         ("presence", ClientFrame::Presence(ask_presence())),
-        ("presence-own", ClientFrame::Presence(set_presence())),
+        ("watching", watching(true)),
+        ("watching-off", watching(false)),
         ("ops", ClientFrame::Ops(Ops { ops: sent.collect() })),
         ("heads", heads(None)),
         ("heads-since", heads(Some("7.40".to_owned()))),
@@ -233,14 +250,29 @@ pub(crate) fn client_frames() -> Vec<(&'static str, ClientFrame)> {
             "history-time",
             history(HistoryFrom::AroundTime(Timestamp(1_764_000_000_500))),
         ),
-    ]
+    ];
+    frames.extend(parcels::asks());
+    frames
 }
 
 fn own_presence() -> OwnPresence {
     OwnPresence {
         invisible: Some(true),
         status: Some("at the sea".to_owned()),
+        custom: None,
     }
+}
+
+fn own_data() -> OwnPresence {
+    OwnPresence {
+        invisible: None,
+        status: None,
+        custom: Some(mood()),
+    }
+}
+
+fn mood() -> Custom {
+    Custom::default().with("mood", "calm")
 }
 
 fn ask_presence() -> AskPresence {
@@ -248,16 +280,6 @@ fn ask_presence() -> AskPresence {
         id: 4,
         add: vec![user("bob"), user("carol")],
         remove: vec![user("dan")],
-        own: OwnPresence::default(),
-    }
-}
-
-fn set_presence() -> AskPresence {
-    AskPresence {
-        id: 4,
-        add: Vec::new(),
-        remove: Vec::new(),
-        own: own_presence(),
     }
 }
 
@@ -267,6 +289,7 @@ fn presences() -> Vec<(&'static str, ServerFrame)> {
         online: true,
         last_active: Some(Timestamp(1_764_000_000_000)),
         status: "at the sea".to_owned(),
+        custom: Custom::default(),
         invisible: false,
     };
     let unknown = UserPresence {
@@ -274,6 +297,7 @@ fn presences() -> Vec<(&'static str, ServerFrame)> {
         online: false,
         last_active: None,
         status: String::new(),
+        custom: Custom::default(),
         invisible: false,
     };
     let own = UserPresence {
@@ -293,7 +317,21 @@ fn presences() -> Vec<(&'static str, ServerFrame)> {
             presence(Some(4), vec![bob.clone(), unknown], vec![refused]),
         ),
         ("presence-change", presence(None, vec![bob], Vec::new())),
+        (
+            "presence-data",
+            presence(
+                None,
+                vec![UserPresence {
+                    custom: mood(),
+                    ..own.clone()
+                }],
+                Vec::new(),
+            ),
+        ),
         ("presence-own", presence(None, vec![own], Vec::new())),
+        ("watchers", watchers(2, &["ada", "bob"], &[])),
+        ("watchers-change", watchers(1, &[], &["bob"])),
+        ("watchers-large", watchers(1_234, &[], &[])),
     ]
 }
 
@@ -338,6 +376,7 @@ pub(crate) fn server_frames() -> Vec<(&'static str, ServerFrame)> {
     ];
     frames.extend(answers());
     frames.extend(questions::answers());
+    frames.extend(parcels::answers());
     frames.extend(presences());
     frames
 }

@@ -21,6 +21,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("questions.sql"),
     include_str!("search.sql"),
     include_str!("custom.sql"),
+    include_str!("devices.sql"),
+    include_str!("parcels.sql"),
+    include_str!("presence.sql"),
 ];
 
 /// The first SQLite without the WAL-reset corruption race.

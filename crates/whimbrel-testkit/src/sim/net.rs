@@ -228,8 +228,10 @@ pub(super) fn name_of(frame: &ServerFrame) -> String {
         ),
         ServerFrame::History(page) => format!("history {} from {} to {}", page.id, page.lo, page.hi),
         ServerFrame::Answer(answer) => format!("answer {} of {} rows", answer.id, answer.rows.len()),
+        ServerFrame::Parcel(page) => format!("parcel {} up to {}", page.id, page.next),
         ServerFrame::Presence(presence) => format!("presence of {} users", presence.users.len()),
         ServerFrame::Event(event) => format!("event {} from {} to {}", event.stream, event.from, event.to),
+        ServerFrame::Watchers(watchers) => format!("{} watch {}", watchers.count, watchers.cid),
         ServerFrame::Typing(typing) => format!("{} types in {}: {}", typing.user, typing.cid, typing.on),
         ServerFrame::Failed(failed) => format!("failed {} {}", failed.id, failed.code),
     }

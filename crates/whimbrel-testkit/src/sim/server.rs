@@ -219,6 +219,8 @@ impl World {
             | ClientFrame::Ops(_)
             | ClientFrame::Watch(_)
             | ClientFrame::Typing(_)
+            | ClientFrame::Watching(_)
+            | ClientFrame::Parcel(_)
             | ClientFrame::Presence(_) => return Ok(()),
         };
         self.send_down(id, answer.unwrap_or_else(|error| failed(ask, &error)));

@@ -3,8 +3,9 @@
 use super::{Mutant, Violation, log::violated};
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
-use whimbrel_hub::{Decide, Keys, MemoryStorage, Storage, StorageError};
-use whimbrel_model::{ChannelId, Cursor, Epoch, HistoryFrom, StreamId, Timestamp, UserId};
+use uuid::Uuid;
+use whimbrel_hub::{KeptParcel, ParcelPart, ParcelStorage, LastSeen, PresenceRecord, PresenceStorage, DeviceRecord, DeviceSeen, DeviceStorage, PushAbout, PushTarget, Decide, Keys, MemoryStorage, Storage, StorageError};
+use whimbrel_model::{DeviceSync, DeviceId, ChannelId, Cursor, Epoch, HistoryFrom, StreamId, Timestamp, UserId};
 use whimbrel_protocol::{Answer, HeadsPage, HistoryPage, Page, Question};
 
 /// Runs a future that never waits.
@@ -32,6 +33,68 @@ impl Weak {
             _ => {}
         }
         keys
+    }
+}
+
+#[async_trait]
+impl DeviceStorage for Weak {
+    async fn devices(&self, user: &UserId) -> Result<Vec<DeviceRecord>, StorageError> {
+        self.inner.devices(user).await
+    }
+
+    async fn put_seen(&self, seen: &[DeviceSeen]) -> Result<(), StorageError> {
+        self.inner.put_seen(seen).await
+    }
+
+    async fn behind(&self, user: &UserId, tokens: &[Option<String>]) -> Result<Vec<u64>, StorageError> {
+        self.inner.behind(user, tokens).await
+    }
+
+    async fn push_targets(&self, about: &PushAbout) -> Result<Vec<PushTarget>, StorageError> {
+        self.inner.push_targets(about).await
+    }
+
+    async fn prune_devices(&self, before: Timestamp) -> Result<u64, StorageError> {
+        self.inner.prune_devices(before).await
+    }
+}
+
+#[async_trait]
+impl PresenceStorage for Weak {
+    async fn presence(&self, watcher: &UserId, users: &[UserId]) -> Result<Vec<PresenceRecord>, StorageError> {
+        self.inner.presence(watcher, users).await
+    }
+
+    async fn put_last_seen(&self, seen: &[LastSeen]) -> Result<(), StorageError> {
+        self.inner.put_last_seen(seen).await
+    }
+}
+
+#[async_trait]
+impl ParcelStorage for Weak {
+    async fn device_syncs(&self, user: &UserId) -> Result<Vec<DeviceSync>, StorageError> {
+        self.inner.device_syncs(user).await
+    }
+
+    async fn put_part(&self, part: &ParcelPart<'_>, kept: &[KeptParcel]) -> Result<u64, StorageError> {
+        self.inner.put_part(part, kept).await
+    }
+
+    async fn read_part(
+        &self,
+        user: &UserId,
+        parcel: (Uuid, DeviceId),
+        offset: u64,
+    ) -> Result<Option<Vec<u8>>, StorageError> {
+        self.inner.read_part(user, parcel, offset).await
+    }
+
+    async fn keep_parcels(&self, user: &UserId, kept: &[KeptParcel]) -> Result<(), StorageError> {
+        self.inner.keep_parcels(user, kept).await
+    }
+
+    async fn prune_parcels(&self, before: Timestamp) -> Result<u64, StorageError> {
+        self.inner.prune_parcels(before).await
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
 };
 use uuid::Uuid;
 use whimbrel_model::{
-    AccountKey, AccountRow, Code, Device, DeviceChange, DeviceId, DeviceSync, DeviceSyncState, Invalid,
+    AccountKey, AccountRow, Code, Device, DeviceChange, DeviceId, DeviceSync, DeviceSyncState, Invalid, limits,
 };
 
 /// What a device says of itself.
@@ -27,6 +27,9 @@ pub(in crate::apply) fn register(
     let mut steps = Steps::default();
     let known = find(set, scene, id).cloned();
     refuse_revoked(known.as_ref())?;
+    if known.is_none() {
+        check_count(set, scene)?;
+    }
     let mut row = known.clone().unwrap_or_else(|| new(scene, id));
     if row.name.is_empty() {
         registration.name.clone_into(&mut row.name);
@@ -163,6 +166,19 @@ fn new(scene: &Scene<'_>, id: DeviceId) -> Device {
         push: None,
         ver: 0,
     }
+}
+
+/// Refuses one more device than an account may have at a time.
+fn check_count(set: &WorkingSet, scene: &Scene<'_>) -> Result<(), Refusal> {
+    let devices = set.devices(scene.user).filter(|row| row.revoked_at.is_none());
+    let count = devices.count();
+    if count < limits::DEVICES {
+        return Ok(());
+    }
+    Err(Refusal {
+        code: Code::TooLarge,
+        message: format!("the account has {count} devices already: revoke one of them first"),
+    })
 }
 
 fn refuse_revoked(device: Option<&Device>) -> Result<(), Refusal> {

@@ -1,0 +1,366 @@
+use super::{DeskConfig, Opening};
+use crate::{
+    hub::millis,
+    outbound::{Mailbox, encode_frame},
+    presence::{
+        ConnectionNumber, Now, Presence, PresenceRecord, Told,
+        elsewhere::Elsewhere,
+        hints::Hint,
+        watchers::{News, Watchers},
+    },
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    sync::Arc,
+};
+use whimbrel_model::{ChannelId, Contact, Settings, UserId};
+use whimbrel_protocol::{
+    AskPresence, OwnPresence, Presence as Frame, PresenceRefused, ServerFrame, UserPresence,
+    Watchers as WatchersFrame,
+};
+
+/// For how long a committed row is remembered: what was read before it may be used after it, and other servers may not have heard
+/// of it the first time.
+const REMEMBERED_MS: u64 = 60_000;
+
+/// Rows that are remembered at once; of more, the oldest are forgotten.
+const REMEMBERED: usize = 10_000;
+
+/// Users in one frame: as many as in an answer.
+const TOLD_AT_ONCE: usize = whimbrel_model::limits::PRESENCE_PER_FRAME;
+
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) presence: Presence,
+    pub(super) watchers: Watchers,
+    pub(super) elsewhere: Elsewhere,
+    /// Rows of accounts that were committed lately, and whether on this server.
+    pub(super) recent: VecDeque<(u64, bool, Hint)>,
+    /// Of whom another server knows newer settings.
+    pub(super) stale: BTreeSet<UserId>,
+    pub(super) grace_ms: u64,
+    hints: Vec<Hint>,
+    connections: HashMap<ConnectionNumber, (UserId, Arc<Mailbox>)>,
+    last: ConnectionNumber,
+}
+
+impl Live {
+    pub(super) fn new(config: DeskConfig) -> Self {
+        let grace_ms = millis(config.grace);
+        Self {
+            presence: Presence::new(grace_ms).lease(millis(config.lease)),
+            watchers: Watchers::default(),
+            elsewhere: Elsewhere::new(millis(config.server_lease)),
+            recent: VecDeque::new(),
+            stale: BTreeSet::new(),
+            grace_ms,
+            hints: Vec::new(),
+            connections: HashMap::new(),
+            last: 0,
+        }
+    }
+
+    pub(super) fn join(
+        &mut self,
+        record: PresenceRecord,
+        mailbox: &Arc<Mailbox>,
+        own: OwnPresence,
+        now: Now,
+    ) -> ConnectionNumber {
+        self.last += 1;
+        let (number, user) = (self.last, record.user.clone());
+        self.connections.insert(number, (user.clone(), mailbox.clone()));
+        self.learn(&record, now);
+        let told = self.presence.join(number, &user, own, now);
+        self.tell(told);
+        number
+    }
+
+    pub(super) fn leave(&mut self, number: ConnectionNumber, now: Now) {
+        for cid in self.watchers.of_connection(number) {
+            self.close(number, &cid, now);
+        }
+        self.connections.remove(&number);
+        self.presence.leave(number, now);
+    }
+
+    /// Takes what was read of somebody, and what was committed since.
+    pub(super) fn learn(&mut self, record: &PresenceRecord, now: Now) {
+        let mut told = self.presence.learn(record, now);
+        let elsewhere = self.elsewhere.of(&record.user);
+        for here in &elsewhere {
+            told.extend(self.presence.heard(here, elsewhere.len(), now));
+        }
+        let of_user = |hint: &Hint| match hint {
+            Hint::Settings(settings) if settings.user == record.user => Some(settings.clone()),
+            _ => None,
+        };
+        let settings: Vec<Settings> = self
+            .recent
+            .iter()
+            .filter_map(|(.., hint)| of_user(hint))
+            .collect();
+        for settings in settings {
+            told.extend(self.presence.settings(&settings, now));
+        }
+        self.tell(told);
+    }
+
+    /// Returns what was decided last, of what was read and what was committed since.
+    fn newest(&self, user: &UserId, of: &UserId, read: Option<&Contact>) -> Option<Contact> {
+        let recent = self.recent.iter().filter_map(|(.., hint)| match hint {
+            Hint::Contact(contact) if contact.user == *user && contact.of == *of => Some(contact),
+            _ => None,
+        });
+        recent.chain(read).max_by_key(|contact| contact.ver).cloned()
+    }
+
+    pub(super) fn watch(
+        &mut self,
+        number: ConnectionNumber,
+        ask: &AskPresence,
+        records: &[PresenceRecord],
+        mut refused: Vec<PresenceRefused>,
+        now: Now,
+    ) {
+        let Some((watcher, mailbox)) = self.connections.get(&number).cloned() else {
+            return;
+        };
+        let mut add = Vec::with_capacity(records.len());
+        for record in records {
+            self.learn(record, now);
+            if let Some(contact) = self.newest(&record.user, &watcher, record.contact.as_ref()) {
+                drop(self.presence.refuse(number, &contact, now));
+            }
+            add.push(record.user.clone());
+        }
+        let (users, too_many) = self.presence.watch(number, &add, &ask.remove);
+        refused.extend(too_many);
+        let answer = ServerFrame::Presence(Frame {
+            id: Some(ask.id),
+            users,
+            refused,
+        });
+        if let Some(bytes) = encode_frame(&answer) {
+            mailbox.answer(bytes);
+        }
+    }
+
+    /// Fails if the connection has too many channels open.
+    pub(super) fn open(&mut self, number: ConnectionNumber, opening: &Opening, now: Now) -> Result<(), ()> {
+        let Opening {
+            cid,
+            members,
+            records,
+        } = opening;
+        let Some((user, _)) = self.connections.get(&number).cloned() else {
+            return Ok(());
+        };
+        if !self.watchers.has_room(number, cid) {
+            return Err(());
+        }
+        for record in records {
+            if let Some(contact) = self.newest(&record.user, &user, record.contact.as_ref()) {
+                self.refuse(number, &contact, now);
+            }
+            if let Some(contact) = self.newest(&user, &record.user, record.own_contact.as_ref()) {
+                for number in self.watchers.connections(cid, &record.user) {
+                    self.refuse(number, &contact, now);
+                }
+            }
+        }
+        let (is_new, news) = self.watchers.open(number, &user, cid, *members);
+        if is_new {
+            for user in self.elsewhere.open(cid) {
+                self.watchers.show(cid, &user, true, now.mono);
+            }
+        }
+        if news == News::All {
+            self.tell_everyone(cid, &self.watchers.all_connections(cid));
+        }
+        self.show(cid, &user, Some(number), now);
+        self.tell_everyone(cid, &[number]);
+        Ok(())
+    }
+
+    pub(super) fn close(&mut self, number: ConnectionNumber, cid: &ChannelId, now: Now) {
+        let Some((user, _)) = self.connections.get(&number).cloned() else {
+            return;
+        };
+        if self.watchers.close(number, &user, cid) {
+            self.show(cid, &user, None, now);
+            self.hints.push(Hint::Closed(cid.clone(), user));
+        }
+    }
+
+    pub(super) fn put_out(&mut self, cid: &ChannelId, user: &UserId, now: Now) {
+        for number in self.watchers.connections(cid, user) {
+            self.close(number, cid, now);
+        }
+    }
+
+    pub(super) fn settings(&mut self, settings: &Settings, here: bool, now: Now) {
+        let was_seen = self.presence.is_seen(&settings.user);
+        let told = self.presence.settings(settings, now);
+        self.tell(told);
+        self.remember(Hint::Settings(settings.clone()), here, now);
+        if self.presence.is_seen(&settings.user) != was_seen {
+            for cid in self.watchers.of_user(&settings.user) {
+                self.show(&cid, &settings.user, None, now);
+                if was_seen {
+                    self.hints.push(Hint::Closed(cid, settings.user.clone()));
+                }
+            }
+        }
+    }
+
+    pub(super) fn contact(&mut self, contact: &Contact, here: bool, now: Now) {
+        let told = self.presence.contact(contact, now);
+        self.tell(told);
+        for cid in self.watchers.of_user(&contact.of) {
+            for number in self.watchers.connections(&cid, &contact.of) {
+                self.refuse(number, contact, now);
+                self.tell_everyone(&cid, &[number]);
+            }
+        }
+        self.remember(Hint::Contact(contact.clone()), here, now);
+    }
+
+    pub(super) fn tick(&mut self, now: Now) {
+        let told = self.presence.tick(now);
+        self.tell(told);
+        for number in self.presence.take_unrefused() {
+            for cid in self.watchers.of_connection(number) {
+                self.tell_everyone(&cid, &[number]);
+            }
+        }
+        for cid in self.watchers.tick(now.mono) {
+            self.tell_everyone(&cid, &self.watchers.all_connections(&cid));
+        }
+        let touched = self.elsewhere.tick(now.mono);
+        self.touch(touched, 0, now);
+        while self
+            .recent
+            .front()
+            .is_some_and(|(at, ..)| now.mono > at + REMEMBERED_MS)
+        {
+            self.recent.pop_front();
+        }
+    }
+
+    pub(super) fn take_hints(&mut self) -> Vec<Hint> {
+        let mut hints = self.presence.take_hints();
+        hints.append(&mut self.hints);
+        hints
+    }
+
+    fn refuse(&mut self, number: ConnectionNumber, contact: &Contact, now: Now) {
+        let told = self.presence.refuse(number, contact, now);
+        self.tell(told.into_iter().collect());
+    }
+
+    fn remember(&mut self, row: Hint, here: bool, now: Now) {
+        if here {
+            self.hints.push(row.clone());
+        }
+        self.recent.push_back((now.mono, here, row));
+        if self.recent.len() > REMEMBERED {
+            self.recent.pop_front();
+        }
+    }
+
+    /// Tells whoever has a channel open whether a user has, as it is now; but not on `except`, which is told of everyone.
+    pub(super) fn show(
+        &mut self,
+        cid: &ChannelId,
+        user: &UserId,
+        except: Option<ConnectionNumber>,
+        now: Now,
+    ) {
+        let here = self.watchers.is_here(cid, user) && self.presence.is_seen(user);
+        if here {
+            self.hints.push(Hint::Opened(cid.clone(), user.clone()));
+        }
+        let on = here || self.elsewhere.is_open(&(cid.clone(), user.clone()));
+        if self.watchers.show(cid, user, on, now.mono) != News::One {
+            return;
+        }
+        let (started, stopped) = match on {
+            true => (vec![user.clone()], Vec::new()),
+            false => (Vec::new(), vec![user.clone()]),
+        };
+        let Some((shown, _)) = self.watchers.shown(cid) else {
+            return;
+        };
+        for number in self.watchers.all_connections(cid) {
+            if except == Some(number) || self.presence.is_refused(number, user) {
+                continue;
+            }
+            let count = shown
+                .iter()
+                .filter(|user| !self.presence.is_refused(number, user));
+            self.send(
+                number,
+                frame(cid, count.count(), started.clone(), stopped.clone()),
+            );
+        }
+    }
+
+    /// Tells connections everyone who has a channel open, or how many they are.
+    fn tell_everyone(&self, cid: &ChannelId, numbers: &[ConnectionNumber]) {
+        let Some((shown, is_large)) = self.watchers.shown(cid) else {
+            return;
+        };
+        for number in numbers {
+            if is_large {
+                self.send(*number, frame(cid, shown.len(), Vec::new(), Vec::new()));
+                continue;
+            }
+            let seen = shown
+                .iter()
+                .filter(|user| !self.presence.is_refused(*number, user));
+            let seen: Vec<UserId> = seen.cloned().collect();
+            self.send(*number, frame(cid, seen.len(), seen, Vec::new()));
+        }
+    }
+
+    /// Tells connections how users are: in one frame what goes to the same ones.
+    pub(super) fn tell(&self, told: Vec<Told>) {
+        let mut by_target: BTreeMap<Vec<ConnectionNumber>, Vec<UserPresence>> = BTreeMap::new();
+        for Told { to, user } in told {
+            by_target.entry(to).or_default().push(user);
+        }
+        for (to, users) in by_target {
+            for users in users.chunks(TOLD_AT_ONCE) {
+                let frame = ServerFrame::Presence(Frame {
+                    id: None,
+                    users: users.to_vec(),
+                    refused: Vec::new(),
+                });
+                let Some(bytes) = encode_frame(&frame) else {
+                    continue;
+                };
+                for (_, mailbox) in to.iter().filter_map(|number| self.connections.get(number)) {
+                    mailbox.push(bytes.clone());
+                }
+            }
+        }
+    }
+
+    fn send(&self, number: ConnectionNumber, frame: WatchersFrame) {
+        if let Some((_, mailbox)) = self.connections.get(&number)
+            && let Some(bytes) = encode_frame(&ServerFrame::Watchers(frame))
+        {
+            mailbox.push(bytes);
+        }
+    }
+}
+
+fn frame(cid: &ChannelId, count: usize, started: Vec<UserId>, stopped: Vec<UserId>) -> WatchersFrame {
+    WatchersFrame {
+        cid: cid.clone(),
+        count: count as u64,
+        started,
+        stopped,
+    }
+}
