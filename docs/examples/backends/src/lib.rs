@@ -7,11 +7,14 @@ use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
 };
+use uuid::Uuid;
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
-    MessageQuery, Read, ThreadPlace, User, UserId,
+    AccountRow, ChannelId, ChannelSummary, Delivered, Delta, Draft, FollowedThread, Loaded, Member, Message,
+    MessageId, MessagePage, MessageQuery, People, Read, ThreadPlace, User, UserId,
 };
-use whimbrel_store::{PageCursor, Query, SearchPage, SearchQuery, Store, StoreError, StoreReader};
+use whimbrel_store::{
+    AccountReader, PageCursor, Query, SearchPage, SearchQuery, Store, StoreError, StoreReader,
+};
 use whimbrel_transport::{Connection, Connector, TransportError};
 
 /// Counts the commits of the store behind it.
@@ -54,18 +57,34 @@ impl Store for CountingStore {
 }
 
 #[async_trait]
+impl AccountReader for CountingStore {
+    async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
+        self.inner.drafts().await
+    }
+
+    async fn account_rows(&self) -> Result<Vec<AccountRow>, StoreError> {
+        self.inner.account_rows().await
+    }
+
+    async fn transfer_part(&self, request: Uuid, offset: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.transfer_part(request, offset).await
+    }
+}
+
+#[async_trait]
 impl StoreReader for CountingStore {
     async fn channels(
         &self,
         query: &Query,
         after: Option<&PageCursor>,
         limit: usize,
+        people: &People,
     ) -> Result<Vec<ChannelSummary>, StoreError> {
-        self.inner.channels(query, after, limit).await
+        self.inner.channels(query, after, limit, people).await
     }
 
-    async fn channel(&self, cid: &ChannelId) -> Result<Option<ChannelSummary>, StoreError> {
-        self.inner.channel(cid).await
+    async fn channel(&self, cid: &ChannelId, people: &People) -> Result<Option<ChannelSummary>, StoreError> {
+        self.inner.channel(cid, people).await
     }
 
     async fn members(&self, cid: &ChannelId) -> Result<Vec<Member>, StoreError> {
@@ -76,24 +95,25 @@ impl StoreReader for CountingStore {
         self.inner.reads(cid, thread).await
     }
 
+    async fn delivered(&self, cid: &ChannelId) -> Result<Vec<Delivered>, StoreError> {
+        self.inner.delivered(cid).await
+    }
+
     async fn threads(
         &self,
         after: Option<ThreadPlace>,
         limit: usize,
+        people: &People,
     ) -> Result<Vec<FollowedThread>, StoreError> {
-        self.inner.threads(after, limit).await
+        self.inner.threads(after, limit, people).await
     }
 
-    async fn thread(&self, parent: MessageId) -> Result<Option<FollowedThread>, StoreError> {
-        self.inner.thread(parent).await
+    async fn thread(&self, parent: MessageId, people: &People) -> Result<Option<FollowedThread>, StoreError> {
+        self.inner.thread(parent, people).await
     }
 
     async fn pinned(&self, cid: &ChannelId) -> Result<Vec<Message>, StoreError> {
         self.inner.pinned(cid).await
-    }
-
-    async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
-        self.inner.drafts().await
     }
 
     async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError> {

@@ -7,9 +7,11 @@ use tokio::task::yield_now;
 use uuid::Uuid;
 use whimbrel_client::{Store, StoreError};
 use whimbrel_model::{
-    Change, ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageBody, MessageId, MessagePage, MessageQuery, Op, OpId, OutboxItem, OutboxStatus, People, Read, ThreadPlace, Timestamp, User, UserId,
+    AccountRow, Change, ChannelId, ChannelSummary, Delivered, Delta, Draft, FollowedThread, Loaded, Member,
+    Message, MessageBody, MessageId, MessagePage, MessageQuery, Op, OpId, OutboxItem, OutboxStatus, People,
+    Read, ThreadPlace, Timestamp, User, UserId,
 };
-use whimbrel_store::{MemoryStore, PageCursor, Query, SearchPage, SearchQuery, StoreReader};
+use whimbrel_store::{AccountReader, MemoryStore, PageCursor, Query, SearchPage, SearchQuery, StoreReader};
 use whimbrel_testkit::dropped::{Moment, dropped_at};
 
 /// Items of one write.
@@ -125,6 +127,21 @@ impl Store for Halves {
 }
 
 #[async_trait]
+impl AccountReader for Halves {
+    async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
+        self.0.drafts().await
+    }
+
+    async fn account_rows(&self) -> Result<Vec<AccountRow>, StoreError> {
+        self.0.account_rows().await
+    }
+
+    async fn transfer_part(&self, request: Uuid, offset: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.transfer_part(request, offset).await
+    }
+}
+
+#[async_trait]
 impl StoreReader for Halves {
     async fn channels(
         &self,
@@ -136,11 +153,7 @@ impl StoreReader for Halves {
         self.0.channels(query, after, limit, people).await
     }
 
-    async fn channel(
-        &self,
-        cid: &ChannelId,
-        people: &People,
-    ) -> Result<Option<ChannelSummary>, StoreError> {
+    async fn channel(&self, cid: &ChannelId, people: &People) -> Result<Option<ChannelSummary>, StoreError> {
         self.0.channel(cid, people).await
     }
 
@@ -152,6 +165,10 @@ impl StoreReader for Halves {
         self.0.reads(cid, thread).await
     }
 
+    async fn delivered(&self, cid: &ChannelId) -> Result<Vec<Delivered>, StoreError> {
+        self.0.delivered(cid).await
+    }
+
     async fn threads(
         &self,
         after: Option<ThreadPlace>,
@@ -161,20 +178,12 @@ impl StoreReader for Halves {
         self.0.threads(after, limit, people).await
     }
 
-    async fn thread(
-        &self,
-        parent: MessageId,
-        people: &People,
-    ) -> Result<Option<FollowedThread>, StoreError> {
+    async fn thread(&self, parent: MessageId, people: &People) -> Result<Option<FollowedThread>, StoreError> {
         self.0.thread(parent, people).await
     }
 
     async fn pinned(&self, cid: &ChannelId) -> Result<Vec<Message>, StoreError> {
         self.0.pinned(cid).await
-    }
-
-    async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
-        self.0.drafts().await
     }
 
     async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError> {
