@@ -91,24 +91,24 @@ impl Client {
     /// Returns what was decided of a person. Absent: nothing. It may have ended: [`Client::people`] says what holds now.
     #[must_use]
     pub fn contact(&self, user: &UserId) -> Option<Arc<Contact>> {
-        self.state().account().contacts.get(user).cloned()
+        self.inner().state.account().contacts.get(user).cloned()
     }
 
     /// Returns what holds of others now, as far as this device knows.
     #[must_use]
     pub fn people(&self) -> People {
-        self.state().people()
+        self.inner().state.people()
     }
 
     /// Returns what the account keeps about itself: settings, contacts, devices, with what waits in the outbox laid over it.
     #[must_use]
     pub fn account(&self) -> AccountFacts {
-        self.state().account()
+        self.inner().state.account()
     }
 
     /// Returns a reader of [`Client::account`]: the value now, and each later one. A slow reader gets the latest.
     pub fn watch_account(&self) -> crate::Watch<AccountFacts> {
-        self.state().subscribe_account()
+        self.inner().state.subscribe_account()
     }
 
     /// Returns a reader of a part of [`Client::account`], which wakes only when that part is another one.
@@ -116,7 +116,7 @@ impl Client {
         &self,
         pick: fn(&AccountFacts) -> T,
     ) -> Part<AccountFacts, T> {
-        self.state().account_part(pick)
+        self.inner().state.account_part(pick)
     }
 
     /// Opens the inbox of requests: the channels that others brought the account into and of which nothing was decided, and those

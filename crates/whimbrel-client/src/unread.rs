@@ -2,7 +2,7 @@
 
 use std::fmt;
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Message, MessageId, Op, OpId, OutboxItem, RangeSet, ReadPosition, UserId,
+    ChannelId, ChannelSummary, Message, MessageId, Op, OpId, OutboxItem, People, RangeSet, ReadPosition, UserId,
     limits,
 };
 
@@ -118,6 +118,10 @@ pub struct LeftOut {
     pub own: u64,
     /// Deleted ones.
     pub deleted: u64,
+    /// Sent to be silent.
+    pub silent: u64,
+    /// Of people who are denied or muted.
+    pub people: u64,
     /// Replies that stand only in their threads.
     pub thread_only: u64,
     /// Not on this device, or only as they once were. Each of them may count.
@@ -125,11 +129,11 @@ pub struct LeftOut {
 }
 
 impl UnreadExplanation {
-    /// Explains the count in the channel of `summary` for `me`: `outbox` is what waits, `timeline` the messages of the
+    /// Explains the count in the channel of `summary` for `me`, for whom `people` says what holds of others: `outbox` is what waits, `timeline` the messages of the
     /// channel's timeline past the position, `ranges` what is on the device.
     pub(crate) fn new(
         summary: &ChannelSummary,
-        me: &UserId,
+        (me, people): (&UserId, &People),
         outbox: impl Iterator<Item = impl AsRef<OutboxItem>>,
         timeline: impl Iterator<Item = Message>,
         ranges: &RangeSet,
@@ -164,6 +168,10 @@ impl UnreadExplanation {
                 out.own += 1;
             } else if message.is_deleted() {
                 out.deleted += 1;
+            } else if message.silent {
+                out.silent += 1;
+            } else if people.is_silent(&message.author) {
+                out.people += 1;
             } else {
                 explanation.counted.push(message.id);
             }
@@ -185,6 +193,8 @@ impl fmt::Display for UnreadExplanation {
         let LeftOut {
             own,
             deleted,
+            silent,
+            people,
             thread_only,
             unknown,
             ..
@@ -192,6 +202,8 @@ impl fmt::Display for UnreadExplanation {
         for (number, what) in [
             (own, "own not counted"),
             (deleted, "deleted not counted"),
+            (silent, "silent not counted"),
+            (people, "of denied or muted people not counted"),
             (thread_only, "only in threads not counted"),
             (unknown, "not known here, which may count"),
         ] {

@@ -11,7 +11,7 @@ impl Channel {
     /// # Errors
     /// [`Error::Store`] when the database cannot be read.
     pub async fn thread_overview(&self, parent: MessageId) -> Result<Option<FollowedThread>, Error> {
-        let thread = self.client.store().thread(parent, &self.client.state().people()).await?;
+        let thread = self.client.store().thread(parent, &self.client.people()).await?;
         Ok(thread.filter(|thread| thread.parent.cid == self.cid))
     }
 

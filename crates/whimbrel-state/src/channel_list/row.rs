@@ -142,7 +142,12 @@ fn item_of(
     let membership = summary.membership.as_ref();
     ChannelItem {
         cid: summary.cid.clone(),
-        name: channel.map_or_else(String::new, |channel| channel.name.clone()),
+        // Who is invited knows what the channel was called then.
+        name: match (channel, membership.and_then(|own| own.invite.as_ref())) {
+            (Some(channel), _) => channel.name.clone(),
+            (None, Some(invite)) => invite.name.clone(),
+            (None, None) => String::new(),
+        },
         image: channel.map_or_else(String::new, |channel| channel.image.clone()),
         custom: channel.map_or_else(Custom::default, |channel| channel.custom.clone()),
         last_message_hidden: last_message

@@ -14,8 +14,7 @@ use super::{
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_hub::Storage as _;
 use whimbrel_model::{
-    Channel, ChannelId, ChannelSummary, MemberState, Membership, Message, MessageId, Mute, PlainJson, Read,
-    Row, RowKey, StreamId, Timestamp, UserId,
+    Channel, ChannelId, ChannelSummary, MemberState, Membership, Message, MessageId, Mute, People, PlainJson, Read, Row, RowKey, StreamId, Timestamp, UserId,
 };
 use whimbrel_protocol::{FindChannels, Question};
 use whimbrel_query::{ChannelItem as Asked, Query};
@@ -198,7 +197,7 @@ impl World {
         let (mut found, mut pages): (Vec<Channel>, usize) = (Vec::new(), 0);
         loop {
             let question = Question::Channels(find.clone());
-            let answer = or_denied(now_or(self.server.storage.ask(&device.user, &question))?)?;
+            let answer = or_denied(now_or(self.server.storage.ask(&device.user, &question, self.server_time()))?)?;
             pages += 1;
             found.extend(answer.rows.into_iter().filter_map(|row| match row {
                 Row::Channel(row) => Some(row),
@@ -312,8 +311,10 @@ fn answer(
     rows: &[ChannelSummary],
     contents: &BTreeMap<ChannelId, Contents>,
 ) -> Vec<ChannelSummary> {
+    let people = People::default();
     let asked = |summary| Asked {
         summary,
+        people: &people,
         members: contents
             .get(&summary.cid)
             .map_or(&[], |held| held.members.as_slice()),

@@ -5,8 +5,8 @@ use super::{
     dice::Dice,
     ghost::Allowed,
     log::violated,
-    observe::{Views, with_members},
-    shelf::Shelf,
+    observe::{Views, put_channel},
+    shelf::{Shelf, put_account},
     storage::now_or,
     watch::Watch,
     weaken::{weaken_rows, without_gaps},
@@ -166,6 +166,7 @@ impl World {
         };
         device.life += 1;
         let state = State::new(device.user.clone(), outbox);
+        put_account(&state, &device.store)?;
         let views = Views::open(&state, device, self.plan.list_rows)?;
         device.run = Some(Run {
             engine,
@@ -403,10 +404,7 @@ impl World {
         let store = &self.devices[index].store;
         Shelf::reduce(&run.state, store, &stale)?;
         for cid in stale.channels {
-            match or_broken(now_or(store.channel(&cid, &run.state.people()))?)? {
-                Some(row) => run.state.put_channel(with_members(&run.state, store, row)?),
-                None => run.state.put_no_channel(&cid),
-            }
+            put_channel(&run.state, store, &cid)?;
         }
         for query in stale.messages {
             let page = or_broken(now_or(store.messages(&query))?)?;

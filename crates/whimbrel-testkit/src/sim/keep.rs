@@ -7,7 +7,7 @@ use whimbrel_model::{
     ChannelId, Custom, DraftContent, DraftSeen, Hide, MembershipChange, MessageId, Mute, Op, People, Read, SetMute, Timestamp, UserId,
 };
 use whimbrel_state::TimelineItem;
-use whimbrel_store::{Store as _, StoreReader as _};
+use whimbrel_store::{AccountReader as _, Store as _, StoreReader as _};
 
 impl World {
     /// Marks as read until `seq`, or what comes from there on as unread.

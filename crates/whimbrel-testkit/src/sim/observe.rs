@@ -4,7 +4,7 @@ use super::{
     Mutant, Violation,
     device::{Device, everything, or_broken},
     log::violated,
-    shelf::{Shelf, same},
+    shelf::{Shelf, put_account, same, tell_time},
     storage::now_or,
     weaken::weaken_rows,
     world::World,
@@ -172,6 +172,15 @@ pub(super) fn extend_channels(
     Ok(())
 }
 
+/// Reads a channel's row again, and shows it.
+pub(super) fn put_channel(state: &State, store: &MemoryStore, cid: &ChannelId) -> Result<(), Violation> {
+    match or_broken(now_or(store.channel(cid, &state.people()))?)? {
+        Some(row) => state.put_channel(with_members(state, store, row)?),
+        None => state.put_no_channel(cid),
+    }
+    Ok(())
+}
+
 /// Adds the members to a row, if an open list asks for them.
 pub(super) fn with_members(
     state: &State,
@@ -264,6 +273,10 @@ impl World {
         }
         let loaded = or_broken(now_or(device.store.load())?)?;
         let fresh = State::new(device.user.clone(), loaded.outbox);
+        put_account(&fresh, &device.store)?;
+        for state in [&run.state, &fresh] {
+            tell_time(state, &device.store, self.server_time())?;
+        }
         if fresh.outbox() != run.state.outbox() {
             return violated("C8", format!("{} shows another outbox than it has", device.name));
         }

@@ -15,7 +15,7 @@ use whimbrel_hub::{Applied, Storage as _};
 use whimbrel_model::{
     ChannelId, Cursor, Draft, Message, MessageId, Op, OpEnvelope, People, Row, RowKey, StreamId, UserId, limits,
 };
-use whimbrel_store::StoreReader as _;
+use whimbrel_store::{AccountReader as _, StoreReader as _};
 
 impl World {
     /// Reads a user's own stream from its beginning.

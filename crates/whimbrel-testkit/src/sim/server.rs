@@ -209,7 +209,7 @@ impl World {
                 )
             }
             ClientFrame::Ask(ask) => {
-                let answer = now_or(storage.ask(user, &ask.question))?;
+                let answer = now_or(storage.ask(user, &ask.question, time))?;
                 (
                     ask.id,
                     answer.map(|answer| ServerFrame::Answer(Answer { id: ask.id, ..answer })),

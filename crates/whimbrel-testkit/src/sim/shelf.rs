@@ -4,14 +4,14 @@ use super::{
     Violation,
     device::{Device, or_broken},
     log::violated,
-    observe::Seen,
+    observe::{self, Seen},
     storage::now_or,
 };
 use std::collections::BTreeMap;
 use whimbrel_model::{ChannelId, FollowedThread, MessageId, Op, Timestamp, overlay::MessageView};
 use whimbrel_query::Query;
 use whimbrel_state::{DraftView, Drafts, Items, Pins, Stale, State, ThreadItem, ThreadList, Unread};
-use whimbrel_store::{MemoryStore, StoreReader as _};
+use whimbrel_store::{AccountReader as _, MemoryStore, StoreReader as _};
 
 /// Threads that an opened list begins with: few, so that there is more to read.
 const FIRST_THREADS: usize = 3;
@@ -95,7 +95,11 @@ impl Shelf {
         } else {
             put_threads(state, store, stale.threads.iter().copied())?;
         }
-        put_pins(state, store, &stale.pins)
+        put_pins(state, store, &stale.pins)?;
+        if stale.people {
+            show_people_again(state, store)?;
+        }
+        Ok(())
     }
 
     /// C8, E13: all of it is what a restart would show.
@@ -107,8 +111,8 @@ impl Shelf {
         now: Timestamp,
     ) -> Result<(), Violation> {
         let (name, store) = (&device.name, &device.store);
-        state.set_now(now);
-        fresh.set_now(now);
+        tell_time(state, store, now)?;
+        tell_time(fresh, store, now)?;
         let threads = fresh.open_threads();
         let unread = open_unread(fresh, store)?;
         read_all_threads(fresh, store, ALL)?;
@@ -171,6 +175,41 @@ where
             again.len()
         ),
     )
+}
+
+/// Says what time it is, and reads again what that makes stale.
+pub(super) fn tell_time(state: &State, store: &MemoryStore, now: Timestamp) -> Result<(), Violation> {
+    if state.set_now(now).people {
+        show_people_again(state, store)?;
+    }
+    Ok(())
+}
+
+/// Puts what the store has of the account itself.
+pub(super) fn put_account(state: &State, store: &MemoryStore) -> Result<(), Violation> {
+    let rows = or_broken(now_or(store.account_rows())?)?;
+    if state.put_account(rows) {
+        show_people_again(state, store)?;
+    }
+    Ok(())
+}
+
+/// Reads again what depends on others.
+fn show_people_again(state: &State, store: &MemoryStore) -> Result<(), Violation> {
+    for list in state.channel_lists() {
+        for item in list.items() {
+            observe::put_channel(state, store, &item.cid)?;
+        }
+        let rows = now_or(store.channels(list.query(), None, list.loaded() + FIRST_THREADS, &state.people()));
+        for row in or_broken(rows?)? {
+            state.put_channel(observe::with_members(state, store, row)?);
+        }
+    }
+    if state.unread().is_some() {
+        let _open = open_unread(state, store)?;
+    }
+    let shown = state.threads().map_or(0, |list| list.loaded());
+    read_all_threads(state, store, shown.max(FIRST_THREADS))
 }
 
 fn open_unread(state: &State, store: &MemoryStore) -> Result<Unread, Violation> {

@@ -137,7 +137,7 @@ pub async fn questions_that_may_not_be_asked_are_refused<O: Opener>() {
         }
     }
     for (question, code, place) in wrong() {
-        match pair.tested.ask(&users[0], &question).await {
+        match pair.tested.ask(&users[0], &question, Timestamp(pair.now)).await {
             Err(StorageError::Refused { code: got, message }) => {
                 assert_eq!(got, code, "{question:?}");
                 assert!(message.starts_with(place), "{message} is not of {place}");
@@ -275,8 +275,8 @@ fn of_reactions(message: MessageId, filter: Value) -> Question {
 
 /// Compares the answers, and returns them or their code.
 async fn same(pair: &Pair, user: &UserId, question: &Question) -> Result<Answer, Code> {
-    let tested = pair.tested.ask(user, question).await;
-    let memory = pair.memory.ask(user, question).await;
+    let tested = pair.tested.ask(user, question, Timestamp(pair.now)).await;
+    let memory = pair.memory.ask(user, question, Timestamp(pair.now)).await;
     let seed = pair.seed;
     match (tested, memory) {
         (Ok(tested), Ok(memory)) => {
@@ -363,6 +363,7 @@ fn endpoint(question: &Question) -> &'static Endpoint {
         Question::Reactions(_) => &Endpoint::REACTIONS,
         Question::Threads(_) => &Endpoint::THREADS,
         Question::Drafts(_) => &Endpoint::DRAFTS,
+        Question::Devices(_) => panic!("the list of devices has no fields"),
     }
 }
 
@@ -373,7 +374,7 @@ fn window(question: &mut Question) -> &mut Window {
         Question::Members(find) => &mut find.window,
         Question::Messages(find) => &mut find.window,
         Question::Reactions(find) => &mut find.window,
-        Question::Search(_) => panic!("a search has another window"),
+        Question::Search(_) | Question::Devices(_) => panic!("it has another window, or none"),
     }
 }
 

@@ -4,7 +4,9 @@ use super::{Opener, Script, pair::Pair};
 use serde_json::json;
 use std::{future::Future, time::Duration};
 use whimbrel_hub::{Storage, StorageError};
-use whimbrel_model::{ChannelId, Code, Custom, Message, MessageId, Op, PlainJson, Row, UserId};
+use whimbrel_model::{
+    ChannelId, Code, Custom, Message, MessageId, Op, PlainJson, Row, Timestamp, UserId,
+};
 use whimbrel_protocol::{Answer, Question, Search};
 use whimbrel_query::limits;
 
@@ -335,7 +337,9 @@ async fn find(
 }
 
 async fn ask(storage: &dyn Storage, user: &UserId, search: &Search) -> Result<Answer, StorageError> {
-    let answer = storage.ask(user, &Question::Search(search.clone())).await?;
+    let answer = storage
+        .ask(user, &Question::Search(search.clone()), Timestamp(0))
+        .await?;
     let limit = search
         .limit
         .map_or(limits::USUAL_SEARCH_HITS, |limit| limit as usize);

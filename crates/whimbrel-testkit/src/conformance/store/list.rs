@@ -14,7 +14,7 @@ use whimbrel_model::{
 use whimbrel_query::Query;
 
 async fn listed(t: &StoreFixture) -> Vec<String> {
-    names(&all(t.store(), &Query::channel_list()).await)
+    names(&all(t.store(), &Query::channel_list(), &People::default()).await)
 }
 
 fn names(channels: &[ChannelSummary]) -> Vec<String> {
@@ -26,7 +26,7 @@ fn names(channels: &[ChannelSummary]) -> Vec<String> {
 
 async fn summary(t: &StoreFixture, id: &str) -> ChannelSummary {
     t.store()
-        .channel(&cid(id))
+        .channel(&cid(id), &People::default())
         .await
         .expect("the store reads")
         .expect("the channel is known")
@@ -70,7 +70,7 @@ pub async fn channels_are_listed_by_newest_message(mut t: StoreFixture) {
         Some("f"),
         "a thread-only reply counted"
     );
-    for one in all(t.store(), &Query::channel_list()).await {
+    for one in all(t.store(), &Query::channel_list(), &People::default()).await {
         assert_eq!(
             t.store().channel(&one.cid, &People::default()).await.unwrap(),
             Some(one),
@@ -84,7 +84,7 @@ pub async fn the_channel_list_is_paged(t: StoreFixture) {
     t.apply(start(&["a", "b", "c", "d", "e"])).await;
     t.apply([put(accepted("c", 1, 10))]).await;
     let query = Query::channel_list();
-    let pages = pages(t.store(), &query, 2).await;
+    let pages = pages(t.store(), &query, 2, &People::default()).await;
     let pages: Vec<_> = pages.iter().map(|page| names(page)).collect();
     assert_eq!(pages, [vec!["c", "a"], vec!["b", "d"], vec!["e"], vec![]]);
     assert_eq!(t.store().channels(&query, None, 0, &People::default()).await.unwrap(), []);
@@ -127,7 +127,7 @@ pub async fn a_channel_with_only_a_membership_is_listed(t: StoreFixture) {
         members: 0,
         head_seq: 0,
     };
-    assert_eq!(all(t.store(), &Query::channel_list()).await, [expected]);
+    assert_eq!(all(t.store(), &Query::channel_list(), &People::default()).await, [expected]);
     t.apply([put(channel("a", 1))]).await;
     assert_eq!(summary(&t, "a").await.channel, Some(channel("a", 1)));
 }

@@ -243,7 +243,7 @@ pub async fn a_rebased_user_stream_takes_any_row_of_the_new_history(mut t: Store
         "drafts of the old history are not shown"
     );
     assert_eq!(
-        all(t.store(), &Query::channel_list()).await.len(),
+        all(t.store(), &Query::channel_list(), &People::default()).await.len(),
         1,
         "a rebase takes no channel from the list"
     );

@@ -26,7 +26,7 @@ async fn nine(t: &StoreFixture) {
 
 async fn summary(t: &StoreFixture) -> ChannelSummary {
     let one = t.store().channel(&cid("a"), &People::default()).await.expect("the store reads");
-    let listed = super::query::all(t.store(), &whimbrel_query::Query::channel_list()).await;
+    let listed = super::query::all(t.store(), &whimbrel_query::Query::channel_list(), &People::default()).await;
     assert_eq!(listed.first(), one.as_ref(), "the list says something else");
     one.expect("the channel is known")
 }
