@@ -145,7 +145,8 @@ impl PagePlan {
 
 /// Returns the cursor at which a snapshot of at most the `newest` messages begins, if one is called for: the stream cannot be
 /// followed from `cursor`, or more messages are new. `known` is any page after `cursor`: it says how far the stream goes.
-pub(crate) fn capped_snapshot(known: &Page, cursor: Option<Cursor>, newest: u32) -> Option<Cursor> {
+#[must_use]
+pub fn capped_snapshot(known: &Page, cursor: Option<Cursor>, newest: u32) -> Option<Cursor> {
     if !matches!(known.stream, StreamId::Channel(_)) {
         return None;
     }

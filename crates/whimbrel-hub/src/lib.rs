@@ -61,7 +61,7 @@ pub use bus::{Bus, BusError, BusLink, LocalBus, Subscription};
 pub use clock::{Clock, SystemClock};
 pub use devices::{DeviceRecord, DeviceSeen, DeviceStorage, Seen};
 pub use error::StorageError;
-pub use feed::PagePlan;
+pub use feed::{PagePlan, capped_snapshot};
 pub use heads::HeadsPlan;
 pub use history::HistoryPlan;
 pub use hub::{Beside, Hub, HubConfig};

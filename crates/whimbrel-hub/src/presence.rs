@@ -212,8 +212,9 @@ impl Presence {
         told
     }
 
-    /// Takes what somebody decided of the user of a connection.
-    pub(crate) fn refuse(&mut self, number: ConnectionNumber, contact: &Contact, now: Now) -> Option<Told> {
+    /// Takes what somebody decided of the user of a connection. Returns what that connection has to be told, if it watches them and
+    /// is shown something else now.
+    pub fn refuse(&mut self, number: ConnectionNumber, contact: &Contact, now: Now) -> Option<Told> {
         let Some(peer) = self.connections.get_mut(&number) else {
             return None;
         };
@@ -290,7 +291,8 @@ impl Presence {
     }
 
     /// Returns how a user is shown on a connection.
-    fn of_for(&self, number: ConnectionNumber, user: &UserId) -> UserPresence {
+    #[must_use]
+    pub fn of_for(&self, number: ConnectionNumber, user: &UserId) -> UserPresence {
         match self.connections.get(&number) {
             Some(peer) if peer.refused_by.contains_key(user) => Known::default().view(user, false),
             Some(peer) => self.of(user, peer.user == *user),
