@@ -1,7 +1,10 @@
 //! The program without a terminal and without a client: state, events in, actions out.
 
 mod channels;
+mod commands;
 mod composer;
+pub(crate) mod decide;
+mod devices;
 mod dialog;
 mod dialog_keys;
 mod drafts;
@@ -11,14 +14,19 @@ mod field;
 mod keep;
 mod keys;
 mod known;
+mod list;
 pub(crate) mod listing;
 mod mentions;
 mod pane;
+mod people;
 mod pins;
+mod requests;
 mod search;
+mod settings;
 mod submit;
 mod threads;
 mod timeline_keys;
+mod typing;
 
 pub(crate) use channels::Channels;
 pub(crate) use composer::{Composer, Writing};
@@ -26,11 +34,16 @@ pub(crate) use dialog::{Dialog, Form, QUICK_REACTIONS};
 pub(crate) use drafts::parent;
 pub(crate) use keep::is_muted;
 pub(crate) use known::Known;
+pub(crate) use list::List;
 pub(crate) use pane::{Anchor, Pane, Thread};
+pub(crate) use people::People;
 pub(crate) use pins::PinList;
+pub(crate) use requests::Requests;
 pub(crate) use search::{Search, terms};
+pub(crate) use settings::SETTINGS;
 pub(crate) use threads::Threads;
 
+pub use decide::{Decision, Hold};
 pub use drafts::ShownDraft;
 pub use event::{Action, Event};
 pub use feed::{Feed, Scope, TimelineFeed};
@@ -38,9 +51,10 @@ pub use keep::Keep;
 pub use search::Results;
 
 use crossterm::event::KeyEventKind;
+use std::sync::Arc;
 use whimbrel::{
-    Items, OutboxSummary, SyncState,
-    model::{ChannelId, OutboxItem, Timestamp, UserId},
+    AccountFacts, DeviceItem, DeviceSyncState, Items, OutboxSummary, SyncState,
+    model::{ChannelId, OutboxItem, Settings, Timestamp, UserId},
 };
 
 /// Seconds for which a notice stays: time to read two lines.
@@ -87,6 +101,13 @@ pub struct App {
     pub(crate) sync: SyncState,
     pub(crate) outbox: Outbox,
     pub(crate) known: Known,
+    pub(crate) people: People,
+    pub(crate) requests: Requests,
+    /// Settings, contacts and devices.
+    pub(crate) account: AccountFacts,
+    pub(crate) devices: Vec<DeviceItem>,
+    /// How far this device is with what only other devices have.
+    pub(crate) device_sync: DeviceSyncState,
     pub(crate) notice: Option<Notice>,
     /// The time of the last tick.
     pub(crate) now: Timestamp,
@@ -96,6 +117,13 @@ impl App {
     /// Creates the app of an account for a terminal of `size`, in columns and rows.
     #[must_use]
     pub fn new(me: UserId, size: (u16, u16)) -> Self {
+        let account = AccountFacts {
+            settings: Arc::new(Settings::new(me.clone())),
+            contacts: Default::default(),
+            people: Default::default(),
+            devices: Default::default(),
+            device_syncs: Default::default(),
+        };
         Self {
             me,
             size,
@@ -112,6 +140,11 @@ impl App {
             sync: SyncState::Offline,
             outbox: Outbox::default(),
             known: Known::default(),
+            people: People::default(),
+            requests: Requests::default(),
+            account,
+            devices: Vec::new(),
+            device_sync: DeviceSyncState::Idle,
             notice: None,
             now: Timestamp(0),
         }
@@ -121,8 +154,8 @@ impl App {
     pub fn update(&mut self, event: Event) -> Vec<Action> {
         let mut actions = match event {
             Event::Key(key) if key.kind == KeyEventKind::Release => Vec::new(),
-            Event::Key(key) => self.key(key),
-            Event::Paste(text) => self.paste(&text),
+            Event::Key(key) => self.types(|app| app.key(key)),
+            Event::Paste(text) => self.types(|app| app.paste(&text)),
             Event::Resize(columns, rows) => {
                 self.size = (columns, rows);
                 Vec::new()
@@ -135,6 +168,7 @@ impl App {
             Event::Feed(feed) => self.feed(feed),
             Event::Stop => self.stop(),
         };
+        actions.extend(self.leave_receipts());
         actions.extend(self.mark_read());
         actions
     }
@@ -176,6 +210,8 @@ impl App {
         self.known.forget_asked();
         self.open = Some(Pane::new(scope.clone()));
         self.pins = PinList::default();
+        self.people.watchers = None;
+        self.note_request();
         self.enter_composer();
         actions.extend([Action::Watch(scope), Action::ReadMembers(cid)]);
         actions
@@ -203,7 +239,7 @@ impl App {
     /// Marks the open channel as read when its newest row can be seen, once for each newest row, unless the user marked
     /// something in it as unread.
     fn mark_read(&mut self) -> Option<Action> {
-        if self.dialog.is_some() {
+        if self.dialog.is_some() || !self.is_let_in(self.open.as_ref()?) {
             return None;
         }
         if self.thread.is_some() {

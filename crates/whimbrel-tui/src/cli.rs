@@ -47,6 +47,9 @@ struct Cli {
     /// Where messages are kept, one file for each server and user [default: whimbrel in the user's data directory]
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
+    /// What this device is called in the list of your devices; it can be renamed there
+    #[arg(long, value_name = "NAME", default_value = "terminal")]
+    device_name: String,
     /// Starts without connecting; o inside connects
     #[arg(long)]
     offline: bool,
@@ -100,6 +103,7 @@ fn chat(cli: Cli) -> Result<(), Failure> {
             .user(cli.user.as_str())
             .token_provider(tokens)
             .directory(directory)
+            .device_name(&cli.device_name)
             .open()
             .await?;
         runtime::run(client, !cli.offline).await?;

@@ -3,13 +3,18 @@
 mod areas;
 mod channels;
 mod composer;
+mod devices;
 mod dialogs;
 mod help;
 mod hits;
 mod message;
 mod note;
 mod outbox;
+mod people;
 mod pins;
+mod requests;
+mod rows;
+mod settings;
 mod status;
 mod style;
 mod threads;
@@ -33,32 +38,50 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
     let areas = Areas::of(app, frame.area());
     if let Some(area) = areas.channels {
         let title = channels::title(app, area.width);
-        let inner = framed(frame, &areas, area, &title, app.focus == Focus::Channels);
+        let requests = channels::requests(app);
+        let focused = app.focus == Focus::Channels;
+        let inner = framed(frame, &areas, area, [&title, &requests], focused);
         channels::draw(app, frame, inner);
     }
     if let Some(area) = areas.timeline {
         let title = timeline::title(app, area.width);
-        let inner = framed(frame, &areas, area, &title, app.focus == Focus::Timeline);
+        let typing = timeline::typing(app, area.width);
+        let inner = framed(
+            frame,
+            &areas,
+            area,
+            [&title, &typing],
+            app.focus == Focus::Timeline,
+        );
         timeline::draw(app, frame, inner);
     }
     if let Some(area) = areas.composer {
         let title = composer::title(app, area.width);
-        let inner = framed(frame, &areas, area, &title, app.focus == Focus::Composer);
+        let inner = framed(frame, &areas, area, [&title, ""], app.focus == Focus::Composer);
         composer::draw(app, frame, inner);
     }
-    status::draw(app, frame, areas.status);
+    status::draw(app, areas.frames, frame, areas.status);
     dialogs::draw(app, frame);
 }
 
-/// Draws a frame if there is room for frames, and returns what is inside.
-fn framed(frame: &mut Frame<'_>, areas: &Areas, area: Rect, title: &str, focused: bool) -> Rect {
+/// Draws a frame with a title above and one below, if there is room for frames, and returns what is inside.
+fn framed(
+    frame: &mut Frame<'_>,
+    areas: &Areas,
+    area: Rect,
+    [above, below]: [&str; 2],
+    focused: bool,
+) -> Rect {
     if !areas.frames {
         return area;
     }
     let style = if focused { style::FOCUSED } else { style::FRAME };
     let mut block = Block::bordered().border_style(style);
-    if !title.is_empty() {
-        block = block.title(format!(" {title} "));
+    if !above.is_empty() {
+        block = block.title(format!(" {above} "));
+    }
+    if !below.is_empty() {
+        block = block.title_bottom(format!(" {below} "));
     }
     let inner = block.inner(area);
     frame.render_widget(block, area);

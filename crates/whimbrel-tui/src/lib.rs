@@ -11,6 +11,9 @@
 //! | all keys | `draw/help` |
 //! | what may be typed after `/` | `app/listing` |
 //! | drafts, threads, pins, searches | `app/drafts`, `app/threads`, `app/pins`, `app/search` |
+//! | people, requests, devices, settings | `app/people`, `app/requests`, `app/devices`, `app/settings` |
+//! | what begins with a slash in the line | `app/commands` |
+//! | the dialogs that are lists | `app/list`, `draw/rows` |
 //! | how a message looks | `draw/message` |
 //! | what a client call looks like in an app | `runtime/perform` |
 //! | how lists are watched | `runtime/feeds` |
@@ -32,6 +35,6 @@ mod terminal;
 mod text;
 mod token;
 
-pub use app::{Action, App, Event, Feed, Keep, Results, Scope, ShownDraft, TimelineFeed};
+pub use app::{Action, App, Decision, Event, Feed, Hold, Keep, Results, Scope, ShownDraft, TimelineFeed};
 pub use cli::run;
 pub use draw::draw;

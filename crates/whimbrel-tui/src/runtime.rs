@@ -1,6 +1,7 @@
 //! Runs the app: keys and news in, actions out, one frame after each.
 
 mod feeds;
+mod people;
 mod perform;
 mod search;
 
@@ -18,7 +19,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 use whimbrel::{
-    Client, Environment as _, SystemEnvironment,
+    Client, Devices, Environment as _, SystemEnvironment,
     model::{MessageId, MessageScope},
 };
 
@@ -60,41 +61,75 @@ struct Runtime {
     orders: mpsc::Sender<Action>,
     /// Ends when everything that was ordered is done.
     done: oneshot::Receiver<()>,
-    /// Who watches the open channel, the open thread, and the channel's pins.
-    watching: [Option<AbortHandle>; 3],
-    /// Who watches the channel list.
-    listing: AbortHandle,
-    /// Who searches.
-    searching: Option<AbortHandle>,
+    /// Who watches the open channel, and the open thread.
+    watching: [Vec<AbortHandle>; 2],
+    /// Tasks of which there is one of each kind.
+    single: [Option<AbortHandle>; 4],
+    devices: Devices,
 }
 
 const CHANNEL: usize = 0;
 const THREAD: usize = 1;
-const PINS: usize = 2;
+
+/// What a task is for, of which there is one.
+#[derive(Clone, Copy)]
+enum Single {
+    /// Watches the channel list.
+    Listing,
+    /// Searches.
+    Search,
+    /// Watches how the people in the open channel are.
+    People,
+    /// Watches who has a message.
+    Receipts,
+}
 
 impl Runtime {
     fn start(client: Client) -> Self {
         let (news, events) = mpsc::channel(QUEUE);
         let (orders, accepted) = mpsc::channel(QUEUE);
         let mut tasks = JoinSet::new();
-        let listing = tasks.spawn(feeds::channels(client.clone(), String::new(), news.clone()));
         tasks.spawn(feeds::unread(client.clone(), news.clone()));
         tasks.spawn(feeds::sync(client.clone(), news.clone()));
         tasks.spawn(feeds::outbox(client.clone(), news.clone()));
         tasks.spawn(feeds::threads(client.clone(), news.clone()));
         tasks.spawn(feeds::drafts(client.clone(), news.clone()));
+        tasks.spawn(people::requests(client.clone(), news.clone()));
+        tasks.spawn(people::account(client.clone(), news.clone()));
+        tasks.spawn(people::device_sync(client.clone(), news.clone()));
+        let devices = client.devices();
+        tasks.spawn(people::devices(devices.clone(), news.clone()));
         let (doing, done) = oneshot::channel();
         tasks.spawn(perform::in_order(client.clone(), accepted, news.clone(), doing));
-        Self {
+        let mut runtime = Self {
             client,
             tasks,
             news,
             events,
             orders,
             done,
-            watching: [None, None, None],
-            listing,
-            searching: None,
+            watching: [Vec::new(), Vec::new()],
+            single: [const { None }; 4],
+            devices,
+        };
+        runtime.list_channels(String::new());
+        runtime
+    }
+
+    fn list_channels(&mut self, typed: String) {
+        let feed = feeds::channels(self.client.clone(), typed, self.news.clone());
+        self.run_single(Single::Listing, feed);
+    }
+
+    /// Runs a task in place of the one that was for the same.
+    fn run_single(&mut self, what: Single, task: impl Future<Output = ()> + Send + 'static) {
+        self.end_single(what);
+        self.single[what as usize] = Some(self.tasks.spawn(task));
+    }
+
+    fn end_single(&mut self, what: Single) {
+        if let Some(task) = self.single[what as usize].take() {
+            task.abort();
         }
     }
 
@@ -157,18 +192,24 @@ impl Runtime {
             Action::Watch(scope) => self.watch(scope, None),
             Action::WatchAround(scope, message) => self.watch(scope, Some(message)),
             Action::Search(text) => {
-                if let Some(task) = self.searching.take() {
-                    task.abort();
-                }
                 let search = search::run(self.client.clone(), text, self.news.clone());
-                self.searching = Some(self.tasks.spawn(search));
+                self.run_single(Single::Search, search);
             }
-            Action::FilterChannels(word) => {
-                self.listing.abort();
-                let feed = feeds::channels(self.client.clone(), word, self.news.clone());
-                self.listing = self.tasks.spawn(feed);
-            }
+            Action::FilterChannels(typed) => self.list_channels(typed),
             Action::LeaveThread => self.unwatch(THREAD),
+            Action::WatchPeople(users) => {
+                let feed = people::presence(self.client.clone(), users, self.news.clone());
+                self.run_single(Single::People, feed);
+            }
+            Action::WatchReceipts(cid, id) => {
+                let feed = people::receipts(self.client.clone(), cid, id, self.news.clone());
+                self.run_single(Single::Receipts, feed);
+            }
+            Action::LeaveReceipts => self.end_single(Single::Receipts),
+            Action::RefreshDevices => {
+                // It waits for the network, so nothing may wait for it.
+                self.tasks.spawn(people::refresh(self.devices.clone()));
+            }
             action @ (Action::LoadOlder(_) | Action::LoadNewer(_) | Action::Newest(_)) => {
                 // These wait for the network, so nothing may wait for them.
                 self.tasks
@@ -190,18 +231,19 @@ impl Runtime {
         self.unwatch(THREAD);
         self.unwatch(place);
         if place == CHANNEL {
-            self.unwatch(PINS);
             let pins = feeds::pins(self.client.clone(), scope.cid.clone(), self.news.clone());
-            self.watching[PINS] = Some(self.tasks.spawn(pins));
+            self.watching[place].push(self.tasks.spawn(pins));
+            let watchers = people::watchers(self.client.clone(), scope.cid.clone(), self.news.clone());
+            self.watching[place].push(self.tasks.spawn(watchers));
         }
+        let typing = people::typing(self.client.clone(), scope.clone(), self.news.clone());
+        self.watching[place].push(self.tasks.spawn(typing));
         let feed = feeds::timeline(self.client.clone(), scope, around, self.news.clone());
-        self.watching[place] = Some(self.tasks.spawn(feed));
+        self.watching[place].push(self.tasks.spawn(feed));
     }
 
     fn unwatch(&mut self, place: usize) {
-        if let Some(task) = self.watching[place].take() {
-            task.abort();
-        }
+        self.watching[place].drain(..).for_each(|task| task.abort());
     }
 }
 

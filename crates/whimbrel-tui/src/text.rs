@@ -177,6 +177,22 @@ pub(crate) fn clock(millis: i64) -> String {
     format!("{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
+/// Returns a moment: `2026-11-24 13:05`, in UTC.
+pub(crate) fn moment(millis: i64) -> String {
+    format!("{} {}", date(day(millis)), clock(millis))
+}
+
+/// Returns how long ago a moment was; after a day, when it was.
+pub(crate) fn ago(millis: i64, now: i64) -> String {
+    let minutes = now.saturating_sub(millis).div_euclid(60_000);
+    match minutes {
+        ..=0 => "just now".to_owned(),
+        1..=59 => format!("{minutes} min ago"),
+        60..=1_439 => format!("{} h ago", minutes / 60),
+        _ => moment(millis),
+    }
+}
+
 /// Returns the day of a moment, in days since 1970-01-01, UTC.
 pub(crate) fn day(millis: i64) -> i64 {
     millis.div_euclid(24 * 60 * 60 * 1000)
@@ -259,5 +275,15 @@ mod tests {
         assert_eq!(clock(13 * 3_600_000 + 5 * 60_000), "13:05");
         assert_eq!((day(-1), clock(-60_000)), (-1, "23:59".to_owned()));
         assert!(!date(i64::MAX / 86_400_000).is_empty());
+        assert_eq!(moment(60_000), "1970-01-01 00:01");
+        assert_eq!(
+            (ago(5, 0), ago(0, 59_999)),
+            ("just now".into(), "just now".into())
+        );
+        assert_eq!(
+            (ago(0, 3_599_000), ago(0, 7_200_000)),
+            ("59 min ago".into(), "2 h ago".into())
+        );
+        assert_eq!(ago(0, 86_400_000), "1970-01-01 00:00");
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct Composer {
     pub(crate) in_channel: bool,
     /// What was written before an edit began.
     before_edit: Option<(Input, Box<Writing>)>,
+    /// Where the others were told that the user types.
+    pub(super) told: Option<Scope>,
     /// How the draft stands to what is kept of it.
     pub(super) kept: Kept,
     /// Drafts that were put away, until the client shows them.

@@ -1,7 +1,8 @@
 //! What stands over the screen and takes all keys.
 
+use super::{List, decide::Lasting};
 use tui_input::Input;
-use whimbrel::model::MessageId;
+use whimbrel::model::{DeviceId, MessageId, UserId};
 
 /// Reactions that one key chooses: `1` for the first.
 pub(crate) const QUICK_REACTIONS: [&str; 6] = ["👍", "😂", "🎉", "😮", "😢", "👀"];
@@ -10,18 +11,20 @@ pub(crate) const QUICK_REACTIONS: [&str; 6] = ["👍", "😂", "🎉", "😮", "
 pub(crate) enum Dialog {
     /// All keys, from a line on.
     Help(usize),
-    /// The outbox, at an index.
-    Outbox(usize),
+    /// A list, at a row.
+    List(List, usize),
     /// Tells why something is as it is.
     Explanation(String),
     /// Asks before a message is deleted.
     Delete(MessageId),
+    /// Asks for how long somebody is to be blocked or muted.
+    HowLong(Lasting, UserId),
+    /// Asks what a device is to be called.
+    Rename(DeviceId, Input),
+    /// Asks before a device is shut out.
+    Revoke(DeviceId),
     /// Asks which reaction.
     React(MessageId, Input),
-    /// The followed threads, at an index.
-    Threads(usize),
-    /// The pinned messages of the open channel, at an index.
-    Pins(usize),
     /// Searches messages.
     Search,
     /// Filters the channel list while a query is typed.

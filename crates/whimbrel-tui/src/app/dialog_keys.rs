@@ -20,15 +20,16 @@ impl App {
         match dialog {
             Dialog::Filter(input) => self.filter_key(input, key),
             Dialog::Help(from) => self.help_key(from, key),
-            Dialog::Threads(at) => self.threads_key(at, key),
-            Dialog::Pins(at) => self.pins_key(at, key),
+            Dialog::List(list, at) => self.list_key(list, at, key),
             Dialog::Search => self.search_key(key),
             Dialog::Explanation(_) => Vec::new(),
-            Dialog::Outbox(at) => self.outbox_key(at, key),
             Dialog::Delete(id) => match (key.code, self.pane()) {
                 (KeyCode::Char('y' | 'Y'), Some(pane)) => vec![Action::Delete(pane.scope.cid.clone(), id)],
                 _ => Vec::new(),
             },
+            Dialog::HowLong(lasting, user) => self.how_long_key(lasting, user, key.code),
+            Dialog::Rename(device, input) => self.rename_key(device, input, key),
+            Dialog::Revoke(device) => self.revoke_key(device, key.code),
             Dialog::React(id, input) => self.react_key(id, input, key),
             Dialog::Create(form) => self.create_key(form, key),
         }
@@ -46,22 +47,6 @@ impl App {
         };
         self.dialog = Some(Dialog::Help(from.min(crate::draw::help_scroll(self.size.1))));
         Vec::new()
-    }
-
-    fn outbox_key(&mut self, at: usize, key: KeyEvent) -> Vec<Action> {
-        let last = self.outbox.items.len().saturating_sub(1);
-        let at = at.min(last);
-        let chosen = self.outbox.items.get(at).map(|item| item.id);
-        let (at, action) = match key.code {
-            KeyCode::Up => (at.saturating_sub(1), None),
-            KeyCode::Down => ((at + 1).min(last), None),
-            KeyCode::Char('r' | 'R') => (at, chosen.map(Action::Retry)),
-            KeyCode::Char('d' | 'D') => (at, chosen.map(Action::Discard)),
-            KeyCode::Char('x' | 'q') => return Vec::new(),
-            _ => (at, None),
-        };
-        self.dialog = Some(Dialog::Outbox(at));
-        action.into_iter().collect()
     }
 
     fn react_key(&mut self, id: MessageId, mut input: Input, key: KeyEvent) -> Vec<Action> {
@@ -161,7 +146,7 @@ impl App {
         let writes = self.pane().is_some() && self.focus == Focus::Composer;
         match &mut self.dialog {
             None if writes => field::paste(&mut self.composer.input, text, true),
-            Some(Dialog::React(_, input)) => field::paste(input, text, false),
+            Some(Dialog::React(_, input) | Dialog::Rename(_, input)) => field::paste(input, text, false),
             Some(Dialog::Create(form)) => field::paste(form.field(), text, false),
             Some(Dialog::Search) => {
                 field::paste(&mut self.search.input, text, false);

@@ -1,6 +1,6 @@
 //! What happens to the app, and what it asks for.
 
-use super::{Feed, Keep, Scope};
+use super::{Decision, Feed, Keep, Scope};
 use crossterm::event::KeyEvent;
 use whimbrel::{
     NewChannel, NewMessage,
@@ -81,6 +81,22 @@ pub enum Action {
     Retry(OpId),
     /// Drops an operation from the outbox.
     Discard(OpId),
+    /// Watches how these people are, in place of those before.
+    WatchPeople(Vec<UserId>),
+    /// Says that the user types there, or types no longer.
+    Typing(Scope, bool),
+    /// Decides something, on every device of the account.
+    Decide(Decision),
+    /// Loads more requests.
+    MoreRequests,
+    /// Watches who has a message, in place of the one before.
+    WatchReceipts(ChannelId, MessageId),
+    /// Stops watching who has a message.
+    LeaveReceipts,
+    /// Asks the account's other devices for what only they have.
+    AskDevices,
+    /// Asks the server how the account's devices are.
+    RefreshDevices,
     /// Reads profiles.
     ReadUsers(Vec<UserId>),
     /// Reads the name of a channel that is not listed.

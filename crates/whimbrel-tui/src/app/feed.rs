@@ -1,11 +1,12 @@
 //! News from the client.
 
-use super::{Action, App, Dialog, Results, ShownDraft, known};
+use super::{Action, App, Dialog, Pane, Results, ShownDraft, known};
+use std::collections::BTreeMap;
 use whimbrel::{
-    ChannelItem, Items, NewerEdge, OlderEdge, OutboxSummary, SyncState, ThreadItem, TimelineItem,
-    UnreadTotals,
+    AccountFacts, ChannelItem, DeviceItem, DeviceSyncState, Items, MemberReceipt, NewerEdge, OlderEdge,
+    OutboxSummary, PresenceOf, SyncState, ThreadItem, TimelineItem, UnreadTotals, WatchersOf,
     model::{
-        ChannelId, Member, MemberState, Message, MessageId, MessageScope, OutboxItem, User,
+        ChannelId, Member, MemberState, Message, MessageId, MessageScope, OutboxItem, User, UserId,
         overlay::{MessageStatus, MessageView},
     },
 };
@@ -90,6 +91,27 @@ pub enum Feed {
         /// What is in it.
         items: Items<OutboxItem>,
     },
+    /// Who types somewhere.
+    Typing(Scope, Vec<UserId>),
+    /// How the people are that were asked about.
+    Presence(BTreeMap<UserId, PresenceOf>),
+    /// Who has the open channel open. Absent: it is not known now.
+    Watchers(ChannelId, Option<WatchersOf>),
+    /// Who has a message that was asked about.
+    Receipts(MessageId, Items<MemberReceipt>),
+    /// What waits for a decision changed.
+    Requests {
+        /// The channels.
+        items: Items<ChannelItem>,
+        /// Whether more are on this device.
+        has_more: bool,
+    },
+    /// Settings, contacts or devices changed.
+    Account(AccountFacts),
+    /// The account's devices.
+    Devices(Vec<DeviceItem>),
+    /// How far this device is with what only other devices have.
+    DeviceSync(DeviceSyncState),
     /// Profiles that were asked for.
     Users(Vec<User>),
     /// The name of a channel.
@@ -123,16 +145,32 @@ impl App {
                 self.outbox.summary = summary;
                 self.outbox.items = items;
             }
+            Feed::Typing(scope, users) => return self.typing_changed(&scope, users),
+            Feed::Presence(presence) => self.people.presence = presence,
+            Feed::Watchers(cid, watchers) => {
+                if self.open.as_ref().is_some_and(|open| open.scope.cid == cid) {
+                    self.people.watchers = watchers;
+                }
+            }
+            Feed::Receipts(id, items) => self.receipts_changed(id, items),
+            Feed::Requests { items, has_more } => return self.requests_changed(items, has_more),
+            Feed::Account(account) => self.account = account,
+            Feed::DeviceSync(state) => self.device_sync_changed(state),
+            Feed::Devices(devices) => self.devices = devices,
             Feed::Name(cid, name) => self.channels.put_name(cid, name),
             Feed::Users(users) => self.known.put_users(users),
             Feed::Members(cid, members) => {
-                let active = members
-                    .into_iter()
-                    .filter(|member| member.state == MemberState::Active);
-                let users: Vec<_> = active.map(|member| member.user).collect();
-                let unknown = self.known.ask_for_users(users.iter());
-                self.known.members.insert(cid, users);
-                return known::read_users(unknown);
+                let of = |state| {
+                    let those = members.iter().filter(move |member| member.state == state);
+                    those.map(|member| member.user.clone()).collect::<Vec<_>>()
+                };
+                let (users, invited) = (of(MemberState::Active), of(MemberState::Invited));
+                let unknown = self.known.ask_for_users(users.iter().chain(&invited));
+                self.known.members.insert(cid.clone(), users);
+                self.known.invited.insert(cid, invited);
+                let mut actions = known::read_users(unknown);
+                actions.extend(self.ask_for_presence());
+                return actions;
             }
             Feed::Message(id, message) => {
                 if let (Some(thread), Some(message)) = (&mut self.thread, &message)
@@ -182,26 +220,31 @@ impl App {
         {
             thread.parent = Some(parent.clone());
         }
-        let thread = self.thread.as_mut().map(|thread| &mut thread.replies);
-        if let Some(pane) = self
-            .open
-            .iter_mut()
-            .chain(thread)
-            .find(|pane| pane.scope == feed.scope)
-        {
+        if let Some(pane) = self.pane_of(&feed.scope) {
             pane.put(feed.items, feed.edge, feed.newer);
         }
         actions
     }
 
-    fn loaded(&mut self, scope: &Scope, problem: Option<String>) {
+    fn typing_changed(&mut self, scope: &Scope, users: Vec<UserId>) -> Vec<Action> {
+        let unknown = self.known.ask_for_users(users.iter());
+        if let Some(pane) = self.pane_of(scope) {
+            pane.typing = users;
+        }
+        known::read_users(unknown)
+    }
+
+    /// Returns the pane that shows a timeline, if one does.
+    fn pane_of(&mut self, scope: &Scope) -> Option<&mut Pane> {
         let thread = self.thread.as_mut().map(|thread| &mut thread.replies);
-        if let Some(pane) = self
-            .open
+        self.open
             .iter_mut()
             .chain(thread)
             .find(|pane| pane.scope == *scope)
-        {
+    }
+
+    fn loaded(&mut self, scope: &Scope, problem: Option<String>) {
+        if let Some(pane) = self.pane_of(scope) {
             (pane.loading, pane.loading_newer) = (false, false);
         }
         if let Some(problem) = problem {

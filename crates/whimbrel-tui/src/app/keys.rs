@@ -1,6 +1,6 @@
 //! What a key does: everywhere, in the channel list, and in the composer.
 
-use super::{Action, App, Dialog, Focus, Form, field};
+use super::{Action, App, Dialog, Focus, Form, List, field};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::InputRequest;
 use whimbrel::SyncState;
@@ -48,12 +48,22 @@ impl App {
     fn command(&mut self, letter: char) -> Vec<Action> {
         match letter {
             '?' => self.dialog = Some(Dialog::Help(0)),
-            'x' => self.dialog = Some(Dialog::Outbox(0)),
+            'x' => self.open_list(List::Outbox),
             '/' => self.dialog = Some(Dialog::Filter(self.channels.filter.as_str().into())),
             'n' => self.dialog = Some(Dialog::Create(Form::default())),
             's' => self.dialog = Some(Dialog::Search),
-            'T' => self.dialog = Some(Dialog::Threads(0)),
-            'P' if self.open.is_some() => self.dialog = Some(Dialog::Pins(0)),
+            'T' => self.open_list(List::Threads),
+            'P' if self.open.is_some() => self.open_list(List::Pins),
+            'R' => {
+                let at = self.open_request().unwrap_or(0);
+                self.dialog = Some(Dialog::List(List::Requests, at));
+            }
+            'S' => self.open_list(List::Settings),
+            'D' => {
+                self.open_list(List::Devices);
+                return vec![Action::RefreshDevices];
+            }
+            'w' if self.open.is_some() => self.open_list(List::People),
             'o' => return vec![self.switch()],
             _ if self.focus == Focus::Channels => return self.channel_command(letter),
             _ if self.focus == Focus::Timeline => return self.message_command(letter),

@@ -10,6 +10,7 @@ pub(crate) struct Known {
     users: HashMap<UserId, String>,
     asked_users: HashSet<UserId>,
     pub(crate) members: HashMap<ChannelId, Vec<UserId>>,
+    pub(crate) invited: HashMap<ChannelId, Vec<UserId>>,
     pub(crate) messages: HashMap<MessageId, Option<Box<Message>>>,
 }
 

@@ -2,11 +2,13 @@
 
 use whimbrel::{
     Filter, Sort, field,
+    model::ConsentState,
     query::{Endpoint, QueryError},
 };
 
 /// Words that may stand before a colon, for the help and for errors.
-pub(crate) const KEYS: &str = "archived hidden pinned muted unread all: true or false; member type: a word";
+pub(crate) const KEYS: &str =
+    "archived hidden pinned muted unread all: true or false; member type consent: a word";
 
 /// Returns the order of every list: what is pinned first, then the newest message.
 pub(crate) fn order() -> Sort {
@@ -15,7 +17,8 @@ pub(crate) fn order() -> Sort {
 
 /// Reads what was typed: words that a name completes, `key:value` beside them, or a whole filter in JSON.
 ///
-/// What says nothing of the archive, or of hidden channels, leaves them out; `all:true` does not.
+/// What says nothing of the archive, of hidden channels, or of consent, leaves out what is archived, hidden, or not allowed;
+/// `all:true` does not.
 pub(crate) fn filter(text: &str) -> Result<Filter, String> {
     let text = text.trim();
     if text.starts_with('{') {
@@ -35,10 +38,19 @@ pub(crate) fn filter(text: &str) -> Result<Filter, String> {
         parts.push(field("name").autocomplete(name.join(" ")));
     }
     let said = Filter::and(parts.clone());
-    let usual = ["archived", "hidden"]
-        .into_iter()
-        .filter(|key| !all && !said.uses(key));
-    parts.extend(usual.map(|key| field(key).eq(false)));
+    let usual = [
+        field("archived").eq(false),
+        field("hidden").eq(false),
+        // What nothing was decided of is in the list of requests.
+        field("consent").eq(ConsentState::Allowed.as_str()),
+    ];
+    let keys = ["archived", "hidden", "consent"];
+    let usual = keys.into_iter().zip(usual);
+    parts.extend(
+        usual
+            .filter(|(key, _)| !all && !said.uses(key))
+            .map(|(_, part)| part),
+    );
     let filter = Filter::and(parts);
     match filter.validate(&Endpoint::CHANNELS) {
         Ok(()) => Ok(filter),
@@ -51,6 +63,8 @@ fn part(key: &str, value: &str) -> Result<Filter, String> {
         "archived" | "hidden" | "pinned" => field(key).eq(yes_or_no(key, value)?),
         "unread" => field("has_unread").eq(yes_or_no(key, value)?),
         "muted" => field("muted_until").exists(yes_or_no(key, value)?),
+        "consent" if ["unknown", "allowed", "denied"].contains(&value) => field("consent").eq(value),
+        "consent" => return Err("consent: takes unknown, allowed or denied".to_owned()),
         "member" if !value.is_empty() => field("members").contains(value),
         "type" if !value.is_empty() => field("type").eq(value),
         "member" | "type" => return Err(format!("{key}: takes a word")),
@@ -76,7 +90,7 @@ mod tests {
 
     #[test]
     fn the_usual_list_leaves_out_what_is_archived_or_hidden() {
-        assert_eq!(json(""), json("archived:false hidden:false"));
+        assert_eq!(json(""), json("archived:false hidden:false consent:allowed"));
         assert_eq!(json("all:true"), serde_json::json!({}));
         assert!(
             !filter("archived:true")
@@ -106,6 +120,7 @@ mod tests {
             ("archived:tr", "true or false"),
             ("colour:red", "no colour"),
             ("member:", "takes a word"),
+            ("consent:maybe", "unknown, allowed or denied"),
             ("{\"nam", "not JSON"),
             ("{\"colour\": 1}", "no field"),
         ] {

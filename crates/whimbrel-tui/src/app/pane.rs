@@ -2,7 +2,10 @@
 
 use super::Scope;
 use std::sync::Arc;
-use whimbrel::{Items, NewerEdge, OlderEdge, TimelineItem, model::MessageId};
+use whimbrel::{
+    Items, NewerEdge, OlderEdge, TimelineItem,
+    model::{MessageId, UserId},
+};
 
 /// Where the reader stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +31,10 @@ pub(crate) struct Pane {
     pub(crate) loading_newer: bool,
     /// The row to go to once it is here.
     pub(crate) target: Option<MessageId>,
+    /// Who else types there.
+    pub(crate) typing: Vec<UserId>,
+    /// Whether nothing was decided of the channel when it was last heard of: what is read of it is nobody's business.
+    pub(crate) is_request: bool,
     /// The newest row when the channel was last marked as read.
     pub(crate) marked: Option<MessageId>,
     /// Whether the user marked something as unread: then it stays so until the channel is opened again.
@@ -55,6 +62,8 @@ impl Pane {
             loading: false,
             loading_newer: false,
             target: None,
+            typing: Vec::new(),
+            is_request: false,
             marked: None,
             kept_unread: false,
         }

@@ -1,7 +1,7 @@
 //! The pinned messages of the open channel.
 
-use super::{Action, App, Dialog, known};
-use crossterm::event::{KeyCode, KeyEvent};
+use super::{Action, App, known};
+use crossterm::event::KeyCode;
 use whimbrel::{
     Items,
     model::{
@@ -35,27 +35,19 @@ impl App {
         known::read_users(unknown)
     }
 
-    pub(super) fn pins_key(&mut self, at: usize, key: KeyEvent) -> Vec<Action> {
-        let last = self.pins.items.len().saturating_sub(1);
-        let at = at.min(last);
-        let chosen = self.pins.items.get(at).map(|view| view.message.clone());
-        let at = match key.code {
-            KeyCode::Up => at.saturating_sub(1),
-            KeyCode::Down => at.saturating_add(1).min(last),
-            KeyCode::Enter => {
-                return chosen.map_or_else(Vec::new, |message| {
-                    match message.parent.filter(|_| !message.is_in_channel()) {
-                        Some(parent) => self.show_thread(parent, None, Some(message.id)),
-                        None => self.go_to(message.cid, message.id),
-                    }
-                });
-            }
-            KeyCode::Char('P' | 'q') => return Vec::new(),
-            _ => at,
+    pub(super) fn pins_key(&mut self, at: usize, key: KeyCode) -> Vec<Action> {
+        let Some(message) = self.pins.items.get(at).map(|view| view.message.clone()) else {
+            return Vec::new();
         };
-        self.dialog = Some(Dialog::Pins(at));
-        match (key.code, chosen) {
-            (KeyCode::Char('p'), Some(message)) => vec![Action::PinMessage(message.cid, message.id, false)],
+        match key {
+            KeyCode::Enter => {
+                self.dialog = None;
+                match message.parent.filter(|_| !message.is_in_channel()) {
+                    Some(parent) => self.show_thread(parent, None, Some(message.id)),
+                    None => self.go_to(message.cid, message.id),
+                }
+            }
+            KeyCode::Char('p') => vec![Action::PinMessage(message.cid, message.id, false)],
             _ => Vec::new(),
         }
     }

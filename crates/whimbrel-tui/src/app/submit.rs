@@ -8,6 +8,11 @@ impl App {
         let Some(scope) = self.pane().map(|pane| pane.scope.clone()) else {
             return Vec::new();
         };
+        if self.composer.writing == Writing::New
+            && let Some(actions) = self.carry_out(&scope.cid)
+        {
+            return actions;
+        }
         if let Err(invalid) = MessageBody::text(self.composer.input.value()).validate() {
             if !self.composer.input.value().trim().is_empty() {
                 self.notify(invalid.to_string());
@@ -40,6 +45,8 @@ impl App {
         if let Some(pane) = self.pane_mut() {
             pane.anchor = Anchor::Newest;
         }
+        // A message that is sent says by itself that the typing is over.
+        self.composer.told = None;
         actions.push(Action::Send(scope.cid, message));
         // After the message: if the program is killed in between, both are there, and not neither.
         actions.extend(given_up);

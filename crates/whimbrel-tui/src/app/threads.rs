@@ -1,7 +1,7 @@
 //! The threads that the account follows, and the one that is open.
 
-use super::{Action, Anchor, App, Dialog, Focus, Pane, Scope, Thread, known};
-use crossterm::event::{KeyCode, KeyEvent};
+use super::{Action, Anchor, App, Focus, Pane, Scope, Thread, known};
+use crossterm::event::KeyCode;
 use std::sync::Arc;
 use whimbrel::{
     Items, ThreadItem, TimelineItem,
@@ -21,6 +21,8 @@ pub(super) fn alone(view: MessageView) -> Arc<TimelineItem> {
         view,
         reactions: Vec::new(),
         replies: 0,
+        receipt: None,
+        hidden: false,
         gap_before: false,
     })
 }
@@ -43,24 +45,24 @@ impl App {
         actions
     }
 
-    pub(super) fn threads_key(&mut self, at: usize, key: KeyEvent) -> Vec<Action> {
-        let last = self.threads.items.len().saturating_sub(1);
-        let at = at.min(last);
-        let chosen = self.threads.items.get(at).cloned();
-        let at = match key.code {
-            KeyCode::Up => at.saturating_sub(1),
-            KeyCode::Down => at.saturating_add(1).min(last),
-            KeyCode::Enter => return chosen.map_or_else(Vec::new, |item| self.open_followed(&item)),
-            KeyCode::Char('T' | 'q') => return Vec::new(),
-            _ => at,
+    pub(super) fn threads_key(&mut self, at: usize, key: KeyCode) -> Vec<Action> {
+        let Some(item) = self.threads.items.get(at).cloned() else {
+            return Vec::new();
         };
-        self.dialog = Some(Dialog::Threads(at));
-        match (key.code, chosen) {
-            (KeyCode::Char('m'), Some(item)) => {
+        match key {
+            KeyCode::Enter => {
+                self.dialog = None;
+                self.open_followed(&item)
+            }
+            KeyCode::Char('m') => {
                 let parent = &item.parent.message;
                 vec![Action::MarkThreadRead(parent.cid.clone(), parent.id)]
             }
-            (KeyCode::Down, _) if at == last && self.threads.has_more => vec![Action::MoreThreads],
+            KeyCode::Down | KeyCode::PageDown | KeyCode::End
+                if at + 1 == self.threads.items.len() && self.threads.has_more =>
+            {
+                vec![Action::MoreThreads]
+            }
             _ => Vec::new(),
         }
     }

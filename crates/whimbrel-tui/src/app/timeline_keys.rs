@@ -161,6 +161,7 @@ impl App {
             return Vec::new();
         };
         match letter {
+            'v' => return self.show_receipts(),
             't' => return self.open_thread(),
             'i' => return vec![Action::Explain(item.id())],
             'u' => return self.mark_unread(&item),

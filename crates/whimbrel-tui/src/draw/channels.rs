@@ -1,6 +1,6 @@
 //! The left side: two lines for each channel.
 
-use super::{lines, style};
+use super::{lines, rows, style};
 use crate::{
     app::{App, Focus, ShownDraft, is_muted},
     text,
@@ -29,10 +29,7 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     }
     let fit = (usize::from(area.height) / HEIGHT).max(1);
     let selected = app.channels.index().unwrap_or(0);
-    // The selection is in the middle, if there is enough on both sides.
-    let first = selected
-        .saturating_sub(fit / 2)
-        .min(items.len().saturating_sub(fit));
+    let first = rows::first(selected, items.len(), fit);
     let rows = items.iter().enumerate().skip(first).take(fit);
     let rows = rows.flat_map(|(index, item)| row(app, item, index == selected, usize::from(area.width)));
     lines(frame, area, rows.collect());
@@ -47,10 +44,19 @@ pub(super) fn title(app: &App, width: u16) -> String {
     text::cut(&title, usize::from(width.saturating_sub(4)))
 }
 
+/// What waits for a decision, beside the list.
+pub(super) fn requests(app: &App) -> String {
+    match app.channels.unread.requests {
+        0 => String::new(),
+        1 => "1 request (R)".to_owned(),
+        many => format!("{many} requests (R)"),
+    }
+}
+
 /// How the account keeps a channel, and how much in it waits for somebody.
 fn badge(app: &App, item: &ChannelItem) -> String {
     let marks = [
-        (item.pending > 0, "·"),
+        (item.pending > 0, "○"),
         (app.draft_in(&item.cid).is_some(), "✎"),
         (item.pinned_at.is_some(), "^"),
         (is_muted(item, app.now), "~"),
@@ -119,7 +125,7 @@ fn written(draft: &ShownDraft) -> String {
     format!("✎ {}", text::one_line(&text))
 }
 
-fn preview(app: &App, item: &ChannelItem) -> String {
+pub(super) fn preview(app: &App, item: &ChannelItem) -> String {
     let Some(view) = &item.last_message else {
         return match item.created_locally {
             true => "not on the server yet".to_owned(),
@@ -130,8 +136,11 @@ fn preview(app: &App, item: &ChannelItem) -> String {
     if message.is_deleted() {
         return "(deleted)".to_owned();
     }
+    if item.last_message_hidden {
+        return "(blocked)".to_owned();
+    }
     let mark = match view.status {
-        MessageStatus::Pending => "· ",
+        MessageStatus::Pending => "○ ",
         MessageStatus::Failed(_) => "! ",
         MessageStatus::Sent => "",
     };

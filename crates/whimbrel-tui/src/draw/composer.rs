@@ -17,6 +17,7 @@ pub(super) fn title(app: &App, width: u16) -> String {
         _ if app.pane().is_none() => String::new(),
         Writing::Edit(..) => "Edit (Esc cancels)".to_owned(),
         Writing::Quote(id) => format!("Quote of {} (Esc cancels)", whose(app, *id)),
+        Writing::New if request(app).is_some() => request(app).unwrap_or_default(),
         Writing::New if app.thread.is_some() => "Reply in the thread".to_owned(),
         Writing::New => "Message".to_owned(),
     };
@@ -34,6 +35,16 @@ pub(super) fn title(app: &App, width: u16) -> String {
         }
     }
     text::cut(&title, usize::from(width.saturating_sub(4)))
+}
+
+/// What the line says in a channel of which nothing was decided.
+fn request(app: &App) -> Option<String> {
+    let item = app.requests.get(&app.open.as_ref()?.scope.cid)?;
+    let who = item.added_by.as_ref().map(|user| app.known.name(user));
+    let who = who.map_or_else(String::new, |who| format!(" of {who}"));
+    Some(format!(
+        "A request{who}: writing allows it, R in the lists decides"
+    ))
 }
 
 fn whose(app: &App, id: MessageId) -> String {

@@ -1,8 +1,12 @@
 //! What stands over the screen.
 
-use super::{help, hits, lines, outbox, pins, style, threads};
+use super::{help, hits, lines, rows, style};
 use crate::{
-    app::{App, Dialog, Form, QUICK_REACTIONS, listing},
+    app::{
+        App, Dialog, Form, QUICK_REACTIONS,
+        decide::{Lasting, TIMES},
+        listing,
+    },
     text,
 };
 use ratatui::{
@@ -12,6 +16,7 @@ use ratatui::{
     widgets::{Block, Clear},
 };
 use tui_input::Input;
+use whimbrel::model::UserId;
 
 pub(super) fn draw(app: &App, frame: &mut Frame<'_>) {
     match &app.dialog {
@@ -21,26 +26,13 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>) {
             let area = window(frame, "Help", 76, help::rows(screen));
             help::draw(*from, screen, frame, area);
         }
-        Some(Dialog::Threads(at)) => {
-            let area = list(frame, "Threads", app.threads.items.len() * threads::HEIGHT);
-            threads::draw(app, *at, frame, area);
-        }
-        Some(Dialog::Pins(at)) => {
-            let open = app.open.as_ref().map(|open| app.channels.title(&open.scope.cid));
-            let title = format!("Pinned in {}", open.unwrap_or_default());
-            let area = list(frame, &title, app.pins.items.len() * pins::HEIGHT);
-            pins::draw(app, *at, frame, area);
-        }
+        Some(Dialog::List(list, at)) => rows::draw(app, *list, *at, frame),
         Some(Dialog::Search) => search(app, frame),
         Some(Dialog::Explanation(words)) => {
             let columns = 68;
             let text = text::wrap(&text::clean(words), columns);
             let area = window(frame, "Why", 68, text.len());
             lines(frame, area, text.into_iter().map(Line::raw).collect());
-        }
-        Some(Dialog::Outbox(at)) => {
-            let area = list(frame, "Outbox", app.outbox.items.len() * outbox::HEIGHT);
-            outbox::draw(app, *at, frame, area);
         }
         Some(Dialog::Delete(id)) => {
             let item = app.pane().and_then(|pane| pane.find(*id));
@@ -51,6 +43,24 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>) {
             let text = text::cut(&text::one_line(text), usize::from(area.width));
             let keys = Line::styled("y deletes, any other key keeps it", style::DIM);
             lines(frame, area, vec![Line::raw(text), keys]);
+        }
+        Some(Dialog::HowLong(lasting, user)) => how_long(app, *lasting, user, frame),
+        Some(Dialog::Rename(_, input)) => {
+            let area = window(frame, "Name of the device", 60, 2);
+            let keys = Line::styled("Enter keeps it, Esc does not", style::DIM);
+            lines(frame, area, vec![Line::raw(""), keys]);
+            field(frame, area, 0, "> ", input, true);
+        }
+        Some(Dialog::Revoke(device)) => {
+            let title = format!("Shut out {} for good?", app.device_name(*device));
+            let area = window(frame, &title, 70, 3);
+            let what = [
+                "It keeps what is on it, and hears of nothing new.",
+                "It cannot be let in again.",
+            ];
+            let mut rows: Vec<_> = what.map(Line::raw).into();
+            rows.push(Line::styled("y revokes, any other key does not", style::DIM));
+            lines(frame, area, rows);
         }
         Some(Dialog::React(_, input)) => {
             let area = window(frame, "React", 50, 3);
@@ -71,9 +81,26 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>) {
     }
 }
 
-/// Makes a window for a list of so many lines, and one with its keys.
-fn list(frame: &mut Frame<'_>, title: &str, rows: usize) -> Rect {
-    window(frame, title, 90, rows.max(1) + 1)
+fn how_long(app: &App, lasting: Lasting, user: &UserId, frame: &mut Frame<'_>) {
+    let (title, what) = match lasting {
+        Lasting::Mute => ("Mute", "What they write is shown, and counts as unread nowhere."),
+        Lasting::Block => (
+            "Block",
+            "What they write is hidden, and what they bring you into leaves the list.",
+        ),
+    };
+    let title = format!("{title} {}", app.known.name(user));
+    let area = window(frame, &title, 74, 3);
+    let times = TIMES.iter().enumerate();
+    let times: Vec<_> = times
+        .map(|(index, (words, _))| format!("{} {words}", index + 1))
+        .collect();
+    let keys = Line::styled("any other key does nothing", style::DIM);
+    lines(
+        frame,
+        area,
+        vec![Line::raw(what), Line::raw(times.join("   ")), keys],
+    );
 }
 
 fn search(app: &App, frame: &mut Frame<'_>) {
@@ -143,7 +170,7 @@ fn field(frame: &mut Frame<'_>, area: Rect, row: usize, label: &str, input: &Inp
 }
 
 /// Clears a window in the middle of the screen and returns what is inside its frame.
-fn window(frame: &mut Frame<'_>, title: &str, columns: u16, rows: usize) -> Rect {
+pub(super) fn window(frame: &mut Frame<'_>, title: &str, columns: u16, rows: usize) -> Rect {
     let screen = frame.area();
     let width = columns.saturating_add(4).min(screen.width);
     let height = u16::try_from(rows + 2).unwrap_or(u16::MAX).min(screen.height);

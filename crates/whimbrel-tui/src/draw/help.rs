@@ -18,6 +18,10 @@ const HELP: &[(&str, &str)] = &[
     ("s", "search messages: \"a phrase\" wor in:general by:bob"),
     ("T", "threads that you follow"),
     ("P", "pinned messages of the channel"),
+    ("w", "who is in the channel, how they are; mute, block"),
+    ("R", "requests: who brought or invites you where"),
+    ("D", "your devices: name, revoke"),
+    ("S", "settings: what others see of you"),
     ("/", "find channels by name or query; Esc shows the usual"),
     ("n", "new channel"),
     ("Ctrl-C, Ctrl-Q", "quit; what waits is sent next time"),
@@ -27,7 +31,8 @@ const HELP: &[(&str, &str)] = &[
         "/archived:true",
         "list the archive; hidden:true, muted:true, unread:true,",
     ),
-    ("", "    pinned:true, member:bob, type:team, all:true, or JSON"),
+    ("", "    pinned:true, member:bob, type:team, all:true, or JSON;"),
+    ("", "    consent:unknown, consent:denied"),
     ("", "In the messages"),
     (
         "PgUp PgDn Home End",
@@ -38,6 +43,7 @@ const HELP: &[(&str, &str)] = &[
     ("t", "open the thread"),
     ("u", "mark a message and all after it as unread"),
     ("m", "in a thread: mark it as read, and follow it"),
+    ("v", "who has an own message, and who has read it"),
     ("i", "why a message is as it is shown"),
     ("", "In the line"),
     (
@@ -47,9 +53,17 @@ const HELP: &[(&str, &str)] = &[
     ("Alt+Enter", "a new line in a message"),
     ("Ctrl-S", "silent: it counts as unread for nobody"),
     ("Ctrl-T", "in a thread: show the reply in the channel too"),
+    ("/invisible on", "others see you offline, until /invisible off"),
+    ("/invite bob eve", "ask them into the channel"),
+    (
+        "/status on a train",
+        "words beside your presence; /status alone: none",
+    ),
     ("Ctrl-D", "take the draft that another device wrote"),
     ("", "Marks"),
-    ("· ✓ ! ✎", "on its way, sent, not accepted, edited or a draft"),
+    ("○ ✓ ✓✓", "on its way, sent, arrived; in colour: read by all"),
+    ("! ✎", "not accepted; edited, or a draft"),
+    ("●", "online"),
     ("(3 @1)", "3 unread, 1 of them mentions you"),
     ("↳1", "1 thread that you follow has unread replies"),
     ("^ ~ # -", "a channel: pinned, muted, archived, hidden"),
@@ -97,12 +111,14 @@ mod tests {
     #[test]
     fn every_key_is_in_the_documentation() {
         let written = include_str!("../../../../docs/TERMINAL.md");
-        let keys = HELP.iter().flat_map(|(keys, _)| match keys.starts_with('(') {
-            true => vec![*keys],
-            false => keys.split([' ', ',']).collect(),
-        });
+        let keys = HELP
+            .iter()
+            .flat_map(|(keys, _)| match keys.starts_with(['(', '/']) {
+                true => vec![*keys],
+                false => keys.split([' ', ',']).collect(),
+            });
         for key in keys.filter(|key| !key.is_empty() && *key != "arrows") {
-            let key = key.trim_start_matches(|c| c == '/' && key.len() > 1);
+            let key = key.trim_start_matches(|c| c == '/' && key.contains(':'));
             let there = written.contains(&format!("`{key}`")) || written.contains(&format!("`{key} "));
             assert!(there, "{key}");
         }

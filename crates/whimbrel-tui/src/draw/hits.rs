@@ -1,12 +1,8 @@
 //! What a search found, and what it did not look at.
 
-use super::{lines, style};
+use super::{lines, rows, rows::Row, style};
 use crate::{app::App, text};
-use ratatui::{
-    Frame,
-    layout::Rect,
-    text::{Line, Span},
-};
+use ratatui::{Frame, layout::Rect, style::Style, text::Line};
 use whimbrel::{Found, NotSearched, SearchHit};
 
 /// Lines of what was not searched, at most.
@@ -23,20 +19,22 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let free = usize::from(area.height).saturating_sub(said.len() + 1);
     let fit = (free / HEIGHT).max(1);
     let at = app.search.at;
-    let first = at.saturating_sub(fit / 2);
-    let first = first.min(results.hits.len().saturating_sub(fit));
+    let first = rows::first(at, results.hits.len(), fit);
     let shown = results.hits.iter().enumerate().skip(first).take(fit);
-    let mut rows: Vec<_> = shown
-        .flat_map(|(index, hit)| row(app, hit, index == at, width))
+    let mut shown: Vec<_> = shown
+        .flat_map(|(index, hit)| {
+            let selected = index == at;
+            row(app, hit, Row { selected, width })
+        })
         .collect();
-    rows.resize(free, Line::raw(""));
-    rows.extend(said);
+    shown.resize(free, Line::raw(""));
+    shown.extend(said);
     let keys = "Enter go there  ↑ ↓ choose  \"a phrase\"  in:general  by:bob  Esc close";
-    rows.push(Line::styled(text::cut(keys, width), style::DIM));
-    lines(frame, area, rows);
+    shown.push(Line::styled(text::cut(keys, width), style::DIM));
+    lines(frame, area, shown);
 }
 
-fn row(app: &App, hit: &SearchHit, selected: bool, width: usize) -> [Line<'static>; HEIGHT] {
+fn row(app: &App, hit: &SearchHit, row: Row) -> rows::Lines {
     let message = &hit.message;
     let at = message.accepted_at.unwrap_or(message.composed_at).as_millis();
     let place = app.channels.title(&message.cid);
@@ -51,22 +49,11 @@ fn row(app: &App, hit: &SearchHit, selected: bool, width: usize) -> [Line<'stati
         Found::Both => ("both", style::GOOD),
     };
     let who = app.known.name(&message.author);
-    let head = format!(
-        "{place}{thread} · {who} · {} {}",
-        text::date(text::day(at)),
-        text::clock(at)
-    );
-    let mark = if selected { "▌" } else { " " };
-    let columns = width.saturating_sub(10);
+    let head = format!("{place}{thread} · {who} · {}", text::moment(at));
     let words: String = message.body.text.chars().take(400).collect();
-    let words = text::cut(&format!("  {}", text::one_line(&words)), width.saturating_sub(1));
     [
-        Line::from(vec![
-            Span::raw(mark),
-            Span::styled(text::fit(&head, columns), style::BOLD),
-            Span::styled(format!(" [{found}]"), found_style),
-        ]),
-        Line::from(vec![Span::raw(mark), Span::raw(words)]),
+        row.line_with((&head, style::BOLD), (format!(" [{found}]"), found_style)),
+        row.line([(format!("  {}", text::one_line(&words)), Style::new())]),
     ]
 }
 

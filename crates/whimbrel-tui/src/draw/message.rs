@@ -10,11 +10,8 @@ use ratatui::{
     text::{Line, Span},
 };
 use whimbrel::{
-    OlderEdge, TimelineItem,
-    model::{
-        Message, MessageKind, MessageScope,
-        overlay::{MessageStatus, MessageView},
-    },
+    OlderEdge, Receipt, ReceiptStatus, TimelineItem,
+    model::{Message, MessageKind, MessageScope, overlay::MessageStatus},
 };
 
 /// Columns below which the time is left out.
@@ -119,13 +116,16 @@ fn body(
             Span::styled(quote, style::DIM),
         ]));
     }
-    let (text, mut text_style) = words(message);
+    let (text, mut text_style) = match item.hidden {
+        true => ("(of somebody you blocked)".to_owned(), style::DIM),
+        false => words(message),
+    };
     if is_mentioned(app, message) {
         text_style = text_style.patch(style::MENTION);
     }
     for (number, line) in text::wrap(&text, columns).into_iter().enumerate() {
         let mut spans = match number {
-            0 => gutter_spans(app, &item.view, width, selected),
+            0 => gutter_spans(app, item, width, selected),
             _ => vec![
                 Span::raw(if selected { "▌" } else { " " }),
                 Span::raw(" ".repeat(gutter.saturating_sub(1))),
@@ -138,11 +138,12 @@ fn body(
 }
 
 const fn gutter_width(width: usize) -> usize {
-    if width < NARROW { 3 } else { 9 }
+    if width < NARROW { 4 } else { 10 }
 }
 
 /// The selection bar, the time, and how far an own message has come.
-fn gutter_spans(app: &App, view: &MessageView, width: usize, selected: bool) -> Vec<Span<'static>> {
+fn gutter_spans(app: &App, item: &TimelineItem, width: usize, selected: bool) -> Vec<Span<'static>> {
+    let view = &item.view;
     let mut spans = vec![Span::raw(if selected { "▌" } else { " " })];
     if width >= NARROW {
         let time = text::clock(shown_time(&view.message));
@@ -151,15 +152,24 @@ fn gutter_spans(app: &App, view: &MessageView, width: usize, selected: bool) -> 
         spans.push(Span::raw(" "));
     }
     let mark = match &view.status {
-        MessageStatus::Failed(_) => Span::styled("! ", style::BAD),
-        MessageStatus::Pending => Span::styled("· ", style::WAITING),
-        MessageStatus::Sent if view.change_pending => Span::styled("· ", style::WAITING),
-        MessageStatus::Sent if view.message.author == app.me => Span::styled("✓ ", style::GOOD),
-        MessageStatus::Sent if is_mentioned(app, &view.message) => Span::styled("@ ", style::MENTION),
-        MessageStatus::Sent => Span::raw("  "),
+        MessageStatus::Failed(_) => Span::styled("!  ", style::BAD),
+        MessageStatus::Pending => Span::styled("○  ", style::WAITING),
+        MessageStatus::Sent if view.change_pending => Span::styled("○  ", style::WAITING),
+        MessageStatus::Sent if view.message.author == app.me => arrived(item.receipt),
+        MessageStatus::Sent if is_mentioned(app, &view.message) => Span::styled("@  ", style::MENTION),
+        MessageStatus::Sent => Span::raw("   "),
     };
     spans.push(mark);
     spans
+}
+
+/// The mark of an own message that the server has: whom it has reached.
+fn arrived(receipt: Option<Receipt>) -> Span<'static> {
+    match receipt.map(|receipt| receipt.status) {
+        Some(ReceiptStatus::Read) => Span::styled("✓✓ ", style::READ),
+        Some(ReceiptStatus::Delivered) => Span::styled("✓✓ ", style::GOOD),
+        _ => Span::styled("✓  ", style::GOOD),
+    }
 }
 
 fn is_mentioned(app: &App, message: &Message) -> bool {

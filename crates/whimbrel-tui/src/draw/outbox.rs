@@ -1,46 +1,36 @@
-//! The outbox panel: what waits, and what was rejected and why.
+//! The outbox: what waits, and what was rejected and why.
 
-use super::{lines, style};
-use crate::{app::App, text};
-use ratatui::{
-    Frame,
-    layout::Rect,
-    text::{Line, Span},
+use super::{
+    rows::{Lines, Look, Row},
+    style,
 };
-use whimbrel::model::{Op, OutboxItem};
+use crate::{app::App, text};
+use ratatui::style::Style;
+use whimbrel::model::{ConsentState, ContactChange, MembershipChange, Op, OutboxItem, UserId};
 
-/// Lines of an operation.
-pub(super) const HEIGHT: usize = 2;
-
-pub(super) fn draw(app: &App, at: usize, frame: &mut Frame<'_>, area: Rect) {
-    let items = &app.outbox.items;
-    let width = usize::from(area.width);
-    let keys = Line::styled("R retry  D discard  Esc close", style::DIM);
-    if items.is_empty() {
-        let empty = Line::raw("Nothing waits: everything has reached the server.");
-        return lines(frame, area, vec![empty, keys]);
+pub(super) fn look() -> Look {
+    Look {
+        title: "Outbox".to_owned(),
+        empty: "Nothing waits: everything has reached the server.",
+        note: String::new(),
+        keys: "R retry  D discard  Esc close",
+        row,
     }
-    let fit = (usize::from(area.height).saturating_sub(1) / HEIGHT).max(1);
-    let at = at.min(items.len() - 1);
-    let first = at.saturating_sub(fit / 2).min(items.len().saturating_sub(fit));
-    let shown = items.iter().enumerate().skip(first).take(fit);
-    let mut rows: Vec<_> = shown
-        .flat_map(|(index, item)| row(app, item, index == at, width))
-        .collect();
-    rows.push(keys);
-    lines(frame, area, rows);
 }
 
-fn row(app: &App, item: &OutboxItem, selected: bool, width: usize) -> [Line<'static>; HEIGHT] {
-    let (what, text) = words(&item.op);
+fn row(app: &App, at: usize, row: Row) -> Option<Lines> {
+    let item = app.outbox.items.get(at)?;
+    let (what, words) = words(&item.op);
     let place = item
         .op
         .cid()
-        .map(|cid| app.channels.title(cid))
-        .unwrap_or_default();
+        .map(|cid| format!(" in {}", app.channels.title(cid)));
+    let place = place.unwrap_or_default();
     let time = text::clock(item.composed_at.as_millis());
-    let first = text::one_line(&format!("{time} {what} in {place}: {text}"));
-    let mark = if selected { "▌" } else { " " };
+    let first = match words.is_empty() {
+        true => format!("{time} {what}{place}"),
+        false => format!("{time} {what}{place}: {words}"),
+    };
     let (state, state_style) = match item.rejection() {
         Some(rejection) => {
             let why = text::one_line(&rejection.message);
@@ -48,14 +38,10 @@ fn row(app: &App, item: &OutboxItem, selected: bool, width: usize) -> [Line<'sta
         }
         None => (waiting(item), style::WAITING),
     };
-    let columns = width.saturating_sub(1);
-    [
-        Line::from(vec![Span::raw(mark), Span::raw(text::cut(&first, columns))]),
-        Line::from(vec![
-            Span::raw(mark),
-            Span::styled(text::cut(&format!("      {state}"), columns), state_style),
-        ]),
-    ]
+    Some([
+        row.line([(text::one_line(&first), Style::new())]),
+        row.line([(format!("      {state}"), state_style)]),
+    ])
 }
 
 fn waiting(item: &OutboxItem) -> String {
@@ -71,29 +57,70 @@ fn waiting(item: &OutboxItem) -> String {
 
 /// Returns what an operation is, and the words that the user put into it.
 fn words(op: &Op) -> (&'static str, String) {
-    let users = |users: &[whimbrel::model::UserId]| {
-        let names: Vec<_> = users.iter().map(|user| user.as_str()).collect();
-        names.join(", ")
-    };
     match op {
         Op::CreateChannel { name, .. } => ("new channel", name.clone()),
         Op::UpdateChannel { .. } => ("change of the channel", String::new()),
         Op::AddMembers { users: who, .. } => ("new members", users(who)),
         Op::RemoveMembers { users: who, .. } => ("members removed", users(who)),
+        Op::InviteMembers { users: who, .. } => ("invitation", users(who)),
+        Op::AnswerInvite { accept: true, .. } => ("invitation accepted", String::new()),
+        Op::AnswerInvite { accept: false, .. } => ("invitation rejected", String::new()),
         Op::SendMessage { body, .. } => ("message", body.text.clone()),
         Op::EditMessage { body, .. } => ("edit", body.text.clone()),
         Op::DeleteMessage { .. } => ("deletion", String::new()),
         Op::AddReaction { kind, .. } => ("reaction", kind.as_str().to_owned()),
         Op::RemoveReaction { kind, .. } => ("reaction taken back", kind.as_str().to_owned()),
         Op::MarkRead { .. } => ("read position", String::new()),
+        Op::MarkDelivered { .. } => ("what has arrived here", String::new()),
         Op::PinMessage { .. } => ("pin", String::new()),
         Op::UnpinMessage { .. } => ("pin taken back", String::new()),
-        Op::UpdateMembership { .. } => ("how the channel is kept", String::new()),
+        Op::UpdateMembership { change, .. } => (kept(change), String::new()),
         Op::SaveDraft {
             content: Some(content),
             ..
         } => ("draft", content.body.text.clone()),
         Op::SaveDraft { content: None, .. } => ("draft given up", String::new()),
         Op::UpdateUser { .. } => ("profile", String::new()),
+        Op::UpdateContact { user, change } => (decided(change), user.to_string()),
+        _ => (of_account(op), String::new()),
+    }
+}
+
+fn users(users: &[UserId]) -> String {
+    let names: Vec<_> = users.iter().map(UserId::as_str).collect();
+    names.join(", ")
+}
+
+const fn kept(change: &MembershipChange) -> &'static str {
+    match change.consent {
+        Some(ConsentState::Allowed) => "request allowed",
+        Some(ConsentState::Denied) => "request denied",
+        Some(ConsentState::Unknown) => "decision taken back",
+        None => "how the channel is kept",
+    }
+}
+
+const fn decided(change: &ContactChange) -> &'static str {
+    match &change.consent {
+        Some(consent) => match consent.state {
+            ConsentState::Allowed => "allowed",
+            ConsentState::Denied => "blocked",
+            ConsentState::Unknown => "no longer blocked",
+        },
+        None => "muting",
+    }
+}
+
+/// Returns what an operation on the account itself is.
+const fn of_account(op: &Op) -> &'static str {
+    match op {
+        Op::UpdateSettings { .. } => "settings",
+        Op::RegisterDevice { .. } => "this device",
+        Op::UpdateDevice { .. } => "change of a device",
+        Op::RevokeDevice { .. } => "device revoked",
+        Op::RequestDeviceSync { .. } => "request to the other devices",
+        Op::OfferDeviceSync { .. } => "offer to another device",
+        Op::EndDeviceSync { .. } => "end of a device sync",
+        _ => "change",
     }
 }

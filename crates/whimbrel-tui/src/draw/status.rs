@@ -1,6 +1,6 @@
 //! The last line: the connection, the outbox, and the keys that are of use here.
 
-use super::{lines, style};
+use super::{channels, devices, lines, style, timeline};
 use crate::{
     app::{App, Focus},
     text,
@@ -11,12 +11,12 @@ use ratatui::{
     style::Style,
     text::{Line, Span},
 };
-use whimbrel::{SyncState, UnreadTotals};
+use whimbrel::{DeviceSyncState, SyncState, UnreadTotals};
 
 /// Columns that the reason of a broken connection may take.
 const REASON: usize = 44;
 
-pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
+pub(super) fn draw(app: &App, has_frames: bool, frame: &mut Frame<'_>, area: Rect) {
     let width = usize::from(area.width);
     let (state, state_style) = connection(&app.sync);
     let state = text::cut(&format!(" {state}"), width);
@@ -34,12 +34,25 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     if outbox.rejected > 0 {
         push(format!("  {} rejected (x)", outbox.rejected), style::BAD);
     }
+    if app.account.settings.invisible {
+        push("  invisible".to_owned(), style::WAITING);
+    }
+    if let DeviceSyncState::Receiving { .. } = app.device_sync {
+        push(format!("  {}", devices::progress(app)), style::WAITING);
+    }
     let unread = unread(&app.channels.unread);
     if !unread.is_empty() {
         push(format!("  {unread}"), style::BOLD);
     }
+    // Without frames there is no other place for it.
+    let typing = timeline::typing(app, area.width);
+    let requests = channels::requests(app);
+    if !requests.is_empty() && !has_frames {
+        push(format!("  {requests}"), style::WAITING);
+    }
     match &app.notice {
         Some(notice) => push(format!("  {}", text::one_line(&notice.text)), style::BOLD),
+        None if !typing.is_empty() && !has_frames => push(format!("  {typing}"), style::FOCUSED),
         None => push(format!("  {}", keys(app)), style::DIM),
     }
     lines(frame, area, vec![Line::from(spans)]);
@@ -54,10 +67,9 @@ fn unread(totals: &UnreadTotals) -> String {
             parts.push(words);
         }
     };
-    part(
-        totals.messages + totals.unknown,
-        format!("{}{more} unread", totals.messages),
-    );
+    // What nobody let in yet is counted by the list of requests.
+    let messages = totals.messages.saturating_sub(totals.requested);
+    part(messages + totals.unknown, format!("{messages}{more} unread"));
     part(totals.mentions, format!("@{}", totals.mentions));
     part(totals.threads, format!("↳{}", totals.threads));
     part(totals.muted, format!("{} muted", totals.muted));
@@ -84,6 +96,7 @@ fn connection(state: &SyncState) -> (String, Style) {
             let reason = text::cut(&text::one_line(reason), REASON);
             (format!("stopped: {reason} (o)"), style::BAD)
         }
+        SyncState::Revoked { .. } => ("this device was revoked".to_owned(), style::BAD),
         SyncState::Closed => ("closed".to_owned(), style::BAD),
         _ => ("in a state of a newer client".to_owned(), style::WAITING),
     }

@@ -8,6 +8,8 @@ pub(super) const FOCUSED: Style = Style::new().fg(Color::Cyan);
 pub(super) const DIM: Style = Style::new().fg(Color::DarkGray);
 pub(super) const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
 pub(super) const GOOD: Style = Style::new().fg(Color::Green);
+/// What was read by everybody.
+pub(super) const READ: Style = Style::new().fg(Color::Cyan).add_modifier(Modifier::BOLD);
 pub(super) const WAITING: Style = Style::new().fg(Color::Yellow);
 pub(super) const BAD: Style = Style::new().fg(Color::Red);
 pub(super) const MENTION: Style = Style::new().fg(Color::Yellow).add_modifier(Modifier::BOLD);

@@ -22,8 +22,15 @@ pub(super) fn title(app: &App, width: u16) -> String {
         let names: Vec<_> = members
             .into_iter()
             .flatten()
-            .map(|user| app.known.name(user))
+            .map(|user| match app.people.online(user) {
+                Some(true) => format!("●{}", app.known.name(user)),
+                _ => app.known.name(user),
+            })
             .collect();
+        let channel = match app.people.watchers.as_ref().map(|watchers| watchers.count) {
+            None | Some(0) => channel,
+            Some(count) => format!("{channel} · {count} here"),
+        };
         match names.is_empty() {
             true => channel,
             false => format!("{channel}: {}", names.join(", ")),
@@ -34,6 +41,19 @@ pub(super) fn title(app: &App, width: u16) -> String {
         false => title,
     };
     text::cut(&title, usize::from(width.saturating_sub(4)))
+}
+
+/// Returns who types, in words.
+pub(super) fn typing(app: &App, width: u16) -> String {
+    let typing = app.pane().map_or(&[][..], |pane| &pane.typing);
+    let names: Vec<_> = typing.iter().map(|user| app.known.name(user)).collect();
+    let words = match names.as_slice() {
+        [] => return String::new(),
+        [one] => format!("{one} is typing …"),
+        [one, other] => format!("{one} and {other} are typing …"),
+        many => format!("{} people are typing …", many.len()),
+    };
+    text::cut(&words, usize::from(width.saturating_sub(4)))
 }
 
 pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {

@@ -6,7 +6,7 @@ use crate::app::{Event, Feed, Scope, ShownDraft, TimelineFeed, listing};
 use futures_util::StreamExt;
 use tokio::sync::mpsc::Sender;
 use whimbrel::{
-    ChannelList, Client, DraftView, Error, LoadState, Timeline,
+    ChannelList, Client, DraftView, Error, LoadState, Timeline, Watch,
     model::{ChannelId, DeviceId, DraftContent, DraftSeen, MessageId, MessageScope},
 };
 
@@ -36,17 +36,20 @@ pub(super) async fn channels(client: Client, word: String, news: Sender<Event>) 
 }
 
 pub(super) async fn unread(client: Client, news: Sender<Event>) {
-    let unread = match client.unread().await {
-        Ok(unread) => unread,
-        Err(error) => return problem(&news, &error).await,
-    };
-    let mut watch = unread.subscribe();
-    let mut totals = Some(watch.get());
-    while let Some(now) = totals {
-        if news.send(Event::Feed(Feed::Unread(now))).await.is_err() {
+    match client.unread().await {
+        Ok(unread) => follow(unread.subscribe(), &news, Feed::Unread).await,
+        Err(error) => problem(&news, &error).await,
+    }
+}
+
+/// Tells of a value: what it is now, and each later one.
+pub(super) async fn follow<T: Clone>(mut value: Watch<T>, news: &Sender<Event>, feed: impl Fn(T) -> Feed) {
+    let mut now = Some(value.get());
+    while let Some(next) = now {
+        if news.send(Event::Feed(feed(next))).await.is_err() {
             return;
         }
-        totals = watch.next().await;
+        now = value.next().await;
     }
 }
 
@@ -85,29 +88,15 @@ pub(super) async fn timeline(client: Client, scope: Scope, around: Option<Messag
 }
 
 pub(super) async fn sync(client: Client, news: Sender<Event>) {
-    let mut states = client.watch_status();
-    let mut state = Some(states.get());
-    while let Some(now) = state {
-        if news.send(Event::Feed(Feed::Sync(now))).await.is_err() {
-            return;
-        }
-        state = states.next().await;
-    }
+    follow(client.watch_status(), &news, Feed::Sync).await;
 }
 
 pub(super) async fn outbox(client: Client, news: Sender<Event>) {
-    let mut summaries = client.watch_outbox();
-    let mut summary = Some(summaries.get());
-    while let Some(now) = summary {
-        let feed = Feed::Outbox {
-            summary: now,
-            items: client.outbox(),
-        };
-        if news.send(Event::Feed(feed)).await.is_err() {
-            return;
-        }
-        summary = summaries.next().await;
-    }
+    let feed = |summary| Feed::Outbox {
+        summary,
+        items: client.outbox(),
+    };
+    follow(client.watch_outbox(), &news, feed).await;
 }
 
 pub(super) async fn threads(client: Client, news: Sender<Event>) {

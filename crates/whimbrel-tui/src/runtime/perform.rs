@@ -1,7 +1,7 @@
 //! Actions as calls of the client.
 
 use super::feeds;
-use crate::app::{Action, Event, Feed, Keep, Scope, parent};
+use crate::app::{Action, Decision, Event, Feed, Hold, Keep, Scope, parent};
 use tokio::sync::{
     mpsc::{Receiver, Sender},
     oneshot,
@@ -84,6 +84,32 @@ async fn save_draft(
     channel.clear_draft(parent, replaces).await.map(drop)
 }
 
+async fn typing(channel: Channel, scope: &Scope, on: bool) -> Result<(), Error> {
+    match (on, parent(scope)) {
+        (true, None) => channel.typing().await,
+        (true, Some(parent)) => channel.thread_typing(parent).await,
+        (false, parent) => channel.stop_typing(parent).await,
+    }
+}
+
+async fn decide(client: &Client, decision: Decision) -> Result<(), Error> {
+    let decided = match decision {
+        Decision::Settings(change) => client.update_settings(change).await,
+        Decision::Person(user, Hold::Allow) => client.allow(user).await,
+        Decision::Person(user, Hold::Block(until)) => client.block_user(user, until).await,
+        Decision::Person(user, Hold::Unblock) => client.unblock_user(user).await,
+        Decision::Person(user, Hold::Mute(until)) => client.mute_user(user, until).await,
+        Decision::Person(user, Hold::Unmute) => client.unmute_user(user).await,
+        Decision::Consent(cid, consent) => client.channel(cid.as_str())?.set_consent(consent).await,
+        Decision::Answer(cid, true) => client.channel(cid.as_str())?.accept_invite().await,
+        Decision::Answer(cid, false) => client.channel(cid.as_str())?.reject_invite().await,
+        Decision::Invite(cid, users) => client.channel(cid.as_str())?.invite(users).await,
+        Decision::RenameDevice(device, name) => client.rename_device(device, name).await,
+        Decision::RevokeDevice(device) => client.revoke_device(device).await,
+    };
+    decided.map(drop)
+}
+
 async fn carry_out(client: &Client, action: Action) -> Result<Option<Feed>, Error> {
     match action {
         Action::Send(cid, message) => drop(client.channel(cid.as_str())?.send(message).await?),
@@ -108,6 +134,10 @@ async fn carry_out(client: &Client, action: Action) -> Result<Option<Feed>, Erro
         Action::SaveDraft(scope, content, replaces) => {
             save_draft(client.channel(scope.cid.as_str())?, &scope, content, replaces).await?;
         }
+        Action::Typing(scope, on) => typing(client.channel(scope.cid.as_str())?, &scope, on).await?,
+        Action::Decide(decision) => decide(client, decision).await?,
+        Action::AskDevices => client.request_device_sync().await?,
+        Action::MoreRequests => client.requests().await?.load_more(MORE).await?,
         Action::MoreThreads => client.threads().await?.load_more(MORE).await?,
         Action::MoreChannels(word) => match feeds::channel_list(client, &word).await {
             Ok(list) => list.load_more(MORE).await?,
@@ -117,6 +147,14 @@ async fn carry_out(client: &Client, action: Action) -> Result<Option<Feed>, Erro
         Action::Disconnect => client.disconnect().await?,
         Action::Retry(op) => drop(client.retry(op).await?),
         Action::Discard(op) => client.discard(op).await?,
+        action => return read(client, action).await,
+    }
+    Ok(None)
+}
+
+/// Reads what the app wants to know once.
+async fn read(client: &Client, action: Action) -> Result<Option<Feed>, Error> {
+    match action {
         Action::ReadUsers(users) => return Ok(Some(Feed::Users(client.users(&users).await?))),
         Action::ReadName(cid) => {
             let summary = client.channel(cid.as_str())?.summary().await?;
@@ -138,6 +176,10 @@ async fn carry_out(client: &Client, action: Action) -> Result<Option<Feed>, Erro
         // The runtime does these itself.
         Action::Watch(_)
         | Action::WatchAround(..)
+        | Action::WatchPeople(_)
+        | Action::WatchReceipts(..)
+        | Action::LeaveReceipts
+        | Action::RefreshDevices
         | Action::FilterChannels(_)
         | Action::LeaveThread
         | Action::LoadOlder(_)

@@ -20,11 +20,11 @@ fn with(change: impl FnOnce(&mut TimelineItem)) -> Screen {
 
 #[test]
 fn each_state_of_a_message_has_its_mark() {
-    with(|_| {}).sees("12:01 ✓ hello ");
-    with(|item| item.view.status = MessageStatus::Pending).sees("12:01 · hello");
-    with(|item| item.view.change_pending = true).sees("12:01 · hello");
-    with(|item| item.view.message.edited_at = Some(Timestamp(1))).sees("12:01 ✓ hello ✎");
-    with(|item| item.view.message.author = user("bob")).sees("12:01   hello");
+    with(|_| {}).sees("12:01 ✓  hello ");
+    with(|item| item.view.status = MessageStatus::Pending).sees("12:01 ○  hello");
+    with(|item| item.view.change_pending = true).sees("12:01 ○  hello");
+    with(|item| item.view.message.edited_at = Some(Timestamp(1))).sees("12:01 ✓  hello ✎");
+    with(|item| item.view.message.author = user("bob")).sees("12:01    hello");
     with(|item| item.view.message.deleted_at = Some(Timestamp(1))).sees("(deleted)");
     let failed = with(|item| {
         item.view.status = MessageStatus::Failed(Rejection {
@@ -168,7 +168,7 @@ fn the_channel_list_shows_unread_pending_and_the_last_message() {
     });
     let lines = screen.lines();
     assert!(
-        lines[1].contains("Everyone") && lines[1].contains("·(7)"),
+        lines[1].contains("Everyone") && lines[1].contains("○(7)"),
         "{}",
         screen.text()
     );

@@ -3,13 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod composing;
+mod deciding;
 mod dialogs;
 mod drafts;
 mod drawing;
 mod hostile;
 mod keeping;
 mod moving;
+mod people;
 mod pins;
+mod receipts;
 mod searching;
 mod support;
 mod threads;

@@ -126,6 +126,6 @@ fn a_silent_message_is_sent_once_and_says_so() {
 fn a_message_that_mentions_the_reader_has_a_mark() {
     let mut item = message(1, "bob", "hello @ada");
     item.view.message.body.mentions = vec![user("ada")];
-    Screen::with(90, 20, vec![item]).sees("@ hello @ada");
-    Screen::with(90, 20, vec![message(1, "bob", "hello")]).sees_not("@ hello");
+    Screen::with(90, 20, vec![item]).sees("@  hello @ada");
+    Screen::with(90, 20, vec![message(1, "bob", "hello")]).sees_not("@  hello");
 }

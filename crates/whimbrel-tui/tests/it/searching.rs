@@ -96,7 +96,7 @@ fn enter_opens_the_channel_around_the_hit_and_end_goes_back() {
     let part = vec![message(4, "bob", "before"), old(), message(6, "bob", "after")];
     screen.show_part(general(), part, OlderEdge::OnDisk, NewerEdge::OnServer);
     screen.sees("in the past (End: newest) · general");
-    screen.sees("▌12:05   the reef");
+    screen.sees("▌12:05    the reef");
     screen.sees("newer messages: PgDn, newest: End");
     assert!(screen.feed(unread(3)).is_empty(), "the end is not in sight");
     screen.press(KeyCode::Down);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use whimbrel::{
     ChannelItem, Items, NewerEdge, OlderEdge, ThreadItem, TimelineItem,
     model::{
-        ChannelId, Custom, Message, MessageBody, MessageId, MessageKind, Role, Timestamp, UserId,
+        ChannelId, ConsentState, Custom, Message, MessageBody, MessageId, MessageKind, Role, Timestamp,
+        UserId,
         overlay::{MessageStatus, MessageView},
     },
 };
@@ -177,6 +178,8 @@ pub(crate) fn message(number: u64, author: &str, text: &str) -> TimelineItem {
         },
         reactions: Vec::new(),
         replies: 0,
+        receipt: None,
+        hidden: false,
         gap_before: false,
     }
 }
@@ -195,6 +198,10 @@ pub(crate) fn channel(name: &str) -> ChannelItem {
         archived: false,
         hidden: false,
         muted: None,
+        consent: ConsentState::Allowed,
+        added_by: None,
+        invite: None,
+        last_message_hidden: false,
         members: 2,
         role: Role::Member,
         pending: 0,
@@ -234,6 +241,7 @@ pub(crate) fn followed(parent: &TimelineItem, last: &TimelineItem, unread: u64) 
     ThreadItem {
         parent: parent.view.clone(),
         last_reply: Some(last.view.clone()),
+        last_reply_hidden: false,
         replies: 2,
         unread,
         unread_unknown: 0,
