@@ -32,6 +32,7 @@ fn own(ver: u64, items: &[u128]) -> Own {
             .iter()
             .map(|n| (OpId(Uuid::from_u128(*n)), item(*n)))
             .collect(),
+        settings: [("theme".to_owned(), "dark".to_owned())].into(),
     }
 }
 
@@ -58,6 +59,7 @@ fn what_was_noted_is_read_back_and_gone_on_with() {
         &Note::of(&OwnChange {
             account: None,
             outbox: [(OpId(Uuid::from_u128(1)), None)].into(),
+            ..OwnChange::default()
         })
         .unwrap(),
     );

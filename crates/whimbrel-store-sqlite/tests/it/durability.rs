@@ -95,6 +95,7 @@ async fn a_failed_delta_leaves_nothing_and_the_store_goes_on() {
         epoch: 1,
         seq: 1,
         furthest: 0,
+        private: false,
         ver: 1,
     };
     let mut delta = messages(2, 9);

@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 use whimbrel_model::{Change, Delta, Loaded};
-use whimbrel_store::{Store, StoreError, StoreReader as _};
+use whimbrel_store::{AccountReader as _, Store, StoreError};
 use whimbrel_store_sqlite::SqliteStore;
 
 /// Names the database to the other process.

@@ -5,7 +5,7 @@ use whimbrel_model::{
     Change, MessageId, People, Read, ReadPosition, UserId,
 };
 use whimbrel_query::{Endpoint, Filter, Query, Sort, field};
-use whimbrel_store::{Store, StoreReader};
+use whimbrel_store::{AccountReader as _, Store, StoreReader};
 use whimbrel_store_sqlite::SqliteStore;
 
 /// The first schema, as it was released, and what was in it.
