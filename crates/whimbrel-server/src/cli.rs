@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{Config, Server, StartError, Tokens, parse_duration, telemetry};
+use crate::{Config, Server, StartError, Tokens, operator, parse_duration, telemetry};
 use clap::{Args, Parser, Subcommand};
 use std::{
     collections::BTreeMap,
@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 use whimbrel_hub::{Clock, SystemClock};
-use whimbrel_model::{Invalid, UserId};
+use whimbrel_model::{DeviceId, Invalid, UserId};
 
 /// The Whimbrel reference server: offline-first chat over WebSocket and HTTP, stored in one SQLite file.
 ///
@@ -39,6 +39,22 @@ enum Command {
         /// How long it is good.
         #[arg(long, default_value = "24h", value_parser = parse_duration)]
         ttl: Duration,
+    },
+    /// Lists the devices of a user. The server must not be running; while it is, ask it: POST /v1/query with a token of the user.
+    Devices {
+        /// Whose.
+        #[arg(long, value_parser = user_id)]
+        user: UserId,
+    },
+    /// Shuts a device of a user out, for good. The server must not be running; while it is, tell it: POST /v1/ops with a token of
+    /// the user, which `token` makes, and the operation `revoke_device`.
+    RevokeDevice {
+        /// Whose.
+        #[arg(long, value_parser = user_id)]
+        user: UserId,
+        /// Which device.
+        #[arg(long, value_parser = device_id)]
+        device: DeviceId,
     },
     /// Checks the configuration, and says what is wrong.
     CheckConfig,
@@ -88,6 +104,21 @@ struct Options {
     /// How long a stopping server waits for its connections [default: 10s]
     #[arg(long, global = true, value_name = "TIME")]
     drain: Option<String>,
+    /// What channels of a type do not have of typing, read_receipts and delivery_receipts, for example livestream:typing, comma separated
+    #[arg(long, global = true, value_name = "TYPE:FEATURE")]
+    features_off: Option<String>,
+    /// Where pushes for devices without a connection are posted, an https address
+    #[arg(long, global = true, value_name = "URL")]
+    push_url: Option<String>,
+    /// A file with the secret that posted pushes are signed with, at least 32 bytes; or set WHIMBREL_PUSH_SECRET
+    #[arg(long, global = true, value_name = "FILE")]
+    push_secret_file: Option<String>,
+    /// How long the service behind --push-url may take for an answer [default: 10s]
+    #[arg(long, global = true, value_name = "TIME")]
+    push_timeout: Option<String>,
+    /// A file with certificates as PEM that --push-url is trusted by, beside those of the system
+    #[arg(long, global = true, value_name = "FILE")]
+    push_ca_file: Option<String>,
     /// A file to write the address to, once the server listens
     #[arg(long, global = true, value_name = "FILE")]
     port_file: Option<String>,
@@ -133,6 +164,14 @@ fn carry_out(cli: Cli) -> Result<(), StartError> {
             let token = Tokens::new(&config.auth)?.mint(&user, ttl, SystemClock.now())?;
             say(&token)
         }
+        Command::Devices { user } => {
+            let devices = runtime()?.block_on(operator::devices(&config, &user))?;
+            devices.iter().try_for_each(|line| say(line))
+        }
+        Command::RevokeDevice { user, device } => {
+            runtime()?.block_on(operator::revoke(&config, user, device))?;
+            say("the device is revoked")
+        }
         Command::CheckConfig => {
             Tokens::new(&config.auth)?;
             say("the configuration is good")
@@ -146,12 +185,15 @@ fn say(line: &str) -> Result<(), StartError> {
 
 fn serve(config: Config) -> Result<(), StartError> {
     telemetry::init(&config)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    runtime()?.block_on(Server::serve(config))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, StartError> {
+    tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("whimbrel-server")
         .build()
-        .map_err(StartError::Runtime)?;
-    runtime.block_on(Server::serve(config))
+        .map_err(StartError::Runtime)
 }
 
 impl Options {
@@ -171,6 +213,11 @@ impl Options {
             ("max_connections", &self.max_connections),
             ("max_connections_per_user", &self.max_connections_per_user),
             ("drain", &self.drain),
+            ("features_off", &self.features_off),
+            ("push_url", &self.push_url),
+            ("push_secret_file", &self.push_secret_file),
+            ("push_timeout", &self.push_timeout),
+            ("push_ca_file", &self.push_ca_file),
             ("port_file", &self.port_file),
             ("log", &self.log),
             ("log_format", &self.log_format),
@@ -184,4 +231,8 @@ impl Options {
 
 fn user_id(text: &str) -> Result<UserId, Invalid> {
     UserId::new(text)
+}
+
+fn device_id(text: &str) -> Result<DeviceId, Invalid> {
+    text.parse()
 }

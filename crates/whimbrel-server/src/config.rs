@@ -1,8 +1,11 @@
 //! What the server can be told, and where it is read from.
 
+mod features;
+mod push;
 mod source;
 mod span;
 
+pub use push::WebhookConfig;
 pub use source::Source;
 pub use span::parse_duration;
 
@@ -15,6 +18,7 @@ use std::{
     str::FromStr,
     time::Duration,
 };
+use whimbrel_hub::Rules;
 use whimbrel_model::Code;
 
 /// Bytes that an HS256 secret has at least: as many as its hash (RFC 7518, 3.2).
@@ -36,6 +40,12 @@ pub const KEYS: &[&str] = &[
     "max_connections",
     "max_connections_per_user",
     "drain",
+    "features_off",
+    "push_url",
+    "push_secret",
+    "push_secret_file",
+    "push_timeout",
+    "push_ca_file",
     "port_file",
     "log",
     "log_format",
@@ -60,6 +70,10 @@ pub struct Config {
     pub max_connections_per_user: usize,
     /// How long a stopping server waits for its connections to end.
     pub drain: Duration,
+    /// What channels of a type do not have. Default: all have everything.
+    pub rules: Rules,
+    /// Where pushes for devices without a connection are posted. Absent: nobody is woken.
+    pub push: Option<WebhookConfig>,
     /// A file into which the address is written once the server listens.
     pub port_file: Option<PathBuf>,
     /// What to log, in the syntax of `tracing`'s filters.
@@ -131,6 +145,8 @@ impl Config {
             max_connections: DEFAULT_CONNECTIONS,
             max_connections_per_user: DEFAULT_CONNECTIONS_PER_USER,
             drain: DEFAULT_DRAIN,
+            rules: Rules::default(),
+            push: None,
             port_file: None,
             log: DEFAULT_LOG.to_owned(),
             log_format: LogFormat::Text,
@@ -166,6 +182,8 @@ impl Config {
                 count,
             )?,
             drain: settings.parse("drain", DEFAULT_DRAIN, parse_duration)?,
+            rules: settings.parse("features_off", Rules::default(), features::rules)?,
+            push: push::webhook(&settings)?,
             port_file: settings.text("port_file").map(PathBuf::from),
             log: settings.parse("log", DEFAULT_LOG.to_owned(), String::from_str)?,
             log_format: settings.parse("log_format", LogFormat::Text, LogFormat::from_str)?,

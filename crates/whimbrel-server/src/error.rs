@@ -1,6 +1,6 @@
 use crate::{ConfigError, OpenError};
 use std::{io, net::SocketAddr, path::PathBuf};
-use whimbrel_hub::AuthError;
+use whimbrel_hub::{AuthError, StorageError};
 use whimbrel_model::Code;
 
 /// Why the server did not start, or stopped.
@@ -38,6 +38,17 @@ pub enum StartError {
         /// Why.
         error: io::Error,
     },
+    /// The database cannot be read or written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// What was asked for was decided against.
+    #[error("{message}")]
+    Refused {
+        /// The stable code.
+        code: Code,
+        /// Why.
+        message: String,
+    },
     /// Logs cannot be set up.
     #[error("setting `log` cannot be used: {0}")]
     Log(String),
@@ -58,6 +69,8 @@ impl StartError {
             Self::Database(error) => error.code(),
             Self::Token(error) => error.code(),
             Self::Log(_) => Code::Invalid,
+            Self::Storage(error) => error.code(),
+            Self::Refused { code, .. } => code.clone(),
             _ => Code::Unavailable,
         }
     }
@@ -68,6 +81,7 @@ impl StartError {
         match self {
             Self::Database(error) => error.is_retryable(),
             Self::AddressInUse { .. } => true,
+            Self::Storage(error) => error.is_retryable(),
             _ => false,
         }
     }

@@ -35,14 +35,17 @@ mod dev;
 mod error;
 mod files;
 mod http;
+mod operator;
 mod server;
 mod storage;
 mod telemetry;
+mod webhook;
 
 pub use auth::{LEEWAY, Tokens};
 pub use cli::run;
 pub use config::{
-    AuthConfig, Config, ConfigError, KEYS, LogFormat, SECRET_BYTES, Secret, Source, parse_duration,
+    AuthConfig, Config, ConfigError, KEYS, LogFormat, SECRET_BYTES, Secret, Source, WebhookConfig,
+    parse_duration,
 };
 pub use error::StartError;
 pub use server::{RunningServer, Server};

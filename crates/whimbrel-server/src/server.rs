@@ -4,6 +4,7 @@ use crate::{
     Config, ConfigError, Source, SqliteStorage, StartError, Tokens,
     files::write_whole,
     http::{App, Guest, router},
+    webhook::Webhook,
 };
 use axum::{Router, extract::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -19,7 +20,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use whimbrel_hub::{Clock, Hub, HubConfig, Storage, SystemClock};
+use whimbrel_hub::{Clock, Hub, HubConfig, PushProvider, Storage, SystemClock};
 
 /// How long a peer may take to send the head of a request.
 const HEADER_DEADLINE: Duration = Duration::from_secs(5);
@@ -79,14 +80,17 @@ impl Server {
             .check()
             .map_err(|(key, problem)| ConfigError::new(key, &Source::Default, problem))?;
         let tokens = Tokens::new(&config.auth)?;
+        let webhook = config.push.as_ref().map(|push| Webhook::new(push, clock.clone()));
+        let provider = webhook.transpose()?.map(|webhook| Arc::new(webhook) as Arc<dyn PushProvider>);
         let listener = listen(config.listen)?;
         let storage = Arc::new(SqliteStorage::open(&config.database).await?);
         let hub_config = HubConfig {
             heartbeat: config.heartbeat,
             connections_per_user: config.max_connections_per_user,
+            rules: config.rules.clone(),
             ..HubConfig::default()
         };
-        let hub = Hub::start(storage.clone(), clock.clone(), hub_config);
+        let hub = Hub::start_with_push(storage.clone(), clock.clone(), hub_config, provider);
         let addr = listener.local_addr().map_err(|error| StartError::Listen {
             address: config.listen,
             error,

@@ -39,6 +39,8 @@ LEFT JOIN rows p ON p.key = 'user ' || q.user";
 
 const USER_ROWS: &str = "SELECT u.body FROM q CROSS JOIN rows u ON u.key = 'user ' || q.id";
 
+const CONTACTS: &str = "SELECT body FROM rows WHERE key >= ?1 || ' ' AND key < ?1 || '!'";
+
 const DRAFTS: &str = "SELECT body FROM rows WHERE key >= ?1 || ' ' AND key < ?1 || '!' LIMIT ?2";
 
 /// The threads that a user follows in channels that the user is in.
@@ -66,7 +68,12 @@ struct Asking {
 }
 
 impl SqliteReader {
-    pub(super) async fn ask(&self, user: &UserId, question: &Question) -> Result<Answer, StorageError> {
+    pub(super) async fn ask(
+        &self,
+        user: &UserId,
+        question: &Question,
+        now: Timestamp,
+    ) -> Result<Answer, StorageError> {
         if let Question::Search(search) = question {
             return self.search((user, now), search).await;
         }
@@ -125,7 +132,7 @@ impl Asking {
             }
             Question::Drafts(_) => plan.pick(self.drafts(user).await?)?,
             // It has a plan of its own.
-            Question::Search(_) => Vec::new(),
+            Question::Search(_) | Question::Devices(_) => Vec::new(),
         };
         Ok(plan.page(found).answer(Vec::new()))
     }
@@ -341,7 +348,7 @@ struct Chosen {
 }
 
 impl Chosen {
-    /// The channels of the user `?1`.
+    /// The channels of the user `?1`, for whom `?2` holds of others.
     fn channels(plan: &AskPlan) -> Self {
         let uses = |fields: &[&str]| fields.iter().any(|field| plan.query().uses(field));
         let count = |fields: &[&str], sql: &'static str| if uses(fields) { sql } else { "0" };
@@ -401,13 +408,6 @@ fn statement(
     Ok((text, before))
 }
 
-fn compile(plan: &AskPlan, schema: &Schema<'_>, before: usize) -> Result<(Sql, usize), StorageError> {
-    let query = plan.query();
-    let compiled = match plan.place() {
-        AskPlace::Offset(offset) => query.to_sql(schema, None, before).map(|sql| (sql, *offset)),
-        AskPlace::After(cursor) => query.to_sql(schema, Some(cursor), before).map(|sql| (sql, 0)),
-        AskPlace::Before(cursor) => query.to_sql_back(schema, cursor, before).map(|sql| (sql, 0)),
-    };
 /// Writes what holds of others as the value that statements look it up in.
 fn known(people: &People) -> String {
     let with = |consent| people.with(consent).collect::<Vec<_>>();
@@ -419,6 +419,13 @@ fn known(people: &People) -> String {
     .to_string()
 }
 
+fn compile(plan: &AskPlan, schema: &Schema<'_>, before: usize) -> Result<(Sql, usize), StorageError> {
+    let query = plan.query();
+    let compiled = match plan.place() {
+        AskPlace::Offset(offset) => query.to_sql(schema, None, before).map(|sql| (sql, *offset)),
+        AskPlace::After(cursor) => query.to_sql(schema, Some(cursor), before).map(|sql| (sql, 0)),
+        AskPlace::Before(cursor) => query.to_sql_back(schema, cursor, before).map(|sql| (sql, 0)),
+    };
     // The plan has checked everything that the compiler does.
     compiled.map_err(|error| StorageError::Refused {
         code: error.code(),

@@ -3,7 +3,7 @@
 use super::stored::signed;
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_hub::{Records, StorageError};
-use whimbrel_model::{Channel, MemberState, MessageId, Role, StreamId, UserId, limits};
+use whimbrel_model::{AccountRow, Channel, MemberState, MessageId, Role, StreamId, UserId, limits};
 use whimbrel_query::fold;
 
 /// How lines are put into a table: a statement around the lines that are given as `column1` and so on.
@@ -85,6 +85,24 @@ const NO_PINS: Put = Put {
     tail: ");",
 };
 
+const WAKES: Put = Put {
+    head: "INSERT INTO wakes (user, device)",
+    columns: 2,
+    tail: "ON CONFLICT DO NOTHING;",
+};
+
+const NO_WAKES: Put = Put {
+    head: "DELETE FROM wakes WHERE (user, device) IN (",
+    columns: 2,
+    tail: ");",
+};
+
+const REVOKED: Put = Put {
+    head: "INSERT INTO revoked (at, user, device)",
+    columns: 3,
+    tail: "ON CONFLICT DO NOTHING;",
+};
+
 /// The lines of one table.
 #[derive(Debug)]
 pub(super) struct Lines {
@@ -127,6 +145,7 @@ pub(super) fn derive(
             tables.followed.insert((row.user.clone(), thread, stream));
         }
     }
+    tables.devices(writes);
     Ok(tables.into_lines())
 }
 
@@ -143,6 +162,9 @@ struct Tables {
     followed: BTreeSet<(UserId, MessageId, i64)>,
     pins: Vec<Vec<Value>>,
     no_pins: Vec<Vec<Value>>,
+    wakes: Vec<Vec<Value>>,
+    no_wakes: Vec<Vec<Value>>,
+    revoked: Vec<Vec<Value>>,
 }
 
 impl Tables {
@@ -215,6 +237,22 @@ impl Tables {
         Ok(())
     }
 
+    fn devices(&mut self, writes: &Records) {
+        for row in &writes.account {
+            let AccountRow::Device(row) = row else { continue };
+            let line = || vec![Value::Text(row.user.to_string()), Value::Text(row.id.to_string())];
+            match (&row.push, row.revoked_at) {
+                (Some(_), None) => self.wakes.push(line()),
+                _ => self.no_wakes.push(line()),
+            }
+            if let Some(at) = row.revoked_at {
+                let mut line = line();
+                line.insert(0, Value::Number(at.as_millis()));
+                self.revoked.push(line);
+            }
+        }
+    }
+
     fn into_lines(self) -> Vec<Lines> {
         let newest = self.newest.into_iter().map(|(stream, (seq, at))| {
             vec![
@@ -230,7 +268,7 @@ impl Tables {
                 Value::Number(stream),
             ]
         });
-        let tables: [(&'static Put, Vec<Vec<Value>>); 10] = [
+        let tables: [(&'static Put, Vec<Vec<Value>>); 13] = [
             (&CHANNELS, self.channels),
             (&NEWEST, newest.collect()),
             (&SEATS, self.seats),
@@ -241,6 +279,9 @@ impl Tables {
             (&FOLLOWED, followed.collect()),
             (&PINS, self.pins),
             (&NO_PINS, self.no_pins),
+            (&WAKES, self.wakes),
+            (&NO_WAKES, self.no_wakes),
+            (&REVOKED, self.revoked),
         ];
         let filled = tables.into_iter().filter(|(_, lines)| !lines.is_empty());
         let lines = |(put, lines): (_, Vec<_>)| Lines {

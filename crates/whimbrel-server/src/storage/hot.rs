@@ -37,6 +37,7 @@ impl Hot {
             drafts: keys.drafts.clone(),
             delivered: keys.delivered.clone(),
             account: keys.account.clone(),
+            devices: keys.devices.clone(),
             users: keys.users.clone(),
             results: keys.results.clone(),
             ..Keys::default()

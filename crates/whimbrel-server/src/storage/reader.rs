@@ -69,9 +69,9 @@ WHERE r.stream = (SELECT id FROM streams WHERE name = ?) AND r.other IS NOT NULL
 /// Reads a database, of this process or of another one.
 #[derive(Clone, Debug)]
 pub struct SqliteReader {
-    pool: SqlitePool,
+    pub(super) pool: SqlitePool,
     /// For questions: one that takes long does not hold up the feeds.
-    questions: SqlitePool,
+    pub(super) questions: SqlitePool,
     epoch: Epoch,
 }
 

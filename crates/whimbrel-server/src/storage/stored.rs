@@ -51,6 +51,7 @@ pub(super) struct Wanted {
     pub(super) rows: String,
     pub(super) replies: String,
     pub(super) ops: String,
+    pub(super) devices: String,
 }
 
 impl Wanted {
@@ -60,6 +61,7 @@ impl Wanted {
             streams: list(keys.streams.iter().map(StreamId::to_string)),
             rows: list(keys.rows().map(|key| key_text(&key))),
             replies: list(replies),
+            devices: list(keys.devices.iter().map(|user| format!("account {user} device"))),
             ops: list(keys.results.iter().map(|(user, op)| op_text(user, *op))),
         }
     }

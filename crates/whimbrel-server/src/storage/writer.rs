@@ -32,6 +32,9 @@ UNION ALL
 SELECT 1, body, digest, op, NULL, NULL FROM rows WHERE key IN (
     SELECT 'message ' || (body ->> '$.message.parent') FROM rows WHERE key IN (SELECT value FROM json_each(?4)))
 UNION ALL
+SELECT 1, body, digest, op, NULL, NULL FROM json_each(?5) d
+    JOIN rows ON key >= d.value || ' ' AND key < d.value || '!'
+UNION ALL
 SELECT 2, key, digest, code, message, at FROM results WHERE key IN (SELECT value FROM json_each(?3))";
 
 const PUT_STREAMS: Put = Put {
@@ -69,10 +72,10 @@ const PRUNE_ROWS: i64 = 500;
 /// The connection, and what only a writer knows.
 #[derive(Debug)]
 pub(super) struct Writer {
-    connection: SqliteConnection,
+    pub(super) connection: SqliteConnection,
     hot: Hot,
     /// Whether a transaction may have been left open by a call that was dropped or failed.
-    unfinished: bool,
+    pub(super) unfinished: bool,
     next_stream: i64,
     activity: u64,
     published: Arc<AtomicU64>,
@@ -128,6 +131,7 @@ impl Writer {
             .bind(wanted.rows)
             .bind(wanted.ops)
             .bind(wanted.replies)
+            .bind(wanted.devices)
             .fetch_all(&mut self.connection)
             .await
             .map_err(unusable)?;
@@ -213,7 +217,7 @@ impl Writer {
         Ok(true)
     }
 
-    async fn roll_back(&mut self) {
+    pub(super) async fn roll_back(&mut self) {
         if self.unfinished {
             // It fails when there is no transaction, which is what is wanted.
             let _ = sqlx::raw_sql("ROLLBACK").execute(&mut self.connection).await;

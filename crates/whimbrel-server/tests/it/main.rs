@@ -7,6 +7,7 @@ mod dropped;
 mod http;
 mod lifecycle;
 mod process;
+mod push;
 mod search;
 mod socket;
 mod storage;

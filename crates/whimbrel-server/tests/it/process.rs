@@ -55,14 +55,17 @@ fn help_names_every_option_and_where_else_it_can_be_set() {
     let help = run(program().arg("--help"));
     assert!(help.status.success());
     let help = text(&help.stdout);
-    for key in whimbrel_server::KEYS.iter().filter(|key| **key != "secret") {
+    for key in whimbrel_server::KEYS.iter().filter(|key| !key.ends_with("secret")) {
         assert!(help.contains(&format!("--{}", key.replace('_', "-"))), "{key}");
     }
     for word in [
         "WHIMBREL_SECRET",
+        "WHIMBREL_PUSH_SECRET",
         "WHIMBREL_LISTEN",
         "serve",
         "token",
+        "devices",
+        "revoke-device",
         "check-config",
     ] {
         assert!(help.contains(word), "{word}");
@@ -166,4 +169,23 @@ async fn the_program_serves_until_it_is_told_to_stop() {
         "{logged}"
     );
     assert!(!logged.contains(&token) && !logged.contains(secret_text));
+}
+
+#[test]
+fn an_operator_lists_and_revokes_devices() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = dir.path().join("server.db");
+    let device = "01900000-0000-7000-8000-000000000001";
+    let ask = |arguments: &[&str]| {
+        let mut command = program();
+        command.env("WHIMBREL_SECRET", crate::support::SECRET).arg("--database").arg(&database);
+        run(command.args(arguments))
+    };
+    let listed = ask(&["devices", "--user", "ada"]);
+    assert_eq!(text(&listed.stdout), "", "{}", text(&listed.stderr));
+    let revoked = ask(&["revoke-device", "--user", "ada", "--device", device]);
+    assert!(revoked.status.success(), "{}", text(&revoked.stderr));
+    let listed = text(&ask(&["devices", "--user", "ada"]).stdout);
+    assert!(listed.contains(device) && listed.contains("revoked"), "{listed}");
+    assert_eq!(ask(&["revoke-device", "--user", "ada", "--device", "phone"]).status.code(), Some(2));
 }
