@@ -80,9 +80,9 @@ async fn how_a_channel_is_kept_changes_field_by_field_in_the_own_stream_only() {
         &mut world,
         MembershipChange {
             pinned: Some(false),
-            archived: None,
             hidden: Some(Hide::Show),
             muted: Some(SetMute::Off),
+            ..MembershipChange::default()
         },
     )
     .await;
