@@ -37,6 +37,7 @@ macro_rules! ensure {
     };
 }
 
+mod devices;
 mod feed;
 mod handshake;
 mod live;
@@ -222,6 +223,11 @@ cases! {
         a_question_that_breaks_a_rule_fails_with_its_place,
         nothing_is_found_that_may_not_be_seen,
         channels_come_with_their_state_if_it_is_wanted;
+    devices:
+        a_device_is_registered_and_listed,
+        a_revoked_device_is_shut_out,
+        what_a_device_does_for_itself_no_other_does_for_it,
+        how_far_a_device_is_is_told;
     live:
         numbers_are_dense_and_given_once,
         everyone_else_gets_each_step_once_and_in_order,

@@ -1,5 +1,6 @@
 //! The suite for servers: ours passes, and one that is wrong in any single thing fails for that thing.
 
+mod devices;
 mod questions;
 mod subtle;
 
@@ -445,6 +446,7 @@ async fn a_server_that_keeps_what_was_deleted_is_found() {
 fn every_case_has_a_server_that_fails_it() {
     let here = concat!(
         include_str!("conformance.rs"),
+        include_str!("conformance/devices.rs"),
         include_str!("conformance/questions.rs"),
         include_str!("conformance/subtle.rs")
     );

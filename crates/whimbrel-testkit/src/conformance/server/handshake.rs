@@ -19,7 +19,7 @@ fn heads() -> ClientFrame {
     ClientFrame::Heads(Heads { id: 1, since: None })
 }
 
-async fn refused(stranger: Stranger, code: &Code) -> Checked {
+pub(super) async fn refused(stranger: Stranger, code: &Code) -> Checked {
     match stranger.ended().await? {
         Some(bye) if bye.code == *code => Ok(()),
         Some(bye) => Err(Problem::Failed(format!(

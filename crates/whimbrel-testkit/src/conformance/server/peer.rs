@@ -24,6 +24,7 @@ pub(super) struct Peer {
     connection: Connection,
     patience: Duration,
     pub(super) user: UserId,
+    pub(super) device: DeviceId,
     pub(super) ready: Ready,
     /// Events that came while something else was waited for.
     events: VecDeque<StreamEvent>,
@@ -64,10 +65,20 @@ impl Stranger {
         token: &Token,
         protocol: VersionRange,
     ) -> Result<(), Problem> {
+        let device = DeviceId(world.id());
+        self.hello_on(token, protocol, device).await
+    }
+
+    pub(super) async fn hello_on(
+        &mut self,
+        token: &Token,
+        protocol: VersionRange,
+        device: DeviceId,
+    ) -> Result<(), Problem> {
         let hello = Hello {
             protocol,
             token: token.clone(),
-            device: DeviceId(world.id()),
+            device,
             agent: "conformance".to_owned(),
             presence: OwnPresence::default(),
         };
@@ -87,8 +98,13 @@ impl Stranger {
 impl Peer {
     /// Opens a connection of one of the users.
     pub(super) async fn login(world: &World, place: usize) -> Result<Self, Problem> {
+        Self::login_on(world, place, DeviceId(world.id())).await
+    }
+
+    /// Opens a connection of one of the users, on a device.
+    pub(super) async fn login_on(world: &World, place: usize, device: DeviceId) -> Result<Self, Problem> {
         let mut stranger = Stranger::connect(world).await?;
-        stranger.hello(world, world.token(place)).await?;
+        stranger.hello_on(world.token(place), PROTOCOL, device).await?;
         let Stranger {
             mut connection,
             patience,
@@ -107,6 +123,7 @@ impl Peer {
             connection,
             patience,
             user,
+            device,
             ready,
             events: VecDeque::new(),
             asked: 0,

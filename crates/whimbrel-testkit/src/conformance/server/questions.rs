@@ -23,7 +23,7 @@ impl Peer {
         }
     }
 
-    async fn ask(&mut self, question: Question) -> Result<Answer, Problem> {
+    pub(super) async fn ask(&mut self, question: Question) -> Result<Answer, Problem> {
         let asked = format!("{question:?}");
         let answer = self.try_ask(9_000, question).await?;
         answer.map_err(|failed| Problem::Failed(format!("{asked} was answered with {failed:?}")))
