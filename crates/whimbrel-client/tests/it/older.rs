@@ -1,6 +1,6 @@
 //! What lies before the newest messages.
 
-use crate::support::{all_sent, general, go_live, made, online, open, settled, shows, within};
+use crate::support::{all_sent, general, go_live, made, online, open, settled, shows, uncapped, within};
 use std::time::Duration;
 use whimbrel_client::{Client, EngineConfig, Items, OlderEdge, Timeline, TimelineItem};
 use whimbrel_model::{Gap, limits};
@@ -64,7 +64,7 @@ async fn on_demand(server: &TestServer, user: &str) -> Client {
         fill_messages: 0,
         ..EngineConfig::default()
     };
-    let client = server.client(user).engine(config).open().await.unwrap();
+    let client = uncapped(server, user).engine(config).open().await.unwrap();
     go_live(&client).await;
     client
 }

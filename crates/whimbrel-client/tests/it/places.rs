@@ -1,6 +1,6 @@
 //! Windows in the past: around a message or a time, read on in both directions.
 
-use crate::support::{general, go_live, made, online, settled, shows, texts, within};
+use crate::support::{general, go_live, made, online, settled, shows, texts, uncapped, within};
 use std::sync::Arc;
 use whimbrel_client::{
     Channel, Client, EngineConfig, Items, NewMessage, NewerEdge, OlderEdge, Timeline, TimelineItem,
@@ -48,7 +48,7 @@ async fn open_quiet(server: &TestServer, user: &str, store: &MemoryStore) -> Cli
         ..EngineConfig::default()
     };
     let store = Arc::new(store.reopen());
-    let builder = server.client(user).store(store).engine(config);
+    let builder = uncapped(server, user).store(store).engine(config);
     builder.open().await.unwrap()
 }
 
@@ -251,7 +251,7 @@ async fn a_window_has_the_rows_of_its_channel_type_and_the_disk_has_all() {
     let server = TestServer::new();
     let ada = online(&server, "ada").await;
     made(&ada).await;
-    let bob = server.client("bob").window("messaging", 20).open().await.unwrap();
+    let bob = uncapped(&server, "bob").window("messaging", 20).open().await.unwrap();
     go_live(&bob).await;
     let timeline: Timeline = general(&bob).timeline().await.unwrap();
     send_many(&ada, 200).await;

@@ -1,6 +1,6 @@
 //! Reading and marking unread, on two devices of one person, with and without a network.
 
-use crate::support::{general, go_live, made, online, open, settled, within};
+use crate::support::{general, go_live, made, online, open, settled, uncapped, within};
 use std::time::Duration;
 use whimbrel_client::{Client, Unread, UnreadTotals};
 use whimbrel_model::{MessageId, Op, Read, limits};
@@ -315,7 +315,7 @@ async fn across_a_gap_the_count_says_what_it_does_not_know() {
         fill_messages: 0,
         ..whimbrel_client::EngineConfig::default()
     };
-    let bob = server.client("bob").engine(config).open().await.unwrap();
+    let bob = uncapped(&server, "bob").engine(config).open().await.unwrap();
     go_live(&bob).await;
     sends(&ada, 4, &[&bob]).await;
     mark_read(&bob).await;

@@ -2,7 +2,7 @@
 
 use futures_util::StreamExt;
 use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
-use whimbrel_client::{Channel, Client, Items, OutboxSummary, SyncState, Timeline, TimelineItem};
+use whimbrel_client::{Channel, Client, ClientBuilder, Items, OutboxSummary, SyncState, Timeline, TimelineItem};
 use whimbrel_model::{MessageId, overlay::MessageStatus};
 use whimbrel_store::MemoryStore;
 use whimbrel_testkit::server::TestServer;
@@ -22,14 +22,20 @@ pub(crate) async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
 /// Opens a client of `user` on a store in memory.
 pub(crate) async fn open(server: &TestServer, user: &str, store: &MemoryStore) -> Client {
     let store = Arc::new(store.reopen());
-    server.client(user).store(store).open().await.unwrap()
+    uncapped(server, user).store(store).open().await.unwrap()
 }
 
 /// Opens a client of `user` on a new store, and waits until it is live.
 pub(crate) async fn online(server: &TestServer, user: &str) -> Client {
-    let client = server.client(user).open().await.unwrap();
+    let client = uncapped(server, user).open().await.unwrap();
     go_live(&client).await;
     client
+}
+
+/// Sets up a client to which all of a channel comes whose other members it never answered: that not all does is for the tests
+/// of following.
+pub(crate) fn uncapped(server: &TestServer, user: &str) -> ClientBuilder {
+    server.client(user).unknown_messages(None)
 }
 
 pub(crate) async fn go_live(client: &Client) {

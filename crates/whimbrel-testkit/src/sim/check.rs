@@ -13,7 +13,7 @@ use super::{
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_hub::Storage as _;
 use whimbrel_model::{
-    ChannelId, Cursor, HistoryFrom, MemberState, Message, MessageId, MessageScope, Op, People, Reaction, Row, RowKey, UserId, limits,
+    ChannelId, ConsentState, Cursor, HistoryFrom, MemberState, Message, MessageId, MessageScope, Op, People, Reaction, Row, RowKey, UserId, limits,
 };
 use whimbrel_state::{OlderEdge, Timeline};
 use whimbrel_store::{Store as _, StoreReader as _};
@@ -221,7 +221,10 @@ impl World {
             );
         }
         let wanted = (held.head.seq + 1).saturating_sub(EngineConfig::default().fill_messages);
-        if let Some(gap) = ranges.newest_gap(wanted) {
+        // What was skipped of a request is not fetched unasked.
+        if let Some(gap) = ranges.newest_gap(wanted)
+            && device.engine.consent(cid) != ConsentState::Unknown
+        {
             return violated("L2", format!("{name} does not fill {gap:?} of {cid}"));
         }
         let mine = self.rows_on(index, cid, held)?;
