@@ -222,8 +222,9 @@ impl World {
         }
         let wanted = (held.head.seq + 1).saturating_sub(EngineConfig::default().fill_messages);
         // What was skipped of a request is not fetched unasked.
+        let consent = device.run.as_ref().map(|run| run.engine.consent(cid));
         if let Some(gap) = ranges.newest_gap(wanted)
-            && device.engine.consent(cid) != ConsentState::Unknown
+            && consent != Some(ConsentState::Unknown)
         {
             return violated("L2", format!("{name} does not fill {gap:?} of {cid}"));
         }
