@@ -63,7 +63,7 @@ impl App {
                 self.open_list(List::Devices);
                 return vec![Action::RefreshDevices];
             }
-            'w' if self.open.is_some() => self.open_list(List::People),
+            'w' => return self.open_people(),
             'o' => return vec![self.switch()],
             _ if self.focus == Focus::Channels => return self.channel_command(letter),
             _ if self.focus == Focus::Timeline => return self.message_command(letter),

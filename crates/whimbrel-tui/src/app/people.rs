@@ -60,6 +60,15 @@ impl App {
         Some(Action::WatchPeople(here))
     }
 
+    /// Lists the people in the open channel. Who is asked in is read again: there is no news of it.
+    pub(super) fn open_people(&mut self) -> Vec<Action> {
+        let Some(cid) = self.open.as_ref().map(|open| open.scope.cid.clone()) else {
+            return Vec::new();
+        };
+        self.open_list(List::People);
+        vec![Action::ReadMembers(cid)]
+    }
+
     pub(super) fn people_key(&mut self, at: usize, key: KeyCode) -> Vec<Action> {
         let Some(user) = self.person(at).cloned() else {
             return Vec::new();

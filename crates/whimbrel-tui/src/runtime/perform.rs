@@ -8,7 +8,7 @@ use tokio::sync::{
 };
 use whimbrel::{
     Channel, Client, Error, NewDraft,
-    model::{DraftContent, DraftSeen},
+    model::{ChannelId, DraftContent, DraftSeen},
 };
 
 /// Rows that are loaded at once: two screens.
@@ -111,30 +111,25 @@ async fn decide(client: &Client, decision: Decision) -> Result<(), Error> {
 }
 
 async fn carry_out(client: &Client, action: Action) -> Result<Option<Feed>, Error> {
+    let channel = |cid: &ChannelId| client.channel(cid.as_str());
     match action {
-        Action::Send(cid, message) => drop(client.channel(cid.as_str())?.send(message).await?),
-        Action::Edit(cid, id, body) => drop(client.channel(cid.as_str())?.edit(id, body).await?),
-        Action::Delete(cid, id) => drop(client.channel(cid.as_str())?.delete(id).await?),
-        Action::React(cid, id, kind) => drop(client.channel(cid.as_str())?.react(id, &kind).await?),
-        Action::Unreact(cid, id, kind) => drop(client.channel(cid.as_str())?.unreact(id, &kind).await?),
-        Action::Create(cid, new) => drop(client.channel(cid.as_str())?.create_with(new).await?),
-        Action::MarkRead(cid) => drop(client.channel(cid.as_str())?.mark_read().await?),
-        Action::MarkUnread(cid, id) => drop(client.channel(cid.as_str())?.mark_unread(id).await?),
-        Action::MarkThreadRead(cid, id) => drop(client.channel(cid.as_str())?.mark_thread_read(id).await?),
-        Action::MarkThreadUnread(cid, id) => {
-            drop(client.channel(cid.as_str())?.mark_thread_unread(id).await?);
-        }
-        Action::PinMessage(cid, id, true) => {
-            drop(client.channel(cid.as_str())?.pin_message(id, None).await?);
-        }
-        Action::PinMessage(cid, id, false) => {
-            drop(client.channel(cid.as_str())?.unpin_message(id).await?);
-        }
-        Action::Keep(cid, kept) => keep(client.channel(cid.as_str())?, kept).await?,
+        Action::Send(cid, message) => drop(channel(&cid)?.send(message).await?),
+        Action::Edit(cid, id, body) => drop(channel(&cid)?.edit(id, body).await?),
+        Action::Delete(cid, id) => drop(channel(&cid)?.delete(id).await?),
+        Action::React(cid, id, kind) => drop(channel(&cid)?.react(id, &kind).await?),
+        Action::Unreact(cid, id, kind) => drop(channel(&cid)?.unreact(id, &kind).await?),
+        Action::Create(cid, new) => drop(channel(&cid)?.create_with(new).await?),
+        Action::MarkRead(cid) => drop(channel(&cid)?.mark_read().await?),
+        Action::MarkUnread(cid, id) => drop(channel(&cid)?.mark_unread(id).await?),
+        Action::MarkThreadRead(cid, id) => drop(channel(&cid)?.mark_thread_read(id).await?),
+        Action::MarkThreadUnread(cid, id) => drop(channel(&cid)?.mark_thread_unread(id).await?),
+        Action::PinMessage(cid, id, true) => drop(channel(&cid)?.pin_message(id, None).await?),
+        Action::PinMessage(cid, id, false) => drop(channel(&cid)?.unpin_message(id).await?),
+        Action::Keep(cid, kept) => keep(channel(&cid)?, kept).await?,
         Action::SaveDraft(scope, content, replaces) => {
-            save_draft(client.channel(scope.cid.as_str())?, &scope, content, replaces).await?;
+            save_draft(channel(&scope.cid)?, &scope, content, replaces).await?;
         }
-        Action::Typing(scope, on) => typing(client.channel(scope.cid.as_str())?, &scope, on).await?,
+        Action::Typing(scope, on) => typing(channel(&scope.cid)?, &scope, on).await?,
         Action::Decide(decision) => decide(client, decision).await?,
         Action::AskDevices => client.request_device_sync().await?,
         Action::MoreRequests => client.requests().await?.load_more(MORE).await?,
@@ -147,22 +142,14 @@ async fn carry_out(client: &Client, action: Action) -> Result<Option<Feed>, Erro
         Action::Disconnect => client.disconnect().await?,
         Action::Retry(op) => drop(client.retry(op).await?),
         Action::Discard(op) => client.discard(op).await?,
-        action => return read(client, action).await,
-    }
-    Ok(None)
-}
-
-/// Reads what the app wants to know once.
-async fn read(client: &Client, action: Action) -> Result<Option<Feed>, Error> {
-    match action {
         Action::ReadUsers(users) => return Ok(Some(Feed::Users(client.users(&users).await?))),
         Action::ReadName(cid) => {
-            let summary = client.channel(cid.as_str())?.summary().await?;
+            let summary = channel(&cid)?.summary().await?;
             let name = summary.and_then(|summary| Some(summary.channel?.name));
             return Ok(Some(Feed::Name(cid, name.unwrap_or_default())));
         }
         Action::ReadMembers(cid) => {
-            let members = client.channel(cid.as_str())?.members().await?;
+            let members = channel(&cid)?.members().await?;
             return Ok(Some(Feed::Members(cid, members)));
         }
         Action::ReadMessage(id) => {
