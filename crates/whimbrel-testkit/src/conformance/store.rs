@@ -36,6 +36,7 @@ mod model;
 mod query;
 mod random;
 mod rows;
+mod receipts;
 mod sample;
 mod search;
 mod threads;
@@ -52,6 +53,7 @@ pub use query::{
 pub use random::*;
 pub use rows::*;
 pub use search::*;
+pub use receipts::{what_has_not_reached_the_account_is_told_at_start, what_has_reached_whom_is_read_by_user};
 pub use threads::*;
 pub use timeline::*;
 pub use unread::*;
@@ -142,6 +144,10 @@ macro_rules! store_conformance {
             a_place_of_no_search_is_refused,
         );
 
+            what_has_reached_whom_is_read_by_user,
+            what_has_not_reached_the_account_is_told_at_start,
+            local_settings_are_set_replaced_and_removed,
+            a_transfer_is_kept_with_its_bytes_until_it_is_over,
         #[test]
         fn random_deltas_read_like_the_naive_model() {
             $crate::conformance::store::random_deltas_read_like_the_naive_model($open);

@@ -4,7 +4,7 @@ mod threads;
 
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
-    AccountRow, Change, ChannelId, ChannelSummary, Delta, Draft, HistoryFrom, Loaded, Member, MemberState, Membership, Message, MessageId, MessagePage, MessageQuery, MessageScope, Op, OutboxItem, OutboxStatus, People, Reaction, Read, ReadPosition, Row, RowKey, StreamId, User, UserId,
+    Account, AccountRow, Change, ChannelId, ChannelSummary, Cursor, Delivered, Delta, Draft, HistoryFrom, Loaded, Member, MemberState, Membership, Message, MessageId, MessagePage, MessageQuery, MessageScope, Op, OutboxItem, OutboxStatus, People, Reaction, Read, ReadPosition, Row, RowKey, StreamId, User, UserId,
 };
 use whimbrel_query::{ChannelItem, Query, SearchQuery};
 
@@ -16,7 +16,7 @@ pub(super) struct Model {
 
 macro_rules! rows_of {
     ($($name:ident: $kind:ident;)*) => {$(
-        fn $name(&self) -> impl DoubleEndedIterator<Item = &$kind> {
+        pub(super) fn $name(&self) -> impl DoubleEndedIterator<Item = &$kind> {
             self.rows.values().filter_map(|row| match row {
                 Row::$kind(row) => Some(row),
                 _ => None,
@@ -34,6 +34,15 @@ impl Model {
         all_memberships: Membership;
         all_users: User;
         all_drafts: Draft;
+        all_delivered: Delivered;
+    }
+
+    pub(super) const fn account(&self) -> Option<&Account> {
+        self.loaded.account.as_ref()
+    }
+
+    pub(super) fn cursor(&self, stream: &StreamId) -> Option<Cursor> {
+        self.loaded.cursors.get(stream).copied()
     }
 
     pub(super) fn apply(&mut self, delta: &Delta) {
@@ -96,6 +105,7 @@ impl Model {
         Loaded {
             memberships: memberships.cloned().collect(),
             contacts: contacts.collect(),
+            undelivered: self.undelivered(),
             ..self.loaded.clone()
         }
     }

@@ -4,6 +4,7 @@ use super::{
     StoreFixture,
     model::Model,
     query::{a_few_queries, pages},
+    receipts,
     sample::{
         ME, account, at, c_stream, channel, cid, cursor, draft, head, marks_read, marks_thread_read, member,
         membership, message, mid, outbox_item, people, profile, put, query, ranges, reaction, read, rejected,
@@ -81,6 +82,7 @@ async fn compare(store: &dyn Store, model: &Model) {
         assert_eq!(store.pinned(&cid).await.unwrap(), model.pinned(&cid));
         assert_eq!(store.members(&cid).await.unwrap(), model.members(&cid));
         assert_eq!(store.reads(&cid, None).await.unwrap(), model.reads(&cid, None));
+        assert_eq!(store.delivered(&cid).await.unwrap(), model.delivered(&cid));
     }
     for channel in CHANNELS {
         for (from, limit) in [
@@ -172,7 +174,10 @@ fn rows() -> impl Strategy<Value = Change> {
         1 => (channels(), ver()).prop_map(|(id, ver)| put(channel(id, ver))),
         1 => (channels(), users(), ver(), state()).prop_map(|(id, who, ver, state)| put(member(id, who, ver, state))),
         1 => (channels(), users(), 0_u64..9, 0_u32..3, ver(), 0_u64..12).prop_map(|(id, who, seq, epoch, ver, furthest)| {
-            put(whimbrel_model::Read { epoch, furthest, ..read(id, who, seq, ver) })
+            put(whimbrel_model::Read { epoch, furthest, private: ver % 3 == 0, ..read(id, who, seq, ver) })
+        }),
+        1 => (channels(), users(), 0_u64..9, 0_u64..2, ver(), any::<bool>()).prop_map(|(id, who, seq, device, ver, public)| {
+            put(whimbrel_model::Delivered { devices_public: public, ..receipts::delivered(id, who, device, seq, ver) })
         }),
         1 => (channels(), ver(), state()).prop_map(|(id, ver, state)| put(membership(id, ver, state))),
         1 => (users(), ver()).prop_map(|(who, ver)| put(profile(who, ver))),

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 use whimbrel_model::{
-    Account, Attachment, Change, Channel, ChannelId, Code, ConsentState, Contact, Cursor, Custom, DeviceId, Draft, DraftContent, Epoch, Head, HistoryFrom, Member, MemberState, Membership, Message, MessageBody, MessageId, MessageQuery, MessageScope, Mute, Op, OpId, OutboxItem, OutboxStatus, People, RangeSet, Reaction, ReactionType, Read, Rejection, Role, Row, StreamId, ThreadSummary, Timestamp, User, UserId,
+    Account, Attachment, Change, Channel, ChannelId, Code, ConsentState, Contact, Cursor, Delivered, Custom, DeviceId, Draft, DraftContent, Epoch, Head, HistoryFrom, Member, MemberState, Membership, Message, MessageBody, MessageId, MessageQuery, MessageScope, Mute, Op, OpId, OutboxItem, OutboxStatus, People, RangeSet, Reaction, ReactionType, Read, Rejection, Role, Row, StreamId, ThreadSummary, Timestamp, User, UserId,
 };
 
 const V7: u128 = 0x0190_0000_0000_7000_8000_0000_0000_0000;
@@ -71,7 +71,7 @@ macro_rules! into_row {
         }
     )*};
 }
-into_row!(Channel Member Message Reaction Read Membership User Draft);
+into_row!(Channel Member Message Reaction Read Membership User Draft Delivered);
 
 /// A message of bob's at `seq`, with `seq` as its id.
 pub(super) fn message(channel: &str, seq: u64, ver: u64) -> Message {
