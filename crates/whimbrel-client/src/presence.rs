@@ -1,12 +1,15 @@
 //! Who is online: beside the streams, and never on disk.
 
 use crate::{
-    Client, Error, Queued, Watch,
+    Channel, Client, Error, Queued, Watch,
     command::{Command, OfPresence},
 };
 use eyeball::SharedObservable;
-use std::{collections::BTreeMap, sync::Arc};
-use whimbrel_model::{Code, Custom, SettingsChange, Timestamp, UserId};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use whimbrel_model::{Code, Custom, MemberState, SettingsChange, Timestamp, UserId};
 use whimbrel_protocol::UserPresence;
 
 /// How a user is, as far as it is known.
@@ -67,6 +70,34 @@ impl Presence {
     #[must_use]
     pub fn of(&self, user: &UserId) -> Option<PresenceOf> {
         self.0.read().get(user).cloned()
+    }
+
+    /// Returns of whom the server tells now.
+    #[must_use]
+    pub fn accepted(&self) -> BTreeSet<UserId> {
+        let users = self.users().into_iter();
+        users
+            .filter(|(_, of)| of.online.is_some())
+            .map(|(user, _)| user)
+            .collect()
+    }
+
+    /// Waits until the server has said of each user how they are, or why it does not tell: at once if it has. Without a connection
+    /// it waits for one.
+    ///
+    /// Cancellation: nothing happens.
+    pub async fn answered(&self) {
+        let mut watch = self.watch();
+        let mut users = watch.get();
+        while users
+            .values()
+            .any(|of| of.online.is_none() && of.refused.is_none())
+        {
+            match watch.next().await {
+                Some(next) => users = next,
+                None => return,
+            }
+        }
     }
 
     /// Iterates over those whom the server does not tell of, and why.
@@ -135,5 +166,17 @@ impl Client {
             ..SettingsChange::default()
         })
         .await
+    }
+}
+
+impl Channel {
+    /// Opens how the members are: those that this device knows now. Whoever comes later is not among them; open it again.
+    ///
+    /// # Errors
+    /// As [`Client::presence`], or [`Error::Store`] when the database cannot be read.
+    pub async fn presence(&self) -> Result<Presence, Error> {
+        let members = self.members().await?.into_iter();
+        let active = members.filter(|member| member.state == MemberState::Active);
+        self.client().presence(active.map(|member| member.user)).await
     }
 }

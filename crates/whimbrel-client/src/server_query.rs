@@ -4,8 +4,8 @@ mod kinds;
 
 pub use kinds::{FoundChannel, FoundMember, FoundThread};
 
-use crate::{Channel, Client, Error, QueryChannels, command::Command};
-use kinds::{Kind, Scope};
+use crate::{Channel, Client, Error, Presence, QueryChannels, command::Command};
+use kinds::{Kind, OfUsers, Scope};
 use std::{
     future::{Future, IntoFuture},
     marker::PhantomData,
@@ -26,6 +26,7 @@ pub struct ServerQuery<T> {
     filter: Filter,
     sort: Option<Sort>,
     window: Window,
+    presence: bool,
     kind: PhantomData<fn() -> T>,
 }
 
@@ -35,6 +36,7 @@ pub struct ServerPage<T> {
     items: Vec<T>,
     next: Option<Window>,
     previous: Option<Window>,
+    presence: Option<Presence>,
     query: ServerQuery<T>,
 }
 
@@ -46,6 +48,7 @@ impl<T> ServerQuery<T> {
             filter,
             sort: None,
             window: Window::default(),
+            presence: false,
             kind: PhantomData,
         }
     }
@@ -106,6 +109,15 @@ impl ServerQuery<FoundChannel> {
     }
 }
 
+impl<T: Kind + OfUsers> ServerQuery<T> {
+    /// Sets whether each page brings how the users of what is found are, as [`ServerPage::presence`]: the users, or the members that
+    /// come with the channels.
+    pub const fn presence(mut self, wanted: bool) -> Self {
+        self.presence = wanted;
+        self
+    }
+}
+
 impl<T: Kind> ServerQuery<T> {
     async fn ask(self) -> Result<ServerPage<T>, Error> {
         let sort = self.sort.clone().unwrap_or_default();
@@ -132,10 +144,16 @@ impl<T: Kind> ServerQuery<T> {
             before: Some(before),
             ..Window::default()
         };
+        let items = T::collect(answer.rows);
+        let presence = match self.presence {
+            true => Some(self.client.presence(T::users(&items)).await?),
+            false => None,
+        };
         Ok(ServerPage {
             next: answer.next.take().map(after),
             previous: answer.previous.take().map(before),
-            items: T::collect(answer.rows),
+            items,
+            presence,
             query: self,
         })
     }
@@ -161,6 +179,13 @@ impl<T> ServerPage<T> {
     #[must_use]
     pub fn into_items(self) -> Vec<T> {
         self.items
+    }
+
+    /// Returns how the users of what was found are, and every change as long as a clone of it lives: who is told of, who is not and
+    /// why. Absent: it was not wanted ([`ServerQuery::presence`]).
+    #[must_use]
+    pub const fn presence(&self) -> Option<&Presence> {
+        self.presence.as_ref()
     }
 
     /// Returns whether there may be more. A page can have less than was asked for, even nothing, and more after it: the server
@@ -204,6 +229,7 @@ impl<T: Kind> ServerPage<T> {
             filter: self.query.filter.clone(),
             sort: self.query.sort.clone(),
             window,
+            presence: self.query.presence,
             kind: PhantomData,
         };
         query.ask().await.map(Some)

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use whimbrel_model::{
     Channel, ChannelId, Draft, Member, Membership, Message, MessageId, Reaction, Read, Row, User, UserId,
 };
@@ -117,7 +117,20 @@ pub struct FoundThread {
 pub trait Kind: Sized + Send + 'static {
     /// Puts the rows of an answer together.
     fn collect(rows: Vec<Row>) -> Vec<Self>;
+
+    /// Returns the users of some, each once. Nothing has any, unless it is [`OfUsers`].
+    fn users(items: &[Self]) -> BTreeSet<UserId> {
+        let _ = items;
+        BTreeSet::new()
+    }
 }
+
+/// Something that has users, whose presence may be wanted.
+pub trait OfUsers {}
+
+impl OfUsers for User {}
+impl OfUsers for FoundMember {}
+impl OfUsers for FoundChannel {}
 
 macro_rules! one_row {
     ($($kind:ident),*) => {$(
@@ -133,7 +146,21 @@ macro_rules! one_row {
     )*};
 }
 
-one_row!(User, Message, Reaction, Draft);
+one_row!(Message, Reaction, Draft);
+
+impl Kind for User {
+    fn collect(rows: Vec<Row>) -> Vec<Self> {
+        let users = rows.into_iter().filter_map(|row| match row {
+            Row::User(row) => Some(row),
+            _ => None,
+        });
+        users.collect()
+    }
+
+    fn users(items: &[Self]) -> BTreeSet<UserId> {
+        items.iter().map(|user| user.id.clone()).collect()
+    }
+}
 
 impl Kind for FoundMember {
     fn collect(rows: Vec<Row>) -> Vec<Self> {
@@ -147,6 +174,10 @@ impl Kind for FoundMember {
             }
         }
         with_profiles(members, &profiles)
+    }
+
+    fn users(items: &[Self]) -> BTreeSet<UserId> {
+        items.iter().map(|found| found.member.user.clone()).collect()
     }
 }
 
@@ -240,6 +271,13 @@ impl Kind for FoundChannel {
             channel.members = with_profiles(members, &profiles);
         }
         channels
+    }
+
+    fn users(items: &[Self]) -> BTreeSet<UserId> {
+        items
+            .iter()
+            .flat_map(|found| FoundMember::users(&found.members))
+            .collect()
     }
 }
 
