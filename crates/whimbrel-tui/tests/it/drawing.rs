@@ -33,7 +33,7 @@ fn each_state_of_a_message_has_its_mark() {
             parent: None,
         });
     });
-    failed.sees("12:01 ! hello");
+    failed.sees("12:01 !  hello");
     failed.sees("not accepted: ada is not a member");
 }
 
