@@ -32,8 +32,8 @@ UNION ALL
 SELECT 1, body, digest, op, NULL, NULL FROM rows WHERE key IN (
     SELECT 'message ' || (body ->> '$.message.parent') FROM rows WHERE key IN (SELECT value FROM json_each(?4)))
 UNION ALL
-SELECT 1, body, digest, op, NULL, NULL FROM json_each(?5) d
-    JOIN rows ON key >= d.value || ' ' AND key < d.value || '!'
+SELECT 1, r.body, r.digest, r.op, NULL, NULL FROM json_each(?5) d
+    JOIN rows r ON r.key >= d.value || ' ' AND r.key < d.value || '!'
 UNION ALL
 SELECT 2, key, digest, code, message, at FROM results WHERE key IN (SELECT value FROM json_each(?3))";
 
