@@ -32,11 +32,12 @@
 mod device;
 mod fixture;
 mod list;
+mod local;
 mod model;
 mod query;
 mod random;
-mod rows;
 mod receipts;
+mod rows;
 mod sample;
 mod search;
 mod threads;
@@ -46,14 +47,15 @@ mod unread;
 pub use device::*;
 pub use fixture::StoreFixture;
 pub use list::*;
+pub use local::{a_transfer_is_kept_with_its_bytes_until_it_is_over, local_settings_are_set_replaced_and_removed};
 pub use query::{
     channels_are_found_by_what_they_are, queries_find_what_the_evaluator_finds,
     what_is_no_query_of_channels_is_refused,
 };
 pub use random::*;
+pub use receipts::{what_has_not_reached_the_account_is_told_at_start, what_has_reached_whom_is_read_by_user};
 pub use rows::*;
 pub use search::*;
-pub use receipts::{what_has_not_reached_the_account_is_told_at_start, what_has_reached_whom_is_read_by_user};
 pub use threads::*;
 pub use timeline::*;
 pub use unread::*;
@@ -142,12 +144,12 @@ macro_rules! store_conformance {
             a_search_is_narrowed,
             a_search_is_paged,
             a_place_of_no_search_is_refused,
-        );
-
             what_has_reached_whom_is_read_by_user,
             what_has_not_reached_the_account_is_told_at_start,
             local_settings_are_set_replaced_and_removed,
             a_transfer_is_kept_with_its_bytes_until_it_is_over,
+        );
+
         #[test]
         fn random_deltas_read_like_the_naive_model() {
             $crate::conformance::store::random_deltas_read_like_the_naive_model($open);

@@ -1,7 +1,7 @@
 //! Random deltas against the naive model.
 
 use super::{
-    StoreFixture,
+    StoreFixture, local,
     model::Model,
     query::{a_few_queries, pages},
     receipts,
@@ -344,5 +344,13 @@ fn device_changes() -> impl Strategy<Value = Change> {
             }
         ),
         (1_u64..10).prop_map(|pos| Change::OutboxRemoved(outbox_item(pos).id)),
+        ("[ab]", proptest::option::of("[xy]{0,2}"))
+            .prop_map(|(key, value)| local::set(&key, value.as_deref())),
+        (1_u128..3, 0_u64..9).prop_map(|(number, stored)| {
+            Change::Local(LocalChange::Transfer(local::transfer(number, stored)))
+        }),
+        (1_u128..3).prop_map(|number| {
+            Change::Local(LocalChange::TransferOver(local::transfer(number, 0).request))
+        }),
     ]
 }
