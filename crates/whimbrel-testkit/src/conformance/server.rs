@@ -38,6 +38,7 @@ macro_rules! ensure {
 }
 
 mod devices;
+mod beside;
 mod feed;
 mod handshake;
 mod live;
@@ -234,6 +235,14 @@ cases! {
         an_event_is_what_the_feed_says,
         nothing_is_missed_between_ready_and_the_first_event,
         a_profile_comes_beside_members;
+    beside:
+        whose_presence_is_wanted_is_told_at_once_and_with_each_change,
+        an_invisible_user_is_offline_to_others_and_knows_the_truth,
+        presence_is_for_those_who_share_a_channel,
+        who_is_denied_is_shown_nobody,
+        who_is_silent_is_offline_within_the_lease,
+        who_has_a_channel_open_is_told_to_the_others_who_have,
+        who_types_is_told_to_the_other_members;
     members:
         a_new_member_is_told_and_sees_everything,
         a_removed_member_is_told_and_sees_nothing_more,
