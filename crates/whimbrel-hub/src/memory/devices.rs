@@ -85,7 +85,10 @@ impl Tables {
     fn follows(&self, user: &UserId, about: &PushAbout) -> bool {
         let Some(thread) = about.thread else { return true };
         let read = RowKey::Read(about.cid.clone(), user.clone(), Some(thread));
-        self.row(&read).is_some() || self.message(thread).is_some_and(|began| began.author == *user)
+        self.row(&read).is_some()
+            || self
+                .message(thread)
+                .is_some_and(|began| began.author == *user && began.thread.is_some())
     }
 
     fn targets(&self, user: &UserId, about: &PushAbout) -> Vec<PushTarget> {

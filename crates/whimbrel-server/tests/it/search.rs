@@ -39,7 +39,7 @@ async fn find(storage: &SqliteStorage, text: &str) -> Answer {
         ..Search::default()
     };
     storage
-        .ask(&user("ada"), &Question::Search(search))
+        .ask(&user("ada"), &Question::Search(search), whimbrel_model::Timestamp(0))
         .await
         .unwrap()
 }
@@ -99,6 +99,7 @@ async fn an_older_database_is_indexed_once_it_is_opened() {
     let options = SqliteConnectOptions::new().filename(&path);
     let mut connection = options.connect().await.unwrap();
     let undo = "ALTER TABLE channels DROP COLUMN custom; DROP TRIGGER rows_changed; DROP TABLE words; DROP TABLE indexed; DROP TABLE unindexed; \
+                DROP TABLE wakes; DROP TABLE revoked; DROP TABLE seen; DROP TABLE parcels; DROP TABLE parcel_parts; DROP TABLE last_seen; \
                 PRAGMA user_version = 2";
     sqlx::raw_sql(undo).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
