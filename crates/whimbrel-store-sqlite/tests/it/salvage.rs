@@ -8,7 +8,7 @@ use std::{
 };
 use tempfile::TempDir;
 use whimbrel_model::{
-    Change, Cursor, Delta, Epoch, OutboxItem, People, StreamId,
+    Change, Cursor, Delta, Epoch, LocalChange, OutboxItem, People, StreamId,
 };
 use whimbrel_store::{Query, Store, StoreError, StoreReader};
 use whimbrel_store_sqlite::SqliteStore;
@@ -44,6 +44,8 @@ async fn sample() -> (Files, Files) {
         window: None,
     };
     let mut delta = Delta::from(Change::Cursor(StreamId::Channel(cid()), cursor));
+    let setting = LocalChange::Setting("theme".to_owned(), Some("dark".to_owned()));
+    delta.push(Change::Local(setting));
     for n in ITEMS + 1..=ITEMS + 2 {
         delta.push(Change::OutboxRemoved(item(n).id));
     }
@@ -75,13 +77,9 @@ fn outbox() -> Vec<OutboxItem> {
     (1..=ITEMS).map(item).collect()
 }
 
-/// Flips one bit: half of the time near the beginning, where the header and the schema are.
+/// Flips one bit: anywhere, near the beginning, where the schema is, or in the header, each as often.
 fn flip(bytes: &mut [u8], dice: &mut Dice) {
-    let within = if dice.coin() {
-        bytes.len()
-    } else {
-        bytes.len().min(4_096)
-    };
+    let within = [bytes.len(), 4_096, 100][dice.index(3)].min(bytes.len());
     let at = dice.index(within);
     bytes[at] ^= 1 << dice.below(8);
 }
@@ -139,11 +137,9 @@ async fn flip_one_bit(whole: &Files) {
             "seed {seed}, in {name:?}: {:?}",
             store.recovery()
         );
-        assert_eq!(
-            store.load().await.unwrap().account,
-            Some(account()),
-            "seed {seed}"
-        );
+        let loaded = store.load().await.unwrap();
+        assert_eq!(loaded.account, Some(account()), "seed {seed}");
+        assert_eq!(loaded.local.settings["theme"], "dark", "seed {seed}");
         if let Some(recovery) = store.recovery() {
             assert_eq!(
                 (recovery.kept as u64, recovery.lost),

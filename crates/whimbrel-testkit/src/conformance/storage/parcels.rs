@@ -11,10 +11,17 @@ use whimbrel_hub::{KeptParcel, ParcelPart, Rules, Storage, StorageError, apply_g
 use whimbrel_model::{Code, DeviceId, DeviceSyncState, Op, Timestamp, UserId, limits};
 use whimbrel_protocol::{PartBytes, PutPart};
 
-const REQUEST: Uuid = Uuid::from_u128(1);
-const PHONE: DeviceId = DeviceId(Uuid::from_u128(10));
-const LAPTOP: DeviceId = DeviceId(Uuid::from_u128(11));
-const TABLET: DeviceId = DeviceId(Uuid::from_u128(12));
+/// The numbers of ids, which are of version 7.
+const BASE: u128 = 0x0190_0000_0000_7000_9000_0000_0000_0000;
+
+const REQUEST: Uuid = request(1);
+const PHONE: DeviceId = DeviceId(request(10));
+const LAPTOP: DeviceId = DeviceId(request(11));
+const TABLET: DeviceId = DeviceId(request(12));
+
+const fn request(number: u128) -> Uuid {
+    Uuid::from_u128(BASE + number)
+}
 
 fn ada() -> UserId {
     Script::users()[0].clone()
@@ -43,7 +50,7 @@ async fn put(
     (user, request, by): (&UserId, Uuid, DeviceId),
     part: &PutPart,
 ) -> Result<u64, StorageError> {
-    let all: Vec<_> = (1..=20).map(|n| kept(Uuid::from_u128(n), None)).collect();
+    let all: Vec<_> = (1..=20).map(|n| kept(self::request(n), None)).collect();
     let put = ParcelPart {
         user,
         request,
@@ -149,7 +156,7 @@ pub async fn parcels_that_nobody_wants_are_dropped<O: Opener>() {
     storage.keep_parcels(&ada, &[kept(REQUEST, None)]).await.unwrap();
     assert_eq!(there().await, [true; 4]);
     storage
-        .keep_parcels(&ada, &[kept(REQUEST, Some(LAPTOP)), kept(Uuid::from_u128(2), None)])
+        .keep_parcels(&ada, &[kept(REQUEST, Some(LAPTOP)), kept(request(2), None)])
         .await
         .unwrap();
     assert_eq!(there().await, [false, true, true, true]);
@@ -159,18 +166,18 @@ pub async fn parcels_that_nobody_wants_are_dropped<O: Opener>() {
     let other = part('a', 3, 0, b"abc");
     let put = ParcelPart {
         user: &ada,
-        request: Uuid::from_u128(2),
+        request: request(2),
         by: PHONE,
         part: &other,
         at: Timestamp(9),
     };
-    let wanted = [kept(Uuid::from_u128(2), None), kept(REQUEST, Some(PHONE))];
+    let wanted = [kept(request(2), None), kept(REQUEST, Some(PHONE))];
     assert_eq!(storage.put_part(&put, &wanted).await, Ok(3));
     assert_eq!(there().await, [true, false, true, true]);
     assert_eq!(storage.prune_parcels(Timestamp(5)).await, Ok(0), "none is that old");
     assert_eq!(storage.prune_parcels(Timestamp(6)).await, Ok(3));
     assert_eq!(there().await, [false; 4]);
-    let newer = storage.read_part(&ada, (Uuid::from_u128(2), PHONE), 0).await.unwrap();
+    let newer = storage.read_part(&ada, (request(2), PHONE), 0).await.unwrap();
     assert!(newer.is_some());
     storage.close().await;
 }
@@ -182,7 +189,7 @@ pub async fn parcels_of_an_account_are_bounded<O: Opener>() {
     let (ada, bob) = (ada(), bob());
     let new = part('a', 3, 0, b"a");
     for n in 1..=limits::PARCELS as u128 {
-        let from = (&ada, Uuid::from_u128(n), PHONE);
+        let from = (&ada, request(n), PHONE);
         assert_eq!(put(&*storage, from, &new).await, Ok(1));
     }
     let refused = put(&*storage, (&ada, REQUEST, LAPTOP), &new).await;
@@ -201,9 +208,9 @@ pub async fn what_devices_ask_of_one_another_is_read<O: Opener>() {
     let mut script = Script::new(3);
     let (ada, bob) = (ada(), bob());
     assert_eq!(storage.device_syncs(&ada).await, Ok(Vec::new()));
-    let ask = |request, device| Op::RequestDeviceSync {
+    let ask = |with, device| Op::RequestDeviceSync {
         device,
-        request,
+        request: with,
         key: "a key".to_owned(),
     };
     let offer = DeviceSyncState::Offered {
@@ -212,7 +219,7 @@ pub async fn what_devices_ask_of_one_another_is_read<O: Opener>() {
         sha256: "a".repeat(64),
     };
     let requests = [
-        script.request(&ada, ask(Uuid::from_u128(2), LAPTOP)),
+        script.request(&ada, ask(request(2), LAPTOP)),
         script.request(&ada, ask(REQUEST, PHONE)),
         script.request(&bob, ask(REQUEST, PHONE)),
         script.request(
@@ -233,7 +240,7 @@ pub async fn what_devices_ask_of_one_another_is_read<O: Opener>() {
     let found: Vec<_> = syncs.iter().map(|sync| (sync.device, &sync.state)).collect();
     assert_eq!(found, [(PHONE, &offer), (LAPTOP, &DeviceSyncState::Asked)]);
     let wanted = KeptParcel::of(&syncs);
-    assert_eq!(wanted, [kept(REQUEST, Some(TABLET)), kept(Uuid::from_u128(2), None)]);
+    assert_eq!(wanted, [kept(REQUEST, Some(TABLET)), kept(request(2), None)]);
     assert_eq!(storage.device_syncs(&bob).await.unwrap().len(), 1);
     storage.close().await;
 }
