@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use whimbrel_model::{
-    Account, Change, ChannelId, Cursor, Delta, Head, Loaded, OpId, OutboxItem, StreamId, Timestamp,
+    Account, Change, ChannelId, Cursor, Delta, Head, Loaded, Local, OpId, OutboxItem, StreamId, Timestamp,
 };
 
 #[derive(Debug, Default)]
@@ -14,6 +14,7 @@ pub(super) struct Disk {
     heads_token: Option<String>,
     synced_at: Option<Timestamp>,
     pub(super) outbox: BTreeMap<OpId, OutboxItem>,
+    local: Local,
 }
 
 impl Disk {
@@ -38,6 +39,7 @@ impl Disk {
             heads_token: self.heads_token.clone(),
             synced_at: self.synced_at,
             outbox,
+            local: self.local.clone(),
         }
     }
 
@@ -74,6 +76,7 @@ impl Disk {
             Change::SyncedAt(at) => self.synced_at = Some(*at),
             Change::Outbox(item) => drop(self.outbox.insert(item.id, item.clone())),
             Change::OutboxRemoved(id) => drop(self.outbox.remove(id)),
+            Change::Local(change) => self.local.change(change),
         }
     }
 }
