@@ -297,7 +297,7 @@ impl ClientBuilder {
 
         let (commands, receiver) = Commands::channel();
         let (notices, _) = tokio::sync::broadcast::channel(NOTICES);
-        let (consents, _) = tokio::sync::broadcast::channel(CONSENTS);
+        let (told, consents) = tokio::sync::broadcast::channel(CONSENTS);
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
         let account = engine.account().clone();
@@ -312,7 +312,7 @@ impl ClientBuilder {
                 tokens,
                 tasks: tasks.clone(),
                 notices: notices.clone(),
-                consents: consents.clone(),
+                consents: told,
                 this_device: self.this_device.unwrap_or_else(ThisDevice::unnamed),
                 sequential: self.sequential,
             },

@@ -34,7 +34,8 @@ pub(crate) struct Inner {
     pub(crate) device_sync: device_sync::Notes,
     pub(crate) tasks: TaskTracker,
     pub(crate) notices: tokio::sync::broadcast::Sender<Notice>,
-    pub(crate) consents: tokio::sync::broadcast::Sender<ConsentChange>,
+    /// What each listener begins with. It is over when the driver is.
+    pub(crate) consents: tokio::sync::broadcast::Receiver<ConsentChange>,
     /// What the system says of it.
     pub(crate) network: SharedObservable<Network>,
     /// Whether a push syncs all of the account.
@@ -444,10 +445,6 @@ impl Client {
 
     pub(crate) fn commands(&self) -> &Commands {
         &self.0.commands
-    }
-
-    pub(crate) fn consents(&self) -> &tokio::sync::broadcast::Sender<ConsentChange> {
-        &self.0.consents
     }
 
     pub(crate) fn store(&self) -> &dyn Store {

@@ -152,7 +152,7 @@ impl Client {
     /// # Errors
     /// As [`Client::requests`].
     pub async fn consent_changes(&self) -> Result<ConsentChanges, Error> {
-        let changes = self.consents().subscribe();
+        let changes = self.inner().consents.resubscribe();
         let unread = self.unread().await?;
         Ok(ConsentChanges {
             changes,

@@ -4,7 +4,7 @@ use crate::support::{CID, general, go_live, made, online, outbox, reaches, settl
 use futures_util::FutureExt as _;
 use std::{fs, path::Path, sync::Arc, time::Duration};
 use whimbrel_client::{Client, Error, LogoutOptions, SyncState};
-use whimbrel_store::{MemoryStore, StoreReader as _};
+use whimbrel_store::{AccountReader as _, MemoryStore};
 use whimbrel_store_sqlite::SqliteStore;
 use whimbrel_testkit::{server::TestServer, store::FailingStore};
 

@@ -22,11 +22,31 @@ enum Step {
     BobSends(bool),
     BobReads(bool),
     BobMarksUnread(bool, u8),
+    /// bob blocks or mutes ada, or does so no more.
+    BobDecides(bool, Decision),
     /// One of bob's devices connects or disconnects.
     BobConnects(bool),
     BobDisconnects(bool),
     /// The one with a disk is closed and opened again.
     BobRestarts,
+}
+
+/// What is decided of a person.
+#[derive(Clone, Copy, Debug)]
+enum Decision {
+    Block,
+    Unblock,
+    Mute,
+    Unmute,
+}
+
+fn decision() -> impl Strategy<Value = Decision> {
+    prop_oneof![
+        2 => Just(Decision::Block),
+        2 => Just(Decision::Unblock),
+        1 => Just(Decision::Mute),
+        1 => Just(Decision::Unmute),
+    ]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -39,6 +59,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any::<bool>().prop_map(Step::BobSends),
         5 => any::<bool>().prop_map(Step::BobReads),
         5 => any::<(bool, u8)>().prop_map(|(phone, first)| Step::BobMarksUnread(phone, first)),
+        3 => (any::<bool>(), decision()).prop_map(|(phone, what)| Step::BobDecides(phone, what)),
         2 => any::<bool>().prop_map(Step::BobConnects),
         2 => any::<bool>().prop_map(Step::BobDisconnects),
         1 => Just(Step::BobRestarts),
@@ -91,7 +112,8 @@ async fn counted(device: &Device) -> (u64, Option<u64>, u64) {
     (summary.map_or(0, |summary| summary.unread), item, total)
 }
 
-/// What a person would count on this device: what comes after the position, of others, not deleted, in the timeline.
+/// What a person would count on this device: what comes after the position, of others who are neither blocked nor muted, not
+/// deleted, in the timeline.
 async fn recount(client: &Client) -> u64 {
     let channel = general(client);
     let me = client.user().clone();
@@ -116,7 +138,10 @@ async fn recount(client: &Client) -> u64 {
     while timeline.edge() == OlderEdge::OnDisk {
         timeline.load_older(200).await.unwrap();
     }
-    let counts = |message: &Message| message.author != me && message.deleted_at.is_none();
+    let people = client.people();
+    let counts = |message: &Message| {
+        message.author != me && message.deleted_at.is_none() && !people.is_silent(&message.author)
+    };
     let items = timeline.items();
     let past = items.iter().map(|item| &item.view.message);
     past.filter(|message| message.seq > position && counts(message))
@@ -184,6 +209,15 @@ async fn bob_does(server: &TestServer, devices: &mut [Device; 2], step: Step) {
             if let Some(id) = pick(&accepted(client(phone)).await, n) {
                 general(client(phone)).mark_unread(id).await.unwrap();
             }
+        }
+        Step::BobDecides(phone, what) => {
+            let (client, ada) = (client(phone), "ada".parse().unwrap());
+            match what {
+                Decision::Block => client.block_user(ada, None).await.unwrap(),
+                Decision::Unblock => client.unblock_user(ada).await.unwrap(),
+                Decision::Mute => client.mute_user(ada, None).await.unwrap(),
+                Decision::Unmute => client.unmute_user(ada).await.unwrap(),
+            };
         }
         Step::BobConnects(phone) => client(phone).connect().await.unwrap(),
         Step::BobDisconnects(phone) => client(phone).disconnect().await.unwrap(),
