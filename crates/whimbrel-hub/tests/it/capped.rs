@@ -1,6 +1,6 @@
 //! Pages for who wants no more than a few messages.
 
-use crate::support::{accept, cid, create, react, rename, send, start, user};
+use crate::support::{accept, cid, create, react, send, start, user};
 use whimbrel_hub::{Hub, HubConfig};
 use whimbrel_model::{Cursor, Op, Row, StreamId, limits};
 use whimbrel_protocol::Page;
@@ -53,7 +53,13 @@ async fn a_snapshot_has_the_newest_messages_and_all_that_is_no_message() {
     assert_eq!((first.to.ver, first.to.seq), (first.head.ver, 30));
     assert_eq!(first.to.window, None);
     // Whatever changes later comes, wherever its message stands.
-    accept(&hub, "ada", rename("Another name")).await;
+    let renamed = Op::UpdateChannel {
+        cid: cid(),
+        name: Some("Another name".to_owned()),
+        image: None,
+        custom: None,
+    };
+    accept(&hub, "ada", renamed).await;
     let next = page(&hub, Some(first.to), 5).await;
     assert!(!next.reset && next.from == first.to.ver);
     assert_eq!(next.rows.len(), 1);
@@ -116,7 +122,10 @@ async fn it_never_has_more_than_a_snapshot_without_a_wish_has_and_the_own_stream
     let usual = hub.page(&user("bob"), &stream(), None).await.expect("a page");
     assert_eq!(page(&hub, None, u32::MAX).await, usual);
     let own = StreamId::User(user("bob"));
-    let page = hub.capped_page(&user("bob"), &own, None, 0).await.expect("a page");
+    let page = hub
+        .capped_page(&user("bob"), &own, None, 0)
+        .await
+        .expect("a page");
     assert_eq!(page, hub.page(&user("bob"), &own, None).await.expect("a page"));
     hub.close().await;
 }

@@ -14,7 +14,7 @@ use whimbrel_hub::{
     Rules, Session, Storage, apply_group,
 };
 use whimbrel_model::{
-    ChannelId, Code, Custom, DeviceId, Epoch, MessageId, MessageKind, Op, OpEnvelope, OpId, Row, StreamEvent,
+    ChannelId, Code, Custom, DeviceId, Epoch, MessageId, MessageKind, Op, OpEnvelope, OpId, Row, StreamEvent, StreamId,
     Timestamp, UserId,
 };
 use whimbrel_protocol::{
@@ -202,22 +202,30 @@ impl World {
             op: op.clone(),
         };
         let requests: Vec<_> = ops.iter().map(request).collect();
-        apply_group(&self.storage, &Rules::default(), Timestamp(self.now), &requests)
+        let mut applied = apply_group(&self.storage, &Rules::default(), Timestamp(self.now), &requests)
             .await
-            .unwrap()
+            .unwrap();
+        for one in &mut applied {
+            // What they say of the channel is of interest here, and not that the own streams come first.
+            one.events
+                .sort_by_key(|event| matches!(event.stream, StreamId::User(_)));
+        }
+        applied
     }
 
-    /// Applies an operation that has to be accepted; returns its events.
+    /// Applies an operation that has to be accepted; returns its events, those of channels first.
     pub(crate) async fn accepted(&mut self, name: &str, op: Op) -> Vec<StreamEvent> {
         let applied = self.apply(name, envelope(op)).await;
         steps(&applied.outcome);
         applied.events
     }
 
-    /// Applies an operation that has to be accepted and to change the one stream of the channel; returns its rows.
+    /// Applies an operation that has to be accepted and to change the stream of the channel, and no other but the own one, if it
+    /// allows the channel; returns the channel's rows.
     pub(crate) async fn rows(&mut self, name: &str, op: Op) -> Vec<Row> {
         let mut events = self.accepted(name, op).await;
-        assert_eq!(events.len(), 1, "{events:?}");
+        let own = StreamId::User(user(name));
+        assert!(events[1..].iter().all(|event| event.stream == own), "{events:?}");
         events.remove(0).rows
     }
 
