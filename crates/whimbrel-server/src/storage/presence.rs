@@ -123,3 +123,31 @@ fn settings(row: Option<Row>) -> Option<Settings> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
+
+    #[tokio::test]
+    async fn every_table_is_read_by_an_index() {
+        let mut database = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        for schema in [include_str!("schema.sql"), include_str!("presence.sql")] {
+            sqlx::raw_sql(schema).execute(&mut database).await.unwrap();
+        }
+        let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {PRESENCE}")))
+            .fetch_all(&mut database)
+            .await
+            .unwrap();
+        let plan: Vec<String> = plan.iter().map(|line| get(line, 3).unwrap()).collect();
+        let scans: Vec<_> = plan.iter().filter(|step| step.starts_with("SCAN")).collect();
+        assert_eq!(scans, ["SCAN u VIRTUAL TABLE INDEX 1:"], "{plan:#?}");
+        let other = plan
+            .iter()
+            .any(|step| step.contains("t USING INDEX rows_other (stream=? AND other=?)"));
+        let covering = plan
+            .iter()
+            .any(|step| step.contains("t USING COVERING INDEX rows_other (stream=? AND other=?)"));
+        assert!(other || covering, "{plan:#?}");
+    }
+}

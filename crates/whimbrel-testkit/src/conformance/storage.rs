@@ -36,6 +36,7 @@ pub mod cases;
 pub mod devices;
 mod pair;
 pub mod parcels;
+pub mod presence;
 pub mod questions;
 mod script;
 pub mod search;
@@ -84,6 +85,10 @@ macro_rules! storage_conformance {
             parcels_of_an_account_are_bounded
             what_devices_ask_of_one_another_is_read
         }
+        $crate::storage_conformance! { @presence $opener,
+            what_presence_needs_is_read_as_in_memory
+            when_users_were_seen_last_is_kept_beside_the_streams
+        }
         $crate::storage_conformance! { @devices $opener,
             devices_are_listed_with_when_they_were_seen
             a_device_is_behind_by_what_heads_would_name
@@ -107,6 +112,14 @@ macro_rules! storage_conformance {
             #[tokio::test]
             async fn $case() {
                 $crate::conformance::storage::search::$case::<$opener>().await;
+            }
+        )*
+    };
+    (@presence $opener:ty, $($case:ident)*) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                $crate::conformance::storage::presence::$case::<$opener>().await;
             }
         )*
     };
