@@ -533,6 +533,9 @@ fn term_of(script: &mut Script, rule: &'static FieldRule, operator: Operator) ->
             "system",
             "image",
             "name of messaging:two",
+            "unknown",
+            "allowed",
+            "denied",
         ])),
         Kind::Uuid => json!(script.known_message()),
         Kind::Number => {

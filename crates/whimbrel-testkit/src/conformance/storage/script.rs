@@ -3,8 +3,8 @@ use std::collections::VecDeque;
 use uuid::Uuid;
 use whimbrel_hub::Request;
 use whimbrel_model::{
-    ChannelId, Custom, DeviceId, DraftContent, Hide, MembershipChange, MessageBody, MessageId, Mute, Op,
-    OpEnvelope, OpId, ReactionType, SetMute, Timestamp, UserId,
+    ChannelId, ConsentState, ContactChange, Custom, DeviceId, DraftContent, Hide, MembershipChange,
+    MessageBody, MessageId, Mute, Op, OpEnvelope, OpId, ReactionType, SetConsent, SetMute, Timestamp, UserId,
 };
 
 /// Requests that a repeat is chosen from.
@@ -212,6 +212,7 @@ impl Script {
                 custom: None,
             },
             15..=20 => self.own(cid),
+            21 | 22 => self.decision(cid),
             _ => self.new_message(cid),
         }
     }
@@ -251,10 +252,47 @@ impl Script {
         }
     }
 
+    /// Who may reach a user, and invitations.
+    fn decision(&mut self, cid: ChannelId) -> Op {
+        match self.below(5) {
+            0 => Op::InviteMembers {
+                cid,
+                users: self.some_users(),
+            },
+            1 => Op::AnswerInvite {
+                cid,
+                accept: self.below(2) == 0,
+            },
+            2 => Op::UpdateContact {
+                user: self.pick(&Self::users()),
+                change: ContactChange {
+                    muted: Some(SetMute::On(Mute { until: None })),
+                    ..ContactChange::default()
+                },
+            },
+            _ => {
+                let state = self.consent();
+                let until = (state == ConsentState::Denied && self.below(2) == 0).then_some(Timestamp(1_010));
+                Op::UpdateContact {
+                    user: self.pick(&Self::users()),
+                    change: ContactChange {
+                        consent: Some(SetConsent { state, until }),
+                        ..ContactChange::default()
+                    },
+                }
+            }
+        }
+    }
+
+    fn consent(&mut self) -> ConsentState {
+        self.pick(&[ConsentState::Unknown, ConsentState::Allowed, ConsentState::Denied])
+    }
+
     fn change(&mut self) -> MembershipChange {
         let yes = self.below(3) > 0;
         let mut change = MembershipChange::default();
-        match self.below(4) {
+        match self.below(5) {
+            4 => change.consent = Some(self.consent()),
             0 => change.pinned = Some(yes),
             1 => change.archived = Some(yes),
             2 if yes => change.hidden = Some(Hide::Until { seq: self.below(40) }),
