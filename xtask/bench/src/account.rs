@@ -156,6 +156,7 @@ fn message(number: u64, seq: u64, size: Size) -> Result<Message> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use whimbrel_model::People;
     use whimbrel_store::{Query, StoreReader};
 
     #[tokio::test]
@@ -166,7 +167,10 @@ mod tests {
             messages: 25,
         };
         let store = fill(&directory.path().join("account.db"), size).await.unwrap();
-        let rows = store.channels(&Query::channel_list(), None, 100).await.unwrap();
+        let rows = store
+            .channels(&Query::channel_list(), None, 100, &People::default())
+            .await
+            .unwrap();
         assert_eq!(rows.len(), 12);
         assert_eq!(
             rows[0].cid,

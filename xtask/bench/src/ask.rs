@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use whimbrel_hub::{Hub, HubConfig, Storage as _, SystemClock};
-use whimbrel_model::{Custom, MessageBody, MessageId, MessageKind, Op, OpEnvelope, OpId};
+use whimbrel_model::{Custom, MessageBody, MessageId, MessageKind, Op, OpEnvelope, OpId, Timestamp};
 use whimbrel_protocol::{Answer, FindChannels, Outcome};
 use whimbrel_server::SqliteStorage;
 
@@ -50,7 +50,7 @@ async fn at(storage: &SqliteStorage, question: Question, channels: u64, plan: &P
     let ask = async |find: FindChannels| -> Result<f64> {
         let find = whimbrel_protocol::Question::Channels(find);
         let watch = Stopwatch::start();
-        let _: Answer = storage.ask(&me, &find).await?;
+        let _: Answer = storage.ask(&me, &find, Timestamp::default()).await?;
         Ok(watch.seconds() * 1e3)
     };
     let mut of_list = FindChannels::default();

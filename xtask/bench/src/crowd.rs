@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use whimbrel::{Client, WsConnector};
-use whimbrel_model::ChannelId;
+use whimbrel_model::{ChannelId, People};
 use whimbrel_store::{MemoryStore, StoreReader};
 
 /// Clients in one channel: which one a client is in follows from its number.
@@ -105,7 +105,7 @@ impl Guest {
     /// Waits until it has everything, the message `seq` too.
     async fn catch_up(&self, seq: u64) -> Result<()> {
         self.client.wait_until_caught_up(DEADLINE).await?;
-        let channel = self.store.channel(&self.cid).await?;
+        let channel = self.store.channel(&self.cid, &People::default()).await?;
         let newest = channel.and_then(|channel| channel.last_message);
         let newest = newest.map_or(0, |message| message.seq);
         if newest == seq {

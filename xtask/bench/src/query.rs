@@ -10,6 +10,7 @@ use crate::figure::{Figure, Plan, Result};
 use crate::rounds::in_turns;
 use crate::words;
 use whimbrel::SqliteStore;
+use whimbrel_model::People;
 use whimbrel_query::{Endpoint, Filter, Query, Sort, field};
 use whimbrel_store::Store as _;
 use whimbrel_store::StoreReader as _;
@@ -109,7 +110,9 @@ async fn at(
     let mut bare = connect(path).await?;
     let ask = async || -> Result<f64> {
         let watch = Stopwatch::start();
-        store.channels(&question.query, None, ROWS).await?;
+        store
+            .channels(&question.query, None, ROWS, &People::default())
+            .await?;
         Ok(watch.seconds() * 1e3)
     };
     let mut list = async || -> Result<f64> {
