@@ -254,13 +254,19 @@ impl ClientBuilder {
     /// # Errors
     /// [`Error::Missing`] for a part that was not given, [`Error::Invalid`], [`Error::Transport`] for a bad address,
     /// [`Error::Store`] when the database cannot be opened, [`Error::Command`] when it belongs to another account.
-    pub async fn open(mut self) -> Result<Client, Error> {
-        if let Some(consents) = self.follow_consent.take() {
-            self.engine.follow_consent = consents;
-        }
-        if let Some(newest) = self.unknown_messages {
-            self.engine.unknown_messages = newest;
-        }
+    pub async fn open(self) -> Result<Client, Error> {
+        self.deciding_what_to_follow().open_as_set().await
+    }
+
+    /// Lets what was set here have precedence over what was set as a whole.
+    fn deciding_what_to_follow(mut self) -> Self {
+        let engine = &mut self.engine;
+        engine.follow_consent = self.follow_consent.take().unwrap_or_else(|| engine.follow_consent.clone());
+        engine.unknown_messages = self.unknown_messages.unwrap_or(engine.unknown_messages);
+        self
+    }
+
+    async fn open_as_set(self) -> Result<Client, Error> {
         if self.user.is_empty() {
             return Err(Error::Missing("a user"));
         }

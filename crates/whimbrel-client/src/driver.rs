@@ -421,11 +421,7 @@ impl Driver {
             Command::Visit(visit) => self.visit(visit, round).await,
             Command::Network { is_there } => self.input(Input::Network { is_there }, round),
             Command::GoOnline => self.go_online(round),
-            Command::GoOffline => {
-                self.wants_online = false;
-                self.visits.end();
-                self.input(Input::GoOffline, round);
-            }
+            Command::GoOffline => self.go_offline(round),
             read => {
                 // What is read has to be read after what this round writes.
                 self.carry_out(std::mem::take(round)).await;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use whimbrel_model::{Code, DeviceId, Op, OpEnvelope, UserId, limits};
 use whimbrel_protocol::{
-    Answer, Bye, ClientFrame, Failed, HeadsPage, HistoryPage, OpResult, Ops, Outcome, Page, ServerFrame, encode,
+    Answer, Bye, ClientFrame, Failed, HeadsPage, HistoryPage, OpResult, Ops, Outcome, Page, ServerFrame, Sync, encode,
 };
 
 /// One live connection: takes the client's frames. Dropping it ends the connection.
@@ -71,11 +71,7 @@ impl Session {
             }
             ClientFrame::Sync(ask) => {
                 self.connection.mailbox.room().await?;
-                let (user, stream, cursor) = (self.user(), &ask.stream, ask.cursor);
-                let answer = match ask.newest {
-                    None => self.hub.page(user, stream, cursor).await,
-                    Some(newest) => self.hub.capped_page(user, stream, cursor, newest).await,
-                };
+                let answer = self.page(&ask).await;
                 self.answer(
                     ask.id,
                     answer.map(|page| ServerFrame::Page(Page { id: ask.id, ..page })),
@@ -169,6 +165,14 @@ impl Session {
             push_results(&self.connection, results);
         }
         ops
+    }
+
+    async fn page(&self, ask: &Sync) -> Result<Page, StorageError> {
+        let (user, stream, cursor) = (self.user(), &ask.stream, ask.cursor);
+        match ask.newest {
+            None => self.hub.page(user, stream, cursor).await,
+            Some(newest) => self.hub.capped_page(user, stream, cursor, newest).await,
+        }
     }
 
     fn check(&self) -> Result<(), Bye> {

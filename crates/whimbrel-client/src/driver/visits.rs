@@ -248,6 +248,13 @@ impl Driver {
         }
     }
 
+    /// Disconnects, whoever wants the connection.
+    pub(super) fn go_offline(&mut self, round: &mut Round) {
+        self.wants_online = false;
+        self.visits.end();
+        self.input(Input::GoOffline, round);
+    }
+
     /// Lets the engine follow everything, if somebody wants that.
     pub(super) fn follow(&mut self, round: &mut Round) {
         if self.broken.is_some() || self.is_suspended {
