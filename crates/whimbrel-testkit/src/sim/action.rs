@@ -38,9 +38,21 @@ pub(super) enum Kind {
     Keep,
     SaveDraft,
     Distinct,
+    Type,
+    Settings,
+    Contact,
+    Consent,
+    Invite,
+    Answer,
+    Register,
+    Rename,
+    Revoke,
+    AskSync,
+    OfferSync,
+    EndSync,
 }
 
-const KINDS: [Kind; 26] = [
+const KINDS: [Kind; 38] = [
     Kind::Send,
     Kind::Edit,
     Kind::Delete,
@@ -67,7 +79,38 @@ const KINDS: [Kind; 26] = [
     Kind::Keep,
     Kind::SaveDraft,
     Kind::Distinct,
+    Kind::Type,
+    Kind::Settings,
+    Kind::Contact,
+    Kind::Consent,
+    Kind::Invite,
+    Kind::Answer,
+    Kind::Register,
+    Kind::Rename,
+    Kind::Revoke,
+    Kind::AskSync,
+    Kind::OfferSync,
+    Kind::EndSync,
 ];
+
+impl Kind {
+    /// Whether it is about no channel, or finds its channel by itself.
+    const fn is_social(self) -> bool {
+        matches!(
+            self,
+            Self::Settings
+                | Self::Contact
+                | Self::Consent
+                | Self::Answer
+                | Self::Register
+                | Self::Rename
+                | Self::Revoke
+                | Self::AskSync
+                | Self::OfferSync
+                | Self::EndSync
+        )
+    }
+}
 
 impl World {
     /// One person does one thing, or something from outside goes wrong.
@@ -93,12 +136,17 @@ impl World {
             _ => {}
         }
         let channels = self.channels_of(index)?;
+        if kind.is_social() {
+            let op = self.social(index, kind, &channels)?;
+            return op.map_or(Ok(()), |op| self.does(index, &op));
+        }
         let Some(cid) = self.dice.pick(&channels).cloned() else {
             let distinct = matches!(kind, Kind::Distinct);
             return self.enqueue(index, if distinct { kind } else { Kind::Create }, None);
         };
         match kind {
             Kind::History => self.history(index, cid),
+            Kind::Type => self.type_in(index, &cid),
             kind => self.enqueue(index, kind, Some(cid)),
         }
     }
@@ -134,6 +182,10 @@ impl World {
             self.kill(index, "at some moment");
             return Ok(true);
         }
+        if self.devices[index].run.is_some() && self.goes_wrong(Fault::Vanished) {
+            self.vanish(index);
+            return Ok(true);
+        }
         if self.server.up && self.goes_wrong(Fault::ServerStopped) {
             self.server_stops();
             return Ok(true);
@@ -165,6 +217,7 @@ impl World {
     /// Somebody does something on a device.
     pub(super) fn does(&mut self, index: usize, op: &Op) -> Result<(), Violation> {
         let mut op = op.clone();
+        self.touches_by(index, &op);
         self.weaken_op(index, &mut op);
         let op = &op;
         if self.cheat(index, op)? {
@@ -250,6 +303,7 @@ impl World {
     }
 
     fn history(&mut self, index: usize, cid: ChannelId) -> Result<(), Violation> {
+        self.touches(index, &cid);
         if self.dice.per_mille(500) {
             return self.scroll(index, &cid);
         }
@@ -279,7 +333,7 @@ impl World {
         let seen = server
             .heads
             .iter()
-            .filter(|(stream, _)| server.may_see(&user, stream));
+            .filter(|(stream, _)| server.may_see(&user, stream) && self.follows_stream(index, stream));
         let heads = seen
             .map(|(stream, head)| (stream.clone(), head.ver))
             .collect::<BTreeMap<_, _>>();

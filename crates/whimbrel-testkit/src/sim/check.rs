@@ -6,6 +6,7 @@ use super::{
     ghost::Fate,
     log::violated,
     observe::Place,
+    people::check_member,
     storage::now_or,
     truth::Truth,
     world::World,
@@ -13,7 +14,8 @@ use super::{
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_hub::Storage as _;
 use whimbrel_model::{
-    ChannelId, ConsentState, Cursor, HistoryFrom, MemberState, Message, MessageId, MessageScope, Op, People, Reaction, Row, RowKey, UserId, limits,
+    ChannelId, ConsentState, Cursor, HistoryFrom, MemberState, Message, MessageId, MessageScope, Op, People,
+    Reaction, Row, RowKey, UserId, limits,
 };
 use whimbrel_state::{OlderEdge, Timeline};
 use whimbrel_store::{Store as _, StoreReader as _};
@@ -129,13 +131,15 @@ impl World {
 
     /// Checks what has to be so when everything has come to rest.
     pub(super) fn check_end(&mut self) -> Result<(), Violation> {
-        self.ghost.check_fates()?;
+        self.ghost.check_fates(|device| self.is_revoked(device))?;
         self.ghost.check_order()?;
         self.check_answers()?;
         let truth = Truth::of(&self.ghost.server);
         self.check_made(&truth)?;
         let cids: BTreeSet<ChannelId> = truth.names.keys().cloned().collect();
+        self.check_people(&truth)?;
         for cid in &cids {
+            self.check_reached(cid)?;
             let members: Vec<UserId> = or_denied(now_or(self.server.storage.members(cid))?)?;
             let Some(reader) = members.first() else {
                 continue;
@@ -143,9 +147,11 @@ impl World {
             let held = self.held(cid, reader)?;
             check_truth(cid, &held, &truth)?;
             self.check_feed(cid, &members)?;
-            for index in 0..self.devices.len() {
+            for index in self.settled() {
                 let active = members.contains(&self.devices[index].user);
-                if active {
+                if active && !self.follows(index, cid) {
+                    self.check_unreached(index, cid)?;
+                } else if active {
                     self.check_channel(index, cid, &held)?;
                 } else {
                     self.check_gone(index, cid, &held)?;
@@ -153,7 +159,12 @@ impl World {
             }
         }
         for index in 0..self.devices.len() {
-            self.check_own_stream(index, &truth)?;
+            if self.is_revoked(index) {
+                self.check_shut_out(index)?;
+            } else {
+                self.check_own_stream(index, &truth)?;
+            }
+            self.check_disk(index)?;
             self.check_views(index)?;
         }
         Ok(())
@@ -211,9 +222,11 @@ impl World {
             );
         }
         let ranges = loaded.ranges.get(cid).cloned().unwrap_or_default();
-        let newest = (held.head.seq + 1)
-            .saturating_sub(limits::SNAPSHOT_MESSAGES as u64)
-            .max(1);
+        let capped = self.brings(index);
+        let most = capped.map_or(limits::SNAPSHOT_MESSAGES as u64, |most| {
+            most.min(limits::SNAPSHOT_MESSAGES as u64)
+        });
+        let newest = (held.head.seq + 1).saturating_sub(most).max(1);
         if !ranges.is_fresh(newest, held.head.seq) {
             return violated(
                 "E3",
@@ -247,7 +260,11 @@ impl World {
             let removed = matches!(row, Row::Reaction(row) if row.removed);
             match mine.get(key) {
                 None if removed => {}
-                Some(copy) if copy == row && !removed => {}
+                // What is for somebody else only is not there.
+                None if row.clone().seen_by(&device.user).is_none() => {}
+                // What was seen of it before it was for somebody else only was seen.
+                Some(copy) if row.clone().seen_by(&device.user).is_none() && copy.ver() < row.ver() => {}
+                Some(copy) if row.clone().seen_by(&device.user).as_ref() == Some(copy) && !removed => {}
                 other => return violated("E3", format!("{name} has {other:?}, the server {row:?}")),
             }
         }
@@ -269,6 +286,8 @@ impl World {
         let mut rows: Vec<Row> = Vec::new();
         let summary = or_broken(now_or(store.channel(cid, &People::default()))?)?;
         rows.extend(summary.and_then(|summary| summary.channel).map(Row::Channel));
+        let delivered = or_broken(now_or(store.delivered(cid))?)?;
+        rows.extend(delivered.into_iter().map(Row::Delivered));
         rows.extend(
             or_broken(now_or(store.members(cid))?)?
                 .into_iter()
@@ -302,7 +321,15 @@ impl World {
         let device = &self.devices[index];
         let place = RowKey::Member(cid.clone(), device.user.clone());
         let gone_at = match held.rows.get(&place) {
-            Some(Row::Member(row)) if row.state == MemberState::Gone => row.ver,
+            // Who is asked to come in again knows what was there before they left.
+            Some(Row::Member(row)) if row.state != MemberState::Active => {
+                let left = self
+                    .ghost
+                    .server
+                    .left_at
+                    .get(&(row.cid.clone(), row.user.clone()));
+                left.copied().unwrap_or_default()
+            }
             // Never in: nothing at all.
             _ => 0,
         };
@@ -368,6 +395,12 @@ fn check_truth(cid: &ChannelId, held: &Held, truth: &Truth) -> Result<(), Violat
                         format!("{} ever read {cid} to {ever:?}, not {row:?}", row.user),
                     );
                 }
+                if truth.private.get(&register) != Some(&row.private) {
+                    return violated(
+                        "S19",
+                        format!("{row:?} is private or not, and was to be the other"),
+                    );
+                }
                 if most != Some(&(row.epoch, row.seq)) {
                     return violated(
                         "E6",
@@ -379,6 +412,13 @@ fn check_truth(cid: &ChannelId, held: &Held, truth: &Truth) -> Result<(), Violat
                     );
                 }
             }
+            Row::Delivered(row) => {
+                let reached = truth.people.reached.get(&(cid.clone(), row.user.clone()));
+                if reached.is_none_or(|reached| !reached.is(row)) {
+                    return violated("E6", format!("{row:?} was to say {reached:?}"));
+                }
+            }
+            Row::Member(row) => check_member(row, truth)?,
             Row::Channel(row) if truth.names.get(cid) != Some(&row.name) => {
                 return violated("E8", format!("{cid} is called {:?}", row.name));
             }

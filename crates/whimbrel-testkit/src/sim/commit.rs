@@ -3,11 +3,13 @@
 use super::{
     Fault, Mutant, Violation,
     log::violated,
+    net::Conn,
+    privacy::{check_frame, screened, seen},
     storage::{Weak, now_or},
     world::{Event, World},
 };
 use std::collections::{BTreeMap, BTreeSet};
-use whimbrel_hub::{Rules, Request, apply_group};
+use whimbrel_hub::{Request, Rules, apply_group};
 use whimbrel_model::{
     Code, Epoch, MemberState, Op, OpEnvelope, Row, StreamEvent, StreamId, Timestamp, UserId,
 };
@@ -102,11 +104,15 @@ impl World {
     ) -> Result<(), Violation> {
         let mut results: BTreeMap<u64, Vec<OpResult>> = BTreeMap::new();
         for ((conn, request), applied) in requests.iter().zip(applied) {
+            let applied_moves = !applied.events.is_empty();
             for event in applied.events {
                 self.fan_out(event, *conn)?;
             }
             if let Outcome::Accepted { steps } = &applied.outcome {
                 self.ghost.acks(steps);
+                if applied_moves {
+                    self.shuts_out(&request.user, &request.op.op);
+                }
             }
             let mut outcome = applied.outcome;
             // Only what brings rows of many people can be too large.
@@ -123,8 +129,10 @@ impl World {
             results.entry(conn.unwrap_or_default()).or_default().push(result);
         }
         for (id, _) in queue {
-            if let Some(results) = results.remove(&id) {
-                self.send_down(id, ServerFrame::Results(Results { results }));
+            let user = self.net.conns.get(&id).and_then(|conn| conn.user.clone());
+            if let (Some(results), Some(user)) = (results.remove(&id), user) {
+                let frame = ServerFrame::Results(Results { results });
+                self.answer_with(id, &user, frame)?;
             }
         }
         Ok(())
@@ -156,7 +164,12 @@ impl World {
             mutant: self.mutant,
         };
         self.server.last_commit = self.now;
-        let applied = match now_or(apply_group(&storage, &Rules::default(), self.server_time(), &group))? {
+        let applied = match now_or(apply_group(
+            &storage,
+            &Rules::default(),
+            self.server_time(),
+            &group,
+        ))? {
             Ok(applied) => applied,
             Err(error) => return violated("S7", error.to_string()),
         };
@@ -170,8 +183,21 @@ impl World {
                     self.log.count("rejoin");
                 }
             }
-            let path = self.ghost.decided(&request.user, &asked.op, applied)?;
+            let epoch = Epoch(self.server.epoch);
+            let path = self.ghost.decided(&request.user, &asked.op, applied, epoch)?;
             self.log.count(path);
+            let private = |row: &Row| matches!(row, Row::Delivered(row) if row.private);
+            if applied.events.iter().any(|event| event.rows.iter().any(private)) {
+                self.log.count("private_delivered");
+            }
+            let users = applied.events.iter().filter_map(|event| match &event.stream {
+                StreamId::User(user) => Some(user.clone()),
+                StreamId::Channel(_) => None,
+            });
+            for user in users.collect::<BTreeSet<_>>() {
+                let now = self.server_time();
+                self.ghost.server.note_consents(&user, now);
+            }
             if path == "accepted" {
                 self.count_deed(request, applied);
             }
@@ -195,11 +221,18 @@ impl World {
     fn count_deed(&mut self, request: &Request, applied: &whimbrel_hub::Applied) {
         let server = &self.ghost.server;
         let user = &request.user;
+        let moved = !applied.events.is_empty();
+        let has = |is: &dyn Fn(&Row) -> bool| applied.events.iter().any(|event| event.rows.iter().any(is));
         let path = match &request.op.op {
             Op::CreateChannel { cid, .. } if cid.is_distinct() && applied.events.is_empty() => {
                 "distinct_known"
             }
             Op::MarkRead { thread: Some(_), .. } => "thread_read",
+            Op::InviteMembers { .. } if moved => "invited",
+            Op::AnswerInvite { accept: true, .. } if moved => "invite_accepted",
+            Op::AnswerInvite { accept: false, .. } if moved => "invite_rejected",
+            Op::MarkRead { .. } if has(&|row| matches!(row, Row::Read(row) if row.private)) => "private_read",
+            Op::SendMessage { .. } if has(&|row| matches!(row, Row::Membership(_))) => "consent_by_writing",
             Op::SaveDraft { cid, parent, .. } => {
                 let slots = server.slots(user, cid, *parent);
                 if slots.filter(|slot| slot.content.is_some()).count() < 2 {
@@ -222,6 +255,11 @@ impl World {
     /// Sends an event to everyone who may see it, after the step that it tells of, but not where it came from.
     fn fan_out(&mut self, event: StreamEvent, except: Option<u64>) -> Result<(), Violation> {
         self.ghost.tells(&event);
+        for row in &event.rows {
+            if let Row::Account(row) = row {
+                self.account_moves(row)?;
+            }
+        }
         let users: BTreeSet<UserId> = match &event.stream {
             StreamId::User(user) => BTreeSet::from([user.clone()]),
             StreamId::Channel(cid) => {
@@ -241,8 +279,13 @@ impl World {
                 if gone_too { ever.clone() } else { members.clone() }
             }
         };
+        let unwanted = |conn: &Conn| match &event.stream {
+            StreamId::Channel(cid) => conn.unwatched.contains(cid),
+            StreamId::User(_) => false,
+        };
         let targets = self.net.conns.iter().filter(|(id, conn)| {
             conn.server_open
+                && !unwanted(conn)
                 && Some(**id) != except
                 && conn.user.as_ref().is_some_and(|user| users.contains(user))
         });
@@ -261,8 +304,30 @@ impl World {
             event
         };
         for id in targets {
-            self.send_down(id, ServerFrame::Event(event.clone()));
+            let Some(user) = self.net.conns.get(&id).and_then(|conn| conn.user.clone()) else {
+                continue;
+            };
+            let told = match self.mutant {
+                Some(Mutant::PrivateRowsLeak) => event.clone(),
+                _ => seen(&event, &user),
+            };
+            let frame = ServerFrame::Event(told);
+            check_frame(&frame, &user)?;
+            self.send_down(id, frame);
         }
+        Ok(())
+    }
+
+    /// Sends an answer, as its reader may see it.
+    pub(super) fn answer_with(
+        &mut self,
+        id: u64,
+        user: &UserId,
+        frame: ServerFrame,
+    ) -> Result<(), Violation> {
+        let frame = screened(frame, user);
+        check_frame(&frame, user)?;
+        self.send_down(id, frame);
         Ok(())
     }
 }

@@ -9,9 +9,7 @@ use super::{
     world::World,
 };
 use std::collections::BTreeSet;
-use whimbrel_model::{
-    ChannelId, ChannelSummary, Custom, Op, People, Role, UserId,
-};
+use whimbrel_model::{ChannelId, ChannelSummary, Custom, Op, People, Role, UserId};
 use whimbrel_query::Query;
 use whimbrel_store::StoreReader as _;
 
@@ -67,7 +65,12 @@ impl World {
         }
         let mut kind = self.draw_deed();
         let all = Query::channel_list();
-        let rows = or_broken(now_or(self.devices[index].store.channels(&all, None, 1_000, &People::default()))?)?;
+        let rows = or_broken(now_or(self.devices[index].store.channels(
+            &all,
+            None,
+            1_000,
+            &People::default(),
+        ))?)?;
         let fits = |row: &&ChannelSummary| {
             let own = row.membership.as_ref().map(|own| own.role);
             !matches!(kind, Kind::UpdateChannel | Kind::Add | Kind::Remove) || own == Some(Role::Owner)

@@ -5,6 +5,7 @@ use super::{
     check::{Held, or_denied},
     device::Device,
     dice::Dice,
+    follow::everything_followed,
     log::violated,
     observe::extend_channels,
     plan::Plan,
@@ -14,7 +15,8 @@ use super::{
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_hub::Storage as _;
 use whimbrel_model::{
-    Channel, ChannelId, ChannelSummary, MemberState, Membership, Message, MessageId, Mute, People, PlainJson, Read, Row, RowKey, StreamId, Timestamp, UserId,
+    Channel, ChannelId, ChannelSummary, MemberState, Membership, Message, MessageId, Mute, People, PlainJson,
+    Read, Row, RowKey, StreamId, Timestamp, UserId,
 };
 use whimbrel_protocol::{FindChannels, Question};
 use whimbrel_query::{ChannelItem as Asked, Query};
@@ -162,7 +164,13 @@ impl World {
             let old = &self.devices[index];
             let (user, query) = (old.user.clone(), old.query.clone());
             let dice = Dice::new(self.dice.next());
-            let new = self.add_device(Device::new(format!("{user}/new"), user, query, dice))?;
+            let new = self.add_device(Device::new(
+                format!("{user}/new"),
+                user,
+                query,
+                everything_followed(),
+                dice,
+            ))?;
             self.until_new_is_done(new, events)?;
             let again = self.whole_list(new, &expected)?;
             if again != list {
@@ -197,7 +205,11 @@ impl World {
         let (mut found, mut pages): (Vec<Channel>, usize) = (Vec::new(), 0);
         loop {
             let question = Question::Channels(find.clone());
-            let answer = or_denied(now_or(self.server.storage.ask(&device.user, &question, self.server_time()))?)?;
+            let answer = or_denied(now_or(self.server.storage.ask(
+                &device.user,
+                &question,
+                self.server_time(),
+            ))?)?;
             pages += 1;
             found.extend(answer.rows.into_iter().filter_map(|row| match row {
                 Row::Channel(row) => Some(row),
@@ -311,6 +323,7 @@ fn answer(
     rows: &[ChannelSummary],
     contents: &BTreeMap<ChannelId, Contents>,
 ) -> Vec<ChannelSummary> {
+    // In a day nobody decides anything of others.
     let people = People::default();
     let asked = |summary| Asked {
         summary,

@@ -19,7 +19,9 @@ impl World {
                 continue;
             };
             let own = made.device == index && matches!(made.fate, Fate::Queued | Fate::Accepted);
-            let known = or_broken(now_or(self.devices[index].store.channel(cid, &People::default()))?)?;
+            let known = or_broken(now_or(
+                self.devices[index].store.channel(cid, &People::default()),
+            )?)?;
             if own || known.is_some_and(|known| known.membership.is_some()) {
                 found.insert(cid.clone());
             }
@@ -114,6 +116,10 @@ impl World {
                 cid,
                 users: vec![other],
             }),
+            Kind::Invite => Some(Op::InviteMembers {
+                cid,
+                users: vec![other],
+            }),
             Kind::Remove => Some(Op::RemoveMembers {
                 cid,
                 users: vec![other],
@@ -176,6 +182,7 @@ impl World {
         cid: &ChannelId,
         own: bool,
     ) -> Result<Option<TimelineItem>, Violation> {
+        self.touches(index, cid);
         if let Some(run) = self.devices[index].run.as_mut() {
             run.engine.set_visible(cid, true);
         }

@@ -6,6 +6,7 @@ use super::{
     ghost::Allowed,
     log::violated,
     observe::{Views, put_channel},
+    presence::Beside,
     shelf::{Shelf, put_account},
     storage::now_or,
     watch::Watch,
@@ -14,10 +15,10 @@ use super::{
 };
 use std::collections::{BTreeSet, VecDeque};
 use whimbrel_model::{
-    Change, ChannelId, Code, Delta, HistoryFrom, MessageQuery, MessageScope, OpId, StreamId, Timestamp,
-    UserId,
+    Change, ChannelId, Code, Delta, DeviceId, HistoryFrom, Loaded, MessageQuery, MessageScope, OpId, Row,
+    RowKey, StreamId, Timestamp, UserId,
 };
-use whimbrel_protocol::{ClientFrame, OpResult, Outcome, Results, ServerFrame};
+use whimbrel_protocol::{ClientFrame, OpResult, Ops, Outcome, Results, ServerFrame};
 use whimbrel_query::Query;
 use whimbrel_state::State;
 use whimbrel_store::{MemoryStore, Store as _, StoreError, StoreReader};
@@ -27,8 +28,12 @@ use whimbrel_sync::{Effects, Engine, EngineConfig, Env, Input, LinkAction, Notic
 pub(super) struct Device {
     pub(super) name: String,
     pub(super) user: UserId,
+    /// What its database is called, once it has one.
+    pub(super) id: Option<DeviceId>,
     /// Of the channel list on its screen.
     pub(super) query: Query,
+    /// How patient its engine is, and what it follows.
+    pub(super) config: EngineConfig,
     pub(super) store: MemoryStore,
     /// Every commit, for a mutant whose disk lies.
     pub(super) commits: Vec<Delta>,
@@ -49,6 +54,7 @@ pub(super) struct Run {
     pub(super) state: State,
     pub(super) views: Views,
     pub(super) watch: Watch,
+    pub(super) beside: Beside,
     pub(super) link: Option<Link>,
     pub(super) inbox: VecDeque<(u64, Input)>,
     /// Its clock began with this when the app started.
@@ -67,11 +73,13 @@ pub(super) struct Link {
 pub(super) type Act<'a> = &'a mut dyn FnMut(&mut Engine, &mut Env<'_>) -> Option<Effects>;
 
 impl Device {
-    pub(super) fn new(name: String, user: UserId, query: Query, dice: Dice) -> Self {
+    pub(super) fn new(name: String, user: UserId, query: Query, config: EngineConfig, dice: Dice) -> Self {
         Self {
             name,
             user,
+            id: None,
             query,
+            config,
             store: MemoryStore::new(),
             commits: Vec::new(),
             run: None,
@@ -92,7 +100,7 @@ impl Device {
     pub(super) fn is_done(&self) -> bool {
         let Some(run) = &self.run else { return false };
         let waits = run.state.outbox().iter().any(|item| item.rejection().is_none());
-        is_live(&run.engine.status()) && !waits && run.inbox.is_empty()
+        is_live(&run.engine.status()) && !waits && !run.engine.owes_delivered() && run.inbox.is_empty()
     }
 
     pub(super) fn describe(&self) -> String {
@@ -156,15 +164,18 @@ impl World {
         };
         if let Some(other) = other
             && loaded.account.is_some()
-            && Engine::load(loaded.clone(), &other, EngineConfig::default(), &mut env).is_ok()
+            && Engine::load(loaded.clone(), &other, device.config.clone(), &mut env).is_ok()
         {
             return violated("C13", format!("{other} opened the database of {}", device.user));
         }
-        let (engine, effects) = match Engine::load(loaded, &device.user, EngineConfig::default(), &mut env) {
+        let (engine, effects) = match Engine::load(loaded, &device.user, device.config.clone(), &mut env) {
             Ok(loaded) => loaded,
             Err(error) => return violated("sim", error.to_string()),
         };
         device.life += 1;
+        let id = engine.account().device;
+        device.id = Some(id);
+        self.ghost.marks.is(index, id);
         let state = State::new(device.user.clone(), outbox);
         put_account(&state, &device.store)?;
         let views = Views::open(&state, device, self.plan.list_rows)?;
@@ -173,6 +184,7 @@ impl World {
             views,
             state,
             watch: Watch::default(),
+            beside: Beside::default(),
             link: None,
             inbox: VecDeque::new(),
             mono_offset,
@@ -183,6 +195,8 @@ impl World {
         self.wake_later(index);
         self.say(&name, || "starts".to_owned());
         self.carry_out(index, effects, &Allowed::default())?;
+        self.watch_presence(index)?;
+        self.introduce(index)?;
         if online {
             self.go_online(index)?;
         }
@@ -191,21 +205,37 @@ impl World {
 
     /// Ends the app of a device without a warning.
     pub(super) fn kill(&mut self, index: usize, why: &str) {
-        let Some(run) = self.devices[index].run.take() else {
-            return;
-        };
+        if let Some(conn) = self.ends(index, why) {
+            self.device_closes(conn);
+        }
+        let wait = self.dice.between(20, 5_000);
+        self.comes_back(index, wait);
+    }
+
+    /// Ends a device without a word to anyone: its battery is empty.
+    pub(super) fn vanish(&mut self, index: usize) {
+        if let Some(conn) = self.ends(index, "and nobody hears of it") {
+            self.device_vanishes(conn);
+        }
+        let wait = self.dice.between(1_000, 300_000);
+        self.comes_back(index, wait);
+    }
+
+    fn comes_back(&mut self, index: usize, wait: u64) {
+        let life = self.devices[index].life;
+        self.later(wait, Event::Start(index, life));
+    }
+
+    /// Ends the app of a device. Returns its connection.
+    fn ends(&mut self, index: usize, why: &str) -> Option<u64> {
+        let run = self.devices[index].run.take()?;
         self.wake_later(index);
         let name = self.devices[index].name.clone();
         self.say(&name, || format!("dies {why}"));
-        if let Some(conn) = run.link.and_then(|link| link.conn) {
-            self.device_closes(conn);
-        }
         if self.mutant == Some(Mutant::ClientLazySync) {
             self.lose_power(index);
         }
-        let wait = self.dice.between(20, 5_000);
-        let life = self.devices[index].life;
-        self.later(wait, Event::Start(index, life));
+        run.link.and_then(|link| link.conn)
     }
 
     pub(super) fn with_env<T>(
@@ -320,12 +350,22 @@ impl World {
             return Ok(false);
         }
         self.weaken_effects(&mut effects.delta);
+        if self.mutant == Some(Mutant::MarkBeforeCommit) {
+            for frame in effects
+                .frames
+                .extract_if(.., |frame| is_marks(frame))
+                .collect::<Vec<_>>()
+            {
+                self.send(index, frame)?;
+            }
+        }
         if !effects.delta.is_empty() && !self.commit_delta(index, &effects.delta, allowed)? {
             return Ok(false);
         }
         self.look(index);
         for notice in &effects.notices {
             self.count_notice(notice);
+            self.heeds(index, notice);
             if let Notice::CaughtUp(ticket) = notice {
                 self.check_caught_up(index, *ticket)?;
             }
@@ -371,6 +411,7 @@ impl World {
         }
         or_broken(now_or(device.store.apply(&written))?)?;
         self.ghost.committed(index, delta, allowed)?;
+        self.check_shows(index, delta)?;
         if busy {
             self.kill(index, "as a commit fails, which was carried out");
             return Ok(false);
@@ -426,10 +467,13 @@ impl World {
         };
         let loaded = or_broken(now_or(self.devices[index].store.load())?)?;
         let now = self.now;
+        let name = self.devices[index].name.clone();
+        if ops.ops.iter().all(|op| op.op.leaves_no_result()) {
+            return self.send_marks(index, conn, ops, &loaded);
+        }
         if let Some(run) = self.devices[index].run.as_mut() {
             run.watch.leaves(&ops.ops, now)?;
         }
-        let name = self.devices[index].name.clone();
         for op in &ops.ops {
             self.ghost.leaves(op, &loaded.outbox)?;
             self.say(&name, || format!("sends {} {}", op.op.name(), op.id));
@@ -462,6 +506,63 @@ impl World {
         Ok(())
     }
 
+    /// Marks leave beside the outbox, and leave no trace in it.
+    fn send_marks(
+        &mut self,
+        index: usize,
+        conn: u64,
+        mut ops: Ops,
+        loaded: &Loaded,
+    ) -> Result<(), Violation> {
+        for op in &ops.ops {
+            self.check_mark_leaves(index, op, loaded)?;
+        }
+        if self.mutant == Some(Mutant::MarkNotRepeated) {
+            ops.ops.retain(|op| self.ghost.marks.leaves(&op.op));
+        }
+        let name = self.devices[index].name.clone();
+        self.say(&name, || {
+            format!("has {:?}", ops.ops.iter().map(|op| &op.op).collect::<Vec<_>>())
+        });
+        self.send_up(conn, ClientFrame::Ops(ops));
+        Ok(())
+    }
+
+    /// S11 of what a device shows of reads and of what has arrived.
+    fn check_shows(&mut self, index: usize, delta: &Delta) -> Result<(), Violation> {
+        let moved = delta.changes.iter().filter_map(|change| match change {
+            Change::Row(row @ (Row::Read(_) | Row::Delivered(_))) => Some(row.key()),
+            _ => None,
+        });
+        let moved: BTreeSet<RowKey> = moved.collect();
+        for key in moved {
+            let store = &self.devices[index].store;
+            let shown = match &key {
+                RowKey::Read(cid, user, thread) => {
+                    let reads = or_broken(now_or(store.reads(cid, *thread))?)?.into_iter();
+                    reads.filter(|row| row.user == *user).map(Row::Read).next()
+                }
+                RowKey::Delivered(cid, user) => {
+                    let rows = or_broken(now_or(store.delivered(cid))?)?.into_iter();
+                    rows.filter(|row| row.user == *user).map(Row::Delivered).next()
+                }
+                _ => None,
+            };
+            if let Some(row) = shown {
+                self.ghost.marks.shows(index, &row)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A device that begins tells the account of itself, mostly.
+    fn introduce(&mut self, index: usize) -> Result<(), Violation> {
+        if self.devices[index].life > 1 || self.plan.day || self.dice.per_mille(200) {
+            return Ok(());
+        }
+        self.register(index).map_or(Ok(()), |op| self.does(index, &op))
+    }
+
     fn count_notice(&mut self, notice: &Notice) {
         let path = match notice {
             Notice::Settled(_, Err(rejection)) if rejection.code == Code::ParentRejected => "parent_rejected",
@@ -474,6 +575,11 @@ impl World {
         };
         self.log.count(path);
     }
+}
+
+/// Whether a frame says what has arrived.
+pub(super) fn is_marks(frame: &ClientFrame) -> bool {
+    matches!(frame, ClientFrame::Ops(ops) if ops.ops.iter().all(|op| op.op.leaves_no_result()))
 }
 
 /// Notes what an input allows.

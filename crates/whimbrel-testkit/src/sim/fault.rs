@@ -91,6 +91,10 @@ faults! {
     DiskFull = "disk_full", 30;
     /// A commit fails, and was carried out or not.
     StoreBusy = "store_busy", 20;
+    /// A device is gone at once, and the server is not told.
+    Vanished = "device_vanished", 20;
+    /// A frame that tells how somebody is is lost, and the connection with it.
+    PresenceLost = "presence_lost", 100;
     /// The wall clock of a device jumps by years.
     ClockJump = "clock_jump", 150;
     /// The token runs out while connected.

@@ -3,6 +3,7 @@
 use super::{Mutant, Violation, log::violated};
 use whimbrel_model::{
     Change, ChannelId, Custom, Delta, DeviceId, DraftSeen, MessageBody, MessageId, Op, OpId, OutboxItem,
+    SettingsChange, UserId,
 };
 
 /// Checks how an outbox changed as `op` was queued under `id`: C2, C4, E8.
@@ -65,7 +66,11 @@ pub(super) fn check(before: &[OutboxItem], after: &[OutboxItem], id: OpId, op: &
 fn is_about_access(op: &Op) -> bool {
     matches!(
         op,
-        Op::CreateChannel { .. } | Op::AddMembers { .. } | Op::RemoveMembers { .. }
+        Op::CreateChannel { .. }
+            | Op::AddMembers { .. }
+            | Op::RemoveMembers { .. }
+            | Op::InviteMembers { .. }
+            | Op::AnswerInvite { .. }
     )
 }
 
@@ -146,6 +151,39 @@ fn is_both(old: &Op, new: &Op, kept: &Op) -> bool {
                 && kept.archived == new.archived.or(old.archived)
                 && kept.hidden == new.hidden.or(old.hidden)
                 && kept.muted == new.muted.or(old.muted)
+                && kept.consent == new.consent.or(old.consent)
+        }
+        (
+            Op::UpdateSettings { change: old },
+            Op::UpdateSettings { change: new },
+            Op::UpdateSettings { change: kept },
+        ) => is_both_settings(old, new, kept),
+        (
+            Op::UpdateContact { change: old, .. },
+            Op::UpdateContact { change: new, .. },
+            Op::UpdateContact { change: kept, .. },
+        ) => kept.consent == new.consent.or(old.consent) && kept.muted == new.muted.or(old.muted),
+        (
+            Op::UpdateDevice { change: old, .. },
+            Op::UpdateDevice { change: new, .. },
+            Op::UpdateDevice { change: kept, .. },
+        ) => {
+            kept.name == new.name.clone().or(old.name.clone())
+                && kept.push == new.push.clone().or(old.push.clone())
+        }
+        // A name is taken once, by the first that has one.
+        (
+            Op::RegisterDevice { name: old, .. },
+            Op::RegisterDevice { name, agent, key, .. },
+            Op::RegisterDevice {
+                name: kept_name,
+                agent: kept_agent,
+                key: kept_key,
+                ..
+            },
+        ) => {
+            let first = if old.is_empty() { name } else { old };
+            (kept_name, kept_agent, kept_key) == (first, agent, key)
         }
         (
             Op::SaveDraft { replaces: old, .. },
@@ -171,6 +209,16 @@ fn is_both(old: &Op, new: &Op, kept: &Op) -> bool {
     }
 }
 
+fn is_both_settings(old: &SettingsChange, new: &SettingsChange, kept: &SettingsChange) -> bool {
+    kept.invisible == new.invisible.or(old.invisible)
+        && kept.typing_indicators == new.typing_indicators.or(old.typing_indicators)
+        && kept.read_receipts == new.read_receipts.or(old.read_receipts)
+        && kept.delivery_receipts == new.delivery_receipts.or(old.delivery_receipts)
+        && kept.device_receipts == new.device_receipts.or(old.device_receipts)
+        && kept.status == new.status.clone().or(old.status.clone())
+        && kept.custom == new.custom.clone().or(old.custom.clone())
+}
+
 /// What an update changes: the name, the picture, the custom data.
 type Patch<'a> = (&'a Option<String>, &'a Option<String>, &'a Option<Custom>);
 
@@ -184,21 +232,28 @@ fn patch(op: &Op) -> Option<Patch<'_>> {
     }
 }
 
-/// What an operation is about: its kind, the channel, the message or thread, the device.
+/// What an operation is about: its kind, the channel, the message or thread, the device, the user.
 type Place<'a> = (
     &'static str,
     Option<&'a ChannelId>,
     Option<MessageId>,
     Option<DeviceId>,
+    Option<&'a UserId>,
 );
 
 /// Returns what an operation is about, as far as two can go up in one.
 fn place(op: &Op) -> Place<'_> {
     match op {
-        Op::SaveDraft { parent, device, .. } => (op.name(), op.cid(), *parent, Some(*device)),
-        Op::AddReaction { .. } | Op::RemoveReaction { .. } => ("reaction", op.cid(), op.message(), None),
-        Op::PinMessage { .. } | Op::UnpinMessage { .. } => ("pin", op.cid(), op.message(), None),
-        _ => (op.name(), op.cid(), op.message(), None),
+        Op::SaveDraft { parent, device, .. } => (op.name(), op.cid(), *parent, Some(*device), None),
+        Op::RegisterDevice { device, .. } | Op::UpdateDevice { device, .. } => {
+            (op.name(), None, None, Some(*device), None)
+        }
+        Op::UpdateContact { user, .. } => (op.name(), None, None, None, Some(user)),
+        Op::AddReaction { .. } | Op::RemoveReaction { .. } => {
+            ("reaction", op.cid(), op.message(), None, None)
+        }
+        Op::PinMessage { .. } | Op::UnpinMessage { .. } => ("pin", op.cid(), op.message(), None, None),
+        _ => (op.name(), op.cid(), op.message(), None, None),
     }
 }
 

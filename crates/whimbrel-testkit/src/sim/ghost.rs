@@ -1,11 +1,11 @@
 //! The oracle: what happened, kept outside of devices and server so that no crash erases it.
 
-use super::{Violation, log::violated};
+use super::{Violation, log::violated, marks::Marks};
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_hub::Applied;
 use whimbrel_model::{
-    Change, ChannelId, Code, Cursor, Delta, Head, Lane, MemberState, MessageId, Op, OpEnvelope, OpId,
-    OutboxItem, OutboxStatus, Row, RowKey, StreamEvent, StreamId, UserId,
+    Change, ChannelId, Code, ConsentState, Cursor, Delta, DeviceId, Epoch, Head, Lane, MemberState,
+    MessageId, Op, OpEnvelope, OpId, OutboxItem, OutboxStatus, Row, RowKey, StreamEvent, StreamId, UserId,
 };
 use whimbrel_protocol::Outcome;
 
@@ -46,9 +46,15 @@ pub(super) struct Decisions {
     /// The messages of each channel, by sequence from 1.
     pub(super) logs: BTreeMap<ChannelId, Vec<MessageId>>,
     pub(super) members: BTreeMap<(ChannelId, UserId), bool>,
+    /// In which version somebody left the last time.
+    pub(super) left_at: BTreeMap<(ChannelId, UserId), u64>,
+    /// What ever held of each channel for each who was in it.
+    pub(super) ever: BTreeMap<(ChannelId, UserId), BTreeSet<ConsentState>>,
     /// Counts the changes of members.
     pub(super) moves: u64,
     pub(super) seqs: BTreeMap<MessageId, u64>,
+    /// Devices that were shut out.
+    pub(super) revoked: BTreeSet<(UserId, DeviceId)>,
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +84,9 @@ pub(super) struct Ghost {
     /// How many changes of members were told, of those that were decided.
     pub(super) told_moves: u64,
     pub(super) ordered: u64,
+    pub(super) marks: Marks,
+    /// Channels that somebody looked at on a device, or did something in; none: perhaps all.
+    pub(super) touched: BTreeSet<(usize, Option<ChannelId>)>,
 }
 
 /// What a round took in, as far as it allows something.
@@ -105,8 +114,13 @@ impl Ghost {
                 Change::Unfollow(stream) => {
                     unfollowed.insert(stream.clone());
                     self.cursors[device].remove(stream);
+                    self.marks.forget_shown(device);
                 }
+                Change::Rebase(_) => self.marks.forget_shown(device),
                 Change::Cursor(stream, new) => {
+                    if let StreamId::Channel(cid) = stream {
+                        self.marks.follows(device, cid, *new);
+                    }
                     let old = self.cursors[device].insert(stream.clone(), *new);
                     let back = old.is_some_and(|old| old.epoch == new.epoch && new.ver < old.ver);
                     if back && !allowed.resets.contains(stream) && !unfollowed.contains(stream) {
@@ -292,7 +306,11 @@ impl Ghost {
         user: &UserId,
         envelope: &OpEnvelope,
         applied: &Applied,
+        epoch: Epoch,
     ) -> Result<&'static str, Violation> {
+        if envelope.op.leaves_no_result() {
+            return self.marked(user, envelope, applied, epoch);
+        }
         let id = self.original(envelope.id);
         let known = self.server.accepted.contains(&id);
         match &applied.outcome {
@@ -315,6 +333,9 @@ impl Ghost {
                     return Ok("dedupe_replay");
                 }
                 self.server.accepted.insert(id);
+                if let Op::RevokeDevice { device } = &envelope.op {
+                    self.server.revoked.insert((user.clone(), *device));
+                }
                 let envelope = OpEnvelope {
                     id,
                     ..envelope.clone()
@@ -339,6 +360,27 @@ impl Ghost {
             }
             Outcome::Retry { .. } => Ok("out_of_order"),
         }
+    }
+
+    /// Takes in a mark: an operation that leaves nothing but its register.
+    fn marked(
+        &mut self,
+        user: &UserId,
+        envelope: &OpEnvelope,
+        applied: &Applied,
+        epoch: Epoch,
+    ) -> Result<&'static str, Violation> {
+        if !matches!(applied.outcome, Outcome::Accepted { .. }) {
+            return Ok("mark_refused");
+        }
+        self.server.check_allowed(user, envelope)?;
+        self.check_mark(user, &envelope.op, epoch)?;
+        for event in &applied.events {
+            self.server.moved(event)?;
+        }
+        self.server.log.push((user.clone(), envelope.clone()));
+        let moved = !applied.events.is_empty();
+        Ok(if moved { "mark_delivered" } else { "mark_repeated" })
     }
 
     /// S10: nothing is decided before what its device had sent before it.
@@ -407,6 +449,7 @@ impl Ghost {
         let gone = self.server.accepted.difference(&backup.accepted);
         self.lost.extend(gone.copied());
         self.server = backup;
+        self.marks.forget_all_shown();
         self.told_moves = u64::MAX;
         self.acked.clear();
         let kept = self.server.log.len();
@@ -450,11 +493,13 @@ impl Ghost {
     }
 
     /// E1: whatever left an outbox was accepted, or its user was told.
-    pub(super) fn check_fates(&self) -> Result<(), Violation> {
+    pub(super) fn check_fates(&self, is_shut_out: impl Fn(usize) -> bool) -> Result<(), Violation> {
         for (id, made) in &self.ops {
             let on_server = self.server.accepted.contains(id);
             let name = made.op.name();
             match made.fate {
+                // It acted or it did not: nobody tells its device any more.
+                _ if is_shut_out(made.device) => {}
                 Fate::Queued => return violated("L1", format!("{name} {id} still waits")),
                 Fate::Accepted if !on_server && !self.lost.contains(id) => {
                     return violated("E1", format!("{name} {id} is gone"));

@@ -4,7 +4,8 @@
 use super::{Violation, device::or_broken, storage::now_or, world::World};
 use std::collections::BTreeSet;
 use whimbrel_model::{
-    ChannelId, Custom, DraftContent, DraftSeen, Hide, MembershipChange, MessageId, Mute, Op, People, Read, SetMute, Timestamp, UserId,
+    ChannelId, Custom, DraftContent, DraftSeen, Hide, MembershipChange, MessageId, Mute, Op, People, Read,
+    SetMute, Timestamp, UserId,
 };
 use whimbrel_state::TimelineItem;
 use whimbrel_store::{AccountReader as _, Store as _, StoreReader as _};
@@ -41,7 +42,9 @@ impl World {
     ) -> Result<Option<Op>, Violation> {
         let message = &item.view.message;
         let parent = message.parent.unwrap_or(message.id);
-        let thread = or_broken(now_or(self.devices[index].store.thread(parent, &People::default()))?)?;
+        let thread = or_broken(now_or(
+            self.devices[index].store.thread(parent, &People::default()),
+        )?)?;
         let last = thread
             .and_then(|thread| thread.last_reply)
             .map_or(0, |reply| reply.seq);
@@ -56,7 +59,9 @@ impl World {
 
     /// Changes how somebody keeps a channel.
     pub(super) fn keep(&mut self, index: usize, cid: ChannelId) -> Result<Op, Violation> {
-        let row = or_broken(now_or(self.devices[index].store.channel(&cid, &People::default()))?)?;
+        let row = or_broken(now_or(
+            self.devices[index].store.channel(&cid, &People::default()),
+        )?)?;
         let seq = row.map_or(0, |row| row.head_seq);
         let yes = self.dice.per_mille(600);
         let mut change = MembershipChange::default();

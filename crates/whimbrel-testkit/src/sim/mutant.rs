@@ -140,4 +140,30 @@ mutants! {
     SettingsFoldForgets = "settings-fold-forgets";
     /// An edit takes the pin away on the device.
     PinForgotten = "pin-forgotten";
+    /// What is for one user only goes to everybody who is in the channel.
+    PrivateRowsLeak = "private-rows-leak";
+    /// A device that was shut out goes on.
+    RevokedGoesOn = "revoked-goes-on";
+    /// What has reached a device is said before it is on its disk.
+    MarkBeforeCommit = "mark-before-commit";
+    /// What was said to have reached a device and got lost is not said again.
+    MarkNotRepeated = "mark-not-repeated";
+    /// What has reached somebody is what was said last.
+    DeliveredLastWrite = "delivered-last-write";
+    /// Of the settings only what is changed holds.
+    SettingsForgotten = "settings-forgotten";
+    /// Who rejects an invitation is in all the same.
+    InviteForced = "invite-forced";
+    /// A device does not hear of who is denied.
+    ContactLost = "contact-lost";
+    /// What was decided of a channel is lost in a snapshot of the own stream.
+    ConsentLost = "consent-lost";
+    /// What is known of a device is forgotten when it says something of itself.
+    DeviceForgotten = "device-forgotten";
+    /// The connection that is over, and nobody said so, keeps its user online.
+    LeaseForEver = "lease-for-ever";
+    /// Who connects is seen, whatever they want.
+    InvisibleSeen = "invisible-seen";
+    /// Who was online is so after a restart of the server.
+    OnlineAfterCrash = "online-after-crash";
 }

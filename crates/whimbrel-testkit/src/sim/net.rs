@@ -2,10 +2,11 @@
 
 use super::{
     Fault,
+    device::is_marks,
     world::{Event, Phase, World},
 };
-use std::collections::BTreeMap;
-use whimbrel_model::{Code, UserId};
+use std::collections::{BTreeMap, BTreeSet};
+use whimbrel_model::{ChannelId, Code, UserId};
 use whimbrel_protocol::{ClientFrame, ServerFrame};
 
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(super) struct Conn {
     /// Who said hello, once that was accepted.
     pub(super) user: Option<UserId>,
     pub(super) expires: u64,
+    /// Channels of which the device wants no steps as they happen.
+    pub(super) unwatched: BTreeSet<ChannelId>,
     pub(super) last_heard: u64,
     /// When the last frame in each direction arrives.
     up_at: u64,
@@ -48,6 +51,7 @@ impl World {
             broken: false,
             user: None,
             expires: u64::MAX,
+            unwatched: BTreeSet::new(),
             last_heard: self.now,
             up_at: self.now,
             down_at: self.now,
@@ -73,6 +77,9 @@ impl World {
             return;
         }
         if self.goes_wrong(Fault::RequestLost) {
+            if is_marks(&frame) {
+                self.log.count("mark_lost");
+            }
             self.say("net", || format!("conn {id}: a request is lost"));
             return;
         }
@@ -105,12 +112,15 @@ impl World {
             return;
         }
         let loss = if event { Fault::EventLost } else { Fault::ReplyLost };
-        if self.goes_wrong(loss) {
+        let told = matches!(&frame, ServerFrame::Presence(told) if told.id.is_none());
+        if !told && self.goes_wrong(loss) {
             self.say("net", || format!("conn {id}: {} is lost", name_of(&frame)));
             return;
         }
         let latency = self.latency();
-        if self.goes_wrong(Fault::FrameLate) {
+        // Those have one order, of which each takes the place of what was said before it.
+        let beside = matches!(frame, ServerFrame::Presence(_) | ServerFrame::Typing(_));
+        if !beside && self.goes_wrong(Fault::FrameLate) {
             let more = self.dice.between(1, 3_000);
             self.at(self.now + latency + more, Event::Down(id, frame));
             return;
@@ -126,7 +136,7 @@ impl World {
         } else {
             Fault::ReplyDuplicated
         };
-        if self.goes_wrong(again) {
+        if !beside && self.goes_wrong(again) {
             let more = self.dice.below(2_000);
             self.at(at + more, Event::Down(id, frame.clone()));
         }
@@ -189,13 +199,26 @@ impl World {
         }
     }
 
+    /// The device is gone, and its end of the connection with it. Nobody tells the server.
+    pub(super) fn device_vanishes(&mut self, id: u64) {
+        if let Some(conn) = self.net.conns.get_mut(&id) {
+            conn.client_open = false;
+            conn.broken = true;
+            if !conn.server_open {
+                self.net.conns.remove(&id);
+            }
+        }
+    }
+
     /// The server closes its end.
     pub(super) fn server_closes(&mut self, id: u64) {
         let Some(conn) = self.net.conns.get_mut(&id) else {
             return;
         };
         conn.server_open = false;
-        if conn.client_open {
+        let is_told = conn.client_open;
+        self.parts(id);
+        if is_told {
             self.tell_device(id);
         }
     }
@@ -206,7 +229,8 @@ impl World {
             return;
         };
         conn.server_open = false;
-        if !conn.client_open {
+        self.parts(id);
+        if self.net.conns.get(&id).is_some_and(|conn| !conn.client_open) {
             self.net.conns.remove(&id);
         }
     }

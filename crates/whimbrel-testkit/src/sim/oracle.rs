@@ -1,8 +1,14 @@
 //! The server as the simplest code there is would hold it: every row, and what of them each answer has to bring.
 
-use super::{Violation, ghost::Decisions, log::violated, storage::now_or, world::World};
+use super::{
+    Violation,
+    ghost::{Decisions, Ghost},
+    log::violated,
+    storage::now_or,
+    world::World,
+};
 use std::collections::BTreeMap;
-use whimbrel_hub::{Rules, Request, Storage as _, StorageError, apply_group};
+use whimbrel_hub::{Request, Rules, Storage as _, StorageError, apply_group};
 use whimbrel_model::{
     ChannelId, Code, Cursor, Draft, Epoch, Head, HistoryFrom, MemberState, Message, MessageId, MessageKind,
     Op, OpEnvelope, Read, Role, Row, RowKey, SnapshotWindow, StreamEvent, StreamId, UserId, limits,
@@ -24,6 +30,15 @@ pub(super) struct Asked<'a> {
 impl Decisions {
     pub(super) fn head(&self, stream: &StreamId) -> Head {
         self.heads.get(stream).copied().unwrap_or_default()
+    }
+
+    /// Every channel that there is.
+    pub(super) fn cids(&self) -> Vec<ChannelId> {
+        let streams = self.heads.keys().filter_map(|stream| match stream {
+            StreamId::Channel(cid) => Some(cid.clone()),
+            StreamId::User(_) => None,
+        });
+        streams.collect()
     }
 
     /// Returns the message that has this place.
@@ -163,9 +178,17 @@ impl Decisions {
                     return violated("S11", format!("{old:?} became {new:?}"));
                 }
             }
+            Row::Delivered(new) => {
+                let old = self.row(stream, &row.key());
+                Ghost::check_register(old, new, self.head(stream).seq)?;
+            }
             Row::Member(row) => {
                 let active = row.state == MemberState::Active;
-                self.members.insert((row.cid.clone(), row.user.clone()), active);
+                let place = (row.cid.clone(), row.user.clone());
+                if self.members.get(&place) == Some(&true) && !active {
+                    self.left_at.insert(place.clone(), row.ver);
+                }
+                self.members.insert(place, active);
                 self.moves += 1;
             }
             _ => {}
@@ -180,7 +203,8 @@ impl Decisions {
         let Some(cid) = op.op.cid() else { return Ok(()) };
         let allowed =
             self.may_see(user, &StreamId::Channel(cid.clone())) && self.may_speak_so(user, cid, &op.op);
-        if allowed || matches!(op.op, Op::CreateChannel { .. }) {
+        // An answer without an invitation changes nothing.
+        if allowed || matches!(op.op, Op::CreateChannel { .. } | Op::AnswerInvite { .. }) {
             return Ok(());
         }
         violated(
@@ -485,6 +509,8 @@ impl World {
         let now = self.server_time();
         for _ in 0..PROBED {
             let accepted = self.dice.pick(&self.ghost.server.log).cloned();
+            // Those have no answer that is kept.
+            let accepted = accepted.filter(|(_, op)| !op.op.leaves_no_result());
             let refused = self.dice.pick(&self.ghost.server.refused).cloned();
             let probes = accepted
                 .map(|(user, op)| (user, op, None))

@@ -13,7 +13,8 @@ use super::{
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_hub::{Applied, Storage as _};
 use whimbrel_model::{
-    ChannelId, Cursor, Draft, Message, MessageId, Op, OpEnvelope, People, Row, RowKey, StreamId, UserId, limits,
+    ChannelId, Cursor, Draft, Message, MessageId, Op, OpEnvelope, People, Row, RowKey, StreamId, UserId,
+    limits,
 };
 use whimbrel_store::{AccountReader as _, StoreReader as _};
 
@@ -52,7 +53,9 @@ impl World {
     pub(super) fn check_own_stream(&self, index: usize, truth: &Truth) -> Result<(), Violation> {
         let device = &self.devices[index];
         let mut drafts: BTreeMap<RowKey, Draft> = BTreeMap::new();
-        for row in self.own_rows(&device.user)? {
+        let rows = self.own_rows(&device.user)?;
+        self.check_account(index, &rows)?;
+        for row in rows {
             let copy = match &row {
                 Row::Membership(row) => {
                     let place = (row.cid.clone(), row.user.clone());

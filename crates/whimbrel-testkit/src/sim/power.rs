@@ -16,6 +16,7 @@ impl World {
         self.server.boot += 1;
         self.server.queue.clear();
         self.server.members.clear();
+        self.forget_presence();
         if let Some(synced) = self.server.synced.take() {
             self.server.storage = synced;
         }

@@ -1,9 +1,11 @@
 //! The server: the hub's logic over its storage in memory, driven by hand as the hub's session and writer do.
 
-use super::{Fault, Mutant, Violation, log::violated, oracle::Asked, storage::now_or, world::World};
+use super::{
+    Fault, Mutant, Violation, log::violated, oracle::Asked, presence::Desk, storage::now_or, world::World,
+};
 use std::collections::{BTreeMap, BTreeSet};
-use whimbrel_hub::{MemoryStorage, StorageError};
-use whimbrel_model::{ChannelId, Code, Epoch, OpEnvelope, Timestamp, UserId, limits};
+use whimbrel_hub::{MemoryStorage, StorageError, capped_snapshot};
+use whimbrel_model::{ChannelId, Code, Cursor, Epoch, OpEnvelope, Timestamp, UserId, limits};
 use whimbrel_protocol::{
     Answer, Ask, Bye, ClientFrame, Failed, Heads, HeadsPage, Hello, History, HistoryPage, Page, Ready,
     ServerFrame, Sync,
@@ -18,6 +20,7 @@ pub(super) struct Server {
     pub(super) up: bool,
     pub(super) boot: u64,
     pub(super) queue: Vec<(u64, Vec<OpEnvelope>)>,
+    pub(super) desk: Desk,
     /// Active members, as of the last commit; absent where not needed yet.
     pub(super) members: BTreeMap<ChannelId, BTreeSet<UserId>>,
     /// Everyone who was ever a member: for a mutant.
@@ -36,6 +39,7 @@ impl Default for Server {
             up: true,
             boot: 0,
             queue: Vec::new(),
+            desk: Desk::default(),
             members: BTreeMap::new(),
             ever: BTreeMap::new(),
             backup: None,
@@ -89,8 +93,11 @@ impl World {
             self.end(id, Code::FrameInvalid);
             return Ok(());
         }
+        if let Some(user) = &user {
+            self.heard_of(user);
+        }
         match (frame, user) {
-            (ClientFrame::Hello(hello), None) => self.hello(id, &hello),
+            (ClientFrame::Hello(hello), None) => self.hello(id, &hello)?,
             (ClientFrame::Ops(ops), Some(user)) => {
                 self.check_sender(&user, &ops.ops)?;
                 self.ops(id, ops.ops);
@@ -105,6 +112,19 @@ impl World {
                 let error = StorageError::Unavailable("busy".to_owned());
                 self.send_down(id, failed(ask, &error));
             }
+            (ClientFrame::Watch(watch), Some(_)) => {
+                if let Some(conn) = self.net.conns.get_mut(&id) {
+                    for cid in watch.cids {
+                        if watch.on {
+                            conn.unwatched.remove(&cid);
+                        } else {
+                            conn.unwatched.insert(cid);
+                        }
+                    }
+                }
+            }
+            (ClientFrame::Presence(ask), Some(user)) => return self.asks_presence(id, &user, &ask),
+            (ClientFrame::Typing(typing), Some(user)) => return self.typing(id, &user, typing),
             (frame, Some(user)) => return self.request(id, &user, frame),
             (_, None) => self.end(id, Code::FrameInvalid),
         }
@@ -123,15 +143,21 @@ impl World {
         Ok(())
     }
 
-    fn hello(&mut self, id: u64, hello: &Hello) {
+    fn hello(&mut self, id: u64, hello: &Hello) -> Result<(), Violation> {
         if self.goes_wrong(Fault::Outdated) {
-            return self.end(id, Code::ProtocolUnsupported);
+            self.end(id, Code::ProtocolUnsupported);
+            return Ok(());
         }
         let Some((user, expires)) = read_token(hello.token.expose()) else {
-            return self.end(id, Code::TokenInvalid);
+            self.end(id, Code::TokenInvalid);
+            return Ok(());
         };
         if expires <= self.now {
-            return self.end(id, Code::TokenExpired);
+            self.end(id, Code::TokenExpired);
+            return Ok(());
+        }
+        if self.refuses(id, &user, hello.device)? {
+            return Ok(());
         }
         if let Some(conn) = self.net.conns.get_mut(&id) {
             conn.user = Some(user.clone());
@@ -139,13 +165,14 @@ impl World {
         }
         let ready = Ready {
             protocol: 1,
-            user,
+            user: user.clone(),
             epoch: Epoch(self.server.epoch),
             server_time: self.server_time(),
             heartbeat_ms: self.plan.heartbeat_ms,
             retention_days: limits::RESULT_RETENTION_DAYS,
         };
         self.send_down(id, ServerFrame::Ready(ready));
+        self.joins(id, &user, hello.presence.clone())
     }
 
     /// Says goodbye and closes.
@@ -157,6 +184,20 @@ impl World {
         self.say("server", || format!("conn {id}: bye {code}"));
         self.send_down(id, bye(code, retry_after_ms));
         self.server_closes(id);
+    }
+
+    /// Returns where a snapshot of no more than the newest messages begins, if one is asked for and called for.
+    fn capped(&mut self, user: &UserId, ask: &Sync) -> Result<Option<Cursor>, Violation> {
+        use whimbrel_hub::Storage as _;
+        let Some(newest) = ask.newest else { return Ok(None) };
+        let known = now_or(self.server.storage.page(user, &ask.stream, ask.cursor, 1))?;
+        let begin = known
+            .ok()
+            .and_then(|known| capped_snapshot(&known, ask.cursor, newest));
+        if begin.is_some() {
+            self.log.count("capped");
+        }
+        Ok(begin)
     }
 
     fn request(&mut self, id: u64, user: &UserId, frame: ClientFrame) -> Result<(), Violation> {
@@ -183,6 +224,11 @@ impl World {
                 (ask.id, answer)
             }
             ClientFrame::Sync(ask) => {
+                let begin = self.capped(user, &ask)?;
+                let ask = Sync {
+                    cursor: begin.or(ask.cursor),
+                    ..ask
+                };
                 let page = now_or(storage.page(user, &ask.stream, ask.cursor, rows))?;
                 let page = self.weaken_page(user, &ask, page)?;
                 let asked = Asked {
@@ -192,10 +238,14 @@ impl World {
                     epoch: storage.epoch(),
                 };
                 self.ghost.server.check_answer(asked, &page)?;
-                (
-                    ask.id,
-                    page.map(|page| ServerFrame::Page(Page { id: ask.id, ..page })),
-                )
+                let answer = page.map(|page| {
+                    ServerFrame::Page(Page {
+                        id: ask.id,
+                        reset: page.reset || begin.is_some(),
+                        ..page
+                    })
+                });
+                (ask.id, answer)
             }
             ClientFrame::History(ask) => {
                 let limit = usize::try_from(ask.limit).unwrap_or(usize::MAX);
@@ -223,8 +273,8 @@ impl World {
             | ClientFrame::Parcel(_)
             | ClientFrame::Presence(_) => return Ok(()),
         };
-        self.send_down(id, answer.unwrap_or_else(|error| failed(ask, &error)));
-        Ok(())
+        let user = user.clone();
+        self.answer_with(id, &user, answer.unwrap_or_else(|error| failed(ask, &error)))
     }
 
     /// Ends connections that were silent for too long, or whose token has expired.

@@ -213,7 +213,12 @@ fn show_people_again(state: &State, store: &MemoryStore) -> Result<(), Violation
 }
 
 fn open_unread(state: &State, store: &MemoryStore) -> Result<Unread, Violation> {
-    let rows = or_broken(now_or(store.channels(&Query::every_channel(), None, ALL, &state.people()))?)?;
+    let rows = or_broken(now_or(store.channels(
+        &Query::every_channel(),
+        None,
+        ALL,
+        &state.people(),
+    ))?)?;
     Ok(state.open_unread(&rows))
 }
 

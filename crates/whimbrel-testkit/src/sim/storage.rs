@@ -4,8 +4,13 @@ use super::{Mutant, Violation, log::violated};
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use uuid::Uuid;
-use whimbrel_hub::{KeptParcel, ParcelPart, ParcelStorage, LastSeen, PresenceRecord, PresenceStorage, DeviceRecord, DeviceSeen, DeviceStorage, PushAbout, PushTarget, Decide, Keys, MemoryStorage, Storage, StorageError};
-use whimbrel_model::{DeviceSync, DeviceId, ChannelId, Cursor, Epoch, HistoryFrom, StreamId, Timestamp, UserId};
+use whimbrel_hub::{
+    Decide, DeviceRecord, DeviceSeen, DeviceStorage, KeptParcel, Keys, LastSeen, MemoryStorage, ParcelPart,
+    ParcelStorage, PresenceRecord, PresenceStorage, PushAbout, PushTarget, Storage, StorageError,
+};
+use whimbrel_model::{
+    AccountKey, ChannelId, Cursor, DeviceId, DeviceSync, Epoch, HistoryFrom, StreamId, Timestamp, UserId,
+};
 use whimbrel_protocol::{Answer, HeadsPage, HistoryPage, Page, Question};
 
 /// Runs a future that never waits.
@@ -29,6 +34,12 @@ impl Weak {
             Some(Mutant::ReadLastWrite) => keys.reads.clear(),
             Some(Mutant::NoDedup) => keys.results.clear(),
             Some(Mutant::ReplyCountStays) => keys.replies.clear(),
+            Some(Mutant::DeliveredLastWrite) => keys.delivered.clear(),
+            Some(Mutant::SettingsForgotten) => keys.account.retain(|(_, key)| *key != AccountKey::Settings),
+            Some(Mutant::DeviceForgotten) => {
+                keys.account
+                    .retain(|(_, key)| !matches!(key, AccountKey::Device(_)));
+            }
             Some(Mutant::ThreadReadBack) => keys.reads.retain(|(_, _, thread)| thread.is_none()),
             _ => {}
         }
@@ -61,7 +72,11 @@ impl DeviceStorage for Weak {
 
 #[async_trait]
 impl PresenceStorage for Weak {
-    async fn presence(&self, watcher: &UserId, users: &[UserId]) -> Result<Vec<PresenceRecord>, StorageError> {
+    async fn presence(
+        &self,
+        watcher: &UserId,
+        users: &[UserId],
+    ) -> Result<Vec<PresenceRecord>, StorageError> {
         self.inner.presence(watcher, users).await
     }
 

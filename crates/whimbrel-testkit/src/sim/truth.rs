@@ -1,6 +1,9 @@
 //! What the server has to hold: the accepted operations, carried out by the simplest code there is.
 
-use super::ghost::Decisions;
+use super::{
+    ghost::Decisions,
+    people::{Around, People},
+};
 use std::collections::BTreeMap;
 use whimbrel_model::{
     ChannelId, DeviceId, DraftContent, Hide, MembershipChange, MessageBody, MessageId, MessageKind, Mute, Op,
@@ -60,6 +63,9 @@ pub(super) struct Truth {
     pub(super) drafts: BTreeMap<Slot, Written>,
     /// How many replies to a message are not deleted, and the place of the last one, deleted or not.
     pub(super) threads: BTreeMap<MessageId, (u32, u64)>,
+    /// Of which registers others are shown nothing.
+    pub(super) private: BTreeMap<Register, bool>,
+    pub(super) people: People,
     /// How many messages each channel has.
     said: BTreeMap<ChannelId, u64>,
 }
@@ -81,6 +87,15 @@ impl Truth {
     }
 
     fn take(&mut self, user: &UserId, op: &Op) {
+        let cid = op.cid();
+        let around = Around {
+            name: cid.and_then(|cid| self.names.get(cid)),
+            said: cid
+                .and_then(|cid| self.said.get(cid))
+                .copied()
+                .unwrap_or_default(),
+        };
+        self.people.take(user, op, around);
         match op {
             // The one that is there already is the one that was meant.
             Op::CreateChannel { cid, name, .. } => {
@@ -179,6 +194,7 @@ impl Truth {
             pinned: None,
         };
         self.messages.insert(*id, said);
+        self.people.writes(cid, user);
         if parent.is_some() {
             // Who answers has read what was said before.
             let register = (cid.clone(), user.clone(), *parent);
@@ -189,9 +205,14 @@ impl Truth {
 
     fn reads_to(&mut self, register: Register, epoch: u32, seq: u64) {
         let ever = self.receipts.entry(register.clone()).or_default();
+        let read = self.reads.entry(register.clone()).or_default();
+        let before = (*ever, *read);
         *ever = (*ever).max(seq);
-        let read = self.reads.entry(register).or_default();
         *read = (*read).max((epoch, seq));
+        if before != (*ever, *read) {
+            let is_shown = self.people.settings(&register.1).read_receipts;
+            self.private.insert(register, !is_shown);
+        }
     }
 
     fn save(&mut self, user: &UserId, op: &Op) {

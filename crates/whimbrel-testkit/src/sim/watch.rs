@@ -194,7 +194,10 @@ impl World {
             let here = self.ghost.cursors[index]
                 .get(&stream)
                 .map_or(0, |cursor| cursor.ver);
-            if here < head && self.ghost.server.was_in(user, &stream, head) {
+            if here < head
+                && self.ghost.server.was_in(user, &stream, head)
+                && self.follows_stream(index, &stream)
+            {
                 return violated(
                     "L4",
                     format!(

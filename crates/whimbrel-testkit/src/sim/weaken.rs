@@ -3,8 +3,8 @@
 use super::{Mutant, Violation, device::or_broken, fold, ghost::Fate, storage::now_or, world::World};
 use whimbrel_hub::{Request, Storage as _, StorageError};
 use whimbrel_model::{
-    Change, ChannelId, Code, Delta, Draft, DraftSeen, Hide, MemberState, MessageKind, MessagePage, Op, OpId,
-    RangeSet, Row, StreamEvent, StreamId, UserId, limits,
+    AccountRow, Change, ChannelId, Code, ConsentState, Delta, Draft, DraftSeen, Hide, MemberState,
+    MessageKind, MessagePage, Op, OpId, RangeSet, Row, StreamEvent, StreamId, UserId, limits,
 };
 use whimbrel_protocol::{Outcome, Page, ServerFrame, Sync};
 use whimbrel_store::{Store as _, StoreReader as _};
@@ -33,6 +33,10 @@ fn seen(slot: &Draft) -> DraftSeen {
         device: slot.device,
         ver: slot.ver,
     }
+}
+
+fn is_no_contact(row: &Row) -> bool {
+    !matches!(row, Row::Account(AccountRow::Contact(_)))
 }
 
 fn one_run(ranges: &RangeSet) -> RangeSet {
@@ -118,6 +122,22 @@ impl World {
                     }
                 }
                 ServerFrame::Page(page)
+            }
+            (Some(Mutant::ConsentLost), ServerFrame::Page(mut page)) if page.reset => {
+                for row in &mut page.rows {
+                    if let Row::Membership(row) = row {
+                        row.consent = ConsentState::Unknown;
+                    }
+                }
+                ServerFrame::Page(page)
+            }
+            (Some(Mutant::ContactLost), ServerFrame::Page(mut page)) => {
+                page.rows.retain(is_no_contact);
+                ServerFrame::Page(page)
+            }
+            (Some(Mutant::ContactLost), ServerFrame::Event(mut event)) => {
+                event.rows.retain(is_no_contact);
+                ServerFrame::Event(event)
             }
             (Some(Mutant::WindowForgotten), ServerFrame::Page(mut page)) => {
                 page.to.window = None;
@@ -258,6 +278,7 @@ impl World {
                 request.op.after = None;
             }
             match (mutant, &mut request.op.op) {
+                (Mutant::InviteForced, Op::AnswerInvite { accept, .. }) => *accept = true,
                 (Mutant::ReadEpochIgnored, Op::MarkRead { epoch, .. }) => *epoch = 0,
                 (Mutant::SilentLoud, Op::SendMessage { silent, .. }) => *silent = false,
                 (Mutant::SystemByAnyone, Op::SendMessage { kind, .. }) => *kind = MessageKind::Regular,

@@ -4,10 +4,12 @@ use super::{
     Cut, Fault, Mutant, Outcome, Violation,
     device::Device,
     dice::Dice,
+    follow::{drawn, everything_followed},
     ghost::Ghost,
     log::{Log, violated},
     net::Net,
     plan::Plan,
+    presence::SWEEP_MS,
     query::wanted,
     server::Server,
 };
@@ -22,6 +24,9 @@ const PATIENCE_MS: u64 = 190_000;
 
 /// Heartbeats after which a lost event is repaired (L2), three times over.
 const QUIET_HEARTBEATS: u64 = 3;
+
+/// What one device says is told to the others in less, when nothing goes wrong.
+const NEWS_MS: u64 = 2_000;
 
 /// Virtual time between two looks at whether a crowd is done.
 const LOOK_MS: u64 = 1_000;
@@ -45,6 +50,8 @@ pub(super) enum Event {
     Commit(u64),
     ServerUp,
     Sweep,
+    /// Presence that is due by now.
+    Tick,
     Action,
 }
 
@@ -120,8 +127,13 @@ impl World {
             for number in 1..=*count {
                 if let Ok(user) = UserId::new(name) {
                     let query = wanted(&mut dice, names);
-                    let dice = Dice::new(dice.next());
-                    devices.push(Device::new(format!("{name}/{number}"), user, query, dice));
+                    let mut dice = Dice::new(dice.next());
+                    let config = if plan.day {
+                        everything_followed()
+                    } else {
+                        drawn(&mut dice)
+                    };
+                    devices.push(Device::new(format!("{name}/{number}"), user, query, config, dice));
                 }
             }
         }
@@ -149,7 +161,8 @@ impl World {
         for device in 0..world.devices.len() {
             world.later(device as u64, Event::Start(device, 0));
         }
-        world.later(5_000, Event::Sweep);
+        world.later(SWEEP_MS, Event::Sweep);
+        world.later(1_000, Event::Tick);
         world.later(10, Event::Action);
         world
     }
@@ -230,10 +243,15 @@ impl World {
     fn quiet(&mut self) -> Result<(), Violation> {
         let mut events = 0;
         self.come_to_rest(&mut events)?;
+        self.check_presence(&mut events)?;
         self.check_end()?;
         if self.dice.per_mille(400) {
             let (old, new) = self.sign_in()?;
             self.until_done(&mut events)?;
+            // What the new device says to have is news to the others.
+            self.run_until(self.now + NEWS_MS, &mut events)?;
+            self.until_done(&mut events)?;
+            self.check_presence(&mut events)?;
             self.check_end()?;
             self.check_fresh(old, new)?;
         }
@@ -298,12 +316,20 @@ impl World {
     }
 
     fn is_done(&self) -> bool {
-        self.devices.iter().all(Device::is_done)
+        (0..self.devices.len()).all(|index| self.is_settled(index))
+    }
+
+    /// Whether a device has nothing to do any more, or is shut out and knows it.
+    fn is_settled(&self, index: usize) -> bool {
+        if self.is_revoked(index) {
+            return self.has_stopped(index);
+        }
+        self.devices[index].is_done()
     }
 
     fn why_not_done(&self, patience: u64) -> String {
-        let stuck = self.devices.iter().filter(|device| !device.is_done());
-        let stuck: Vec<_> = stuck.map(Device::describe).collect();
+        let stuck = (0..self.devices.len()).filter(|index| !self.is_settled(*index));
+        let stuck: Vec<_> = stuck.map(|index| self.devices[index].describe()).collect();
         format!("not done after {} s: {}", patience / 1_000, stuck.join("; "))
     }
 
@@ -364,9 +390,10 @@ impl World {
             Event::ServerUp => self.server_up(),
             Event::Sweep => {
                 self.sweep();
-                self.later(5_000, Event::Sweep);
+                self.later(SWEEP_MS, Event::Sweep);
                 Ok(())
             }
+            Event::Tick => self.tick(),
             Event::Action => {
                 let wait = self.dice.below(self.plan.pace + 1);
                 self.later(wait, Event::Action);
