@@ -106,7 +106,7 @@ fn a_change_that_changes_nothing_is_refused() {
     let nothing = change(MembershipChange::default()).validate().unwrap_err();
     assert_eq!(
         nothing.to_string(),
-        "change must name pinned, archived, hidden or muted"
+        "change must name pinned, archived, hidden, muted or consent"
     );
     let hide = |seq| {
         change(MembershipChange {
