@@ -100,10 +100,13 @@ impl Presence {
         }
     }
 
-    /// Iterates over those whom the server does not tell of, and why.
-    pub fn refused(&self) -> impl Iterator<Item = (UserId, (Code, String))> {
+    /// Returns of whom the server does not tell, and why: a stable code, and words.
+    #[must_use]
+    pub fn refused(&self) -> BTreeMap<UserId, (Code, String)> {
         let users = self.users().into_iter();
-        users.filter_map(|(user, of)| of.refused.map(|why| (user, why)))
+        users
+            .filter_map(|(user, of)| of.refused.map(|why| (user, why)))
+            .collect()
     }
 
     /// Returns a reader of how the users are: the value now, and each later one. A slow reader gets the latest. It ends with the

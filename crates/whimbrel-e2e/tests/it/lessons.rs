@@ -11,6 +11,7 @@ mod catch_up;
 mod connection;
 mod observers;
 mod outbox;
+mod presence;
 mod reads;
 mod rejections;
 mod store;

@@ -1,15 +1,15 @@
 //! Who is online, as connections are told.
 
 use crate::support::{Client, ManualClock, Names, accept, create, hello, start, start_on, user};
-use std::{sync::Arc, time::Duration};
-use tokio::time::{Instant, interval, sleep};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::time::{Instant, interval, sleep, timeout};
 use whimbrel_hub::{Hub, HubConfig, MemoryStorage, PresenceStorage};
 use whimbrel_model::{
     Code, ConsentState, ContactChange, Custom, Epoch, Op, SetConsent, SettingsChange, Timestamp, UserId,
     limits,
 };
 use whimbrel_protocol::{
-    AskPresence, ClientFrame, Hello, OwnPresence, Presence, ServerFrame, UserPresence, Watch,
+    AskPresence, ClientFrame, Hello, OwnPresence, Presence, ServerFrame, UserPresence, Watch, decode,
 };
 
 fn ask(id: u64, add: &[&str]) -> ClientFrame {
@@ -342,19 +342,87 @@ async fn who_is_denied_sees_nobody_online() {
     hub.close().await;
 }
 
-#[tokio::test]
-async fn what_is_too_much_is_said_and_not_cut_short() {
-    let (hub, _) = start(HubConfig::default());
-    let users: Vec<UserId> = (0..=limits::PRESENCE_WATCHED)
-        .map(|number| user(&format!("u{number}")))
-        .collect();
-    let names: Vec<&str> = users.iter().map(UserId::as_str).collect();
+/// Starts a hub where bob shares a channel with so many; returns their names.
+async fn crowd(count: usize, config: HubConfig) -> (Hub, Vec<String>) {
+    let (hub, _) = start(config);
+    let names: Vec<String> = (0..count).map(|number| format!("u{number}")).collect();
     let mut op = create(&["bob"]);
-    for names in names.chunks(limits::MEMBERS_PER_OP) {
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+    for some in all.chunks(limits::MEMBERS_PER_OP) {
         accept(&hub, "ada", op).await;
-        op = crate::support::add(names);
+        op = crate::support::add(some);
     }
     accept(&hub, "ada", op).await;
+    (hub, names)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_flapping_clients_are_no_more_than_one_change_each_a_lease() {
+    const LEASES: u32 = 12;
+    let config = HubConfig {
+        heartbeat: Duration::from_secs(2),
+        presence_grace: Duration::from_secs(1),
+        ..HubConfig::default()
+    };
+    let lease = config.heartbeat * 5 / 2;
+    let (hub, names) = crowd(limits::PRESENCE_WATCHED, config).await;
+    let mut bob = Client::connect(&hub, "bob").await;
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut online: HashMap<UserId, bool> = HashMap::new();
+    for some in all.chunks(limits::PRESENCE_PER_FRAME) {
+        bob.session.handle(ask(1, some)).await.unwrap();
+        let answer = presence(&mut bob).await;
+        online.extend(answer.users.into_iter().map(|of| (of.user, of.online)));
+    }
+    let (mut changes, mut frames) = (HashMap::<UserId, u32>::new(), 0);
+    let mut live: HashMap<&str, Client> = HashMap::new();
+    let (until, mut round) = (Instant::now() + lease * LEASES, 0_usize);
+    while Instant::now() < until {
+        // Each is there for some seconds, and away for longer than the grace.
+        let some = all
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| (place * 7 + round) % 5 == 0);
+        for name in some.map(|(_, name)| *name) {
+            if live.remove(name).is_none() {
+                live.insert(name, Client::connect(&hub, name).await);
+            }
+        }
+        round += 1;
+        sleep(Duration::from_millis(400)).await;
+        heard(&bob).await;
+        while let Ok(batch) = timeout(Duration::from_millis(1), bob.outbound.next_batch()).await {
+            for bytes in batch.expect("bob is connected") {
+                let Ok(ServerFrame::Presence(told)) = decode::<ServerFrame>(&bytes) else {
+                    continue;
+                };
+                frames += 1;
+                for of in told.users {
+                    if online.insert(of.user.clone(), of.online) != Some(of.online) {
+                        *changes.entry(of.user).or_default() += 1;
+                    }
+                }
+            }
+        }
+    }
+    let (all, most) = (
+        changes.values().sum::<u32>(),
+        changes.values().max().copied().unwrap_or(0),
+    );
+    assert!(
+        changes.len() == names.len() && all <= 1_000 * LEASES,
+        "{all} changes"
+    );
+    assert!(most <= LEASES, "{most} changes of one in {LEASES} leases");
+    // Told together: a frame every five seconds, each of up to 200.
+    assert!(frames <= 5 * 2 * LEASES, "{frames} frames");
+    hub.close().await;
+}
+
+#[tokio::test]
+async fn what_is_too_much_is_said_and_not_cut_short() {
+    let (hub, names) = crowd(limits::PRESENCE_WATCHED + 1, HubConfig::default()).await;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut bob = Client::connect(&hub, "bob").await;
     let (mut accepted, mut refused) = (0, 0);
     for names in names.chunks(limits::PRESENCE_PER_FRAME) {

@@ -1,7 +1,9 @@
 //! The suite for servers: ours passes, and one that is wrong in any single thing fails for that thing.
 
+mod beside;
 mod devices;
 mod questions;
+mod receipts;
 mod subtle;
 
 use crate::tamper::{Fault, Faulty};
@@ -448,6 +450,7 @@ fn every_case_has_a_server_that_fails_it() {
         include_str!("conformance.rs"),
         include_str!("conformance/devices.rs"),
         include_str!("conformance/questions.rs"),
+        include_str!("conformance/receipts.rs"),
         include_str!("conformance/subtle.rs")
     );
     let never: Vec<&str> = case_names()

@@ -37,8 +37,13 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    pub(crate) async fn start_with(configure: impl FnOnce(&mut Config)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut config = Config::new(directory.path().join("server.db"), SECRET);
+        configure(&mut config);
         let running = Server::start(config.clone()).await.unwrap();
         config.listen = running.addr;
         Self {
