@@ -291,10 +291,7 @@ impl ClientBuilder {
         };
         let state = State::with_config(user.clone(), loaded.outbox.clone(), config);
         state.put_local(loaded.local.clone());
-        let _nothing_is_open = state.set_now(environment.wall());
-        let _nothing_is_open = state.put_account(store.account_rows().await?);
-        // That is how it is, and nothing that changed.
-        drop(state.take_consent_changes());
+        put_account(&state, store.as_ref(), environment.as_ref()).await?;
         let engine = driver::start_engine(loaded, &user, &self.engine, environment.as_ref(), clock)?;
         let (engine, first) = engine;
         if !first.is_empty() {
@@ -351,6 +348,15 @@ impl ClientBuilder {
             _stop: stop.drop_guard(),
         }))
     }
+}
+
+/// Puts the account's own rows, as they are now.
+async fn put_account(state: &State, store: &dyn Store, environment: &dyn Environment) -> Result<(), Error> {
+    let _nothing_is_open = state.set_now(environment.wall());
+    let _nothing_is_open = state.put_account(store.account_rows().await?);
+    // That is how it is, and nothing that changed.
+    drop(state.take_consent_changes());
+    Ok(())
 }
 
 /// Opens the database, with what is never written to it in memory.
