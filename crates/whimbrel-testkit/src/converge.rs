@@ -81,7 +81,7 @@ async fn waiting(device: &Client) -> Vec<Difference> {
 impl TestServer {
     /// Waits as [`settle`] does, and then compares everything that each device shows and holds of its channels with the
     /// server's rows: the channel list, channels and how they are kept, members, read positions, messages and threads, with
-    /// reactions, pins, order and status, and drafts. Returns what they agree on.
+    /// reactions, pins, order and status, drafts, invitations, and what the account keeps about itself: settings, contacts, devices. Returns what they agree on.
     ///
     /// A device need not have every message: what lies in a gap, or before the first message that it ever had, is not
     /// compared. It has to say so itself, though: a hole that the device does not know of is a difference. Opened for

@@ -32,9 +32,9 @@ use std::{
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use whimbrel_client::{Client, ClientBuilder, Connector, EngineConfig, Error, FullJitter};
-use whimbrel_hub::{AuthError, Authenticate, Hub, HubConfig, Identity, MemoryStorage, Outbound, Session};
-use whimbrel_model::{Code, Epoch, UserId};
-use whimbrel_protocol::{Bye, ClientFrame, ServerFrame, Token, decode, encode};
+use whimbrel_hub::{AuthError, Authenticate, DeviceStorage, Hub, HubConfig, Identity, MemoryStorage, Outbound, Session};
+use whimbrel_model::{Code, Device, Epoch, OpEnvelope, UserId};
+use whimbrel_protocol::{Bye, ClientFrame, OpResult, ServerFrame, Token, decode, encode};
 use whimbrel_store::MemoryStore;
 use whimbrel_transport::{
     Connection, FrameSink, FrameStream,
@@ -182,6 +182,21 @@ impl TestServer {
     #[must_use]
     pub fn storage(&self) -> &MemoryStorage {
         &self.shared.storage
+    }
+
+    /// Carries out operations of a user without a connection, as `POST /v1/ops` does. None, while the server is stopped.
+    pub async fn ops(&self, user: &UserId, ops: Vec<OpEnvelope>) -> Vec<OpResult> {
+        let hub = self.shared.lock().hub.clone();
+        match hub {
+            Some(hub) => hub.ops(user, ops).await,
+            None => Vec::new(),
+        }
+    }
+
+    /// Returns the devices of a user, as the server's database has them.
+    pub async fn devices(&self, user: &UserId) -> Vec<Device> {
+        let records = self.shared.storage.devices(user).await.unwrap_or_default();
+        records.into_iter().map(|record| record.device).collect()
     }
 
     /// Returns how many connections have said hello and are open.

@@ -10,7 +10,10 @@ use std::{
     fmt::Debug,
 };
 use whimbrel_client::{Channel, Client, Error, LoadState, OlderEdge, Timeline, TimelineItem};
-use whimbrel_model::{ChannelId, Gap, Message, MessageId, MessageScope, UserId, overlay::MessageStatus};
+use whimbrel_model::{
+    AccountKey, AccountRow, ChannelId, Gap, Message, MessageId, MessageScope, Settings, UserId,
+    overlay::MessageStatus,
+};
 
 /// Channels that are loaded at once when the list has more.
 const CHANNELS: usize = 100;
@@ -40,9 +43,52 @@ impl<'a> Comparison<'a> {
         for (cid, contents) in &self.truth.channels {
             self.channel(cid, contents).await?;
         }
+        self.invites().await?;
+        self.account();
         self.drafts().await?;
         self.threads().await?;
         Ok(self.differences)
+    }
+
+    /// Compares settings, contacts, devices, and what devices ask of one another.
+    fn account(&mut self) {
+        let facts = self.device.account();
+        let settings = (*facts.settings).clone();
+        let contacts = facts
+            .contacts
+            .values()
+            .map(|row| AccountRow::Contact((**row).clone()));
+        let devices = facts
+            .devices
+            .values()
+            .map(|row| AccountRow::Device((**row).clone()));
+        let syncs = facts
+            .device_syncs
+            .values()
+            .map(|row| AccountRow::DeviceSync((**row).clone()));
+        let rows = contacts
+            .chain(devices)
+            .chain(syncs)
+            .chain([AccountRow::Settings(settings)]);
+        let held: BTreeMap<AccountKey, AccountRow> = rows.map(|row| (row.key(), row)).collect();
+        let mut there = self.truth.account.clone();
+        // Who has set nothing has no row.
+        let unset = AccountRow::Settings(Settings::new(self.device.user().clone()));
+        there.entry(AccountKey::Settings).or_insert(unset);
+        let keys: BTreeSet<&AccountKey> = held.keys().chain(there.keys()).collect();
+        for key in keys {
+            self.equal(&format!("the account, {key}"), &held.get(key), &there.get(key));
+        }
+    }
+
+    /// Compares the channels that the user is asked into.
+    async fn invites(&mut self) -> Result<(), Error> {
+        for (cid, there) in &self.truth.invites {
+            let summary = self.device.channel(cid.as_str())?.summary().await?;
+            let held = summary.and_then(|summary| summary.membership);
+            self.equal(&format!("{cid}, the invitation"), &held.as_ref(), &Some(there));
+        }
+        Ok(())
     }
 
     async fn list(&mut self) -> Result<(), Error> {

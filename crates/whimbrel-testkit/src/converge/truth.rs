@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use whimbrel_hub::{Storage, StorageError};
 use whimbrel_model::{
-    Channel, ChannelId, Draft, Gap, HistoryFrom, Member, MemberState, Membership, Message, MessageId,
-    Reaction, ReactionType, Read, Row, StreamId, User, UserId, limits,
+    AccountKey, AccountRow, Channel, ChannelId, Draft, Gap, HistoryFrom, Member, MemberState, Membership,
+    Message, MessageId, Reaction, ReactionType, Read, Row, StreamId, User, UserId, limits,
 };
 
 /// A user's channels, and the profiles that come with them.
@@ -14,6 +14,10 @@ pub(super) struct Truth {
     pub(super) profiles: BTreeMap<UserId, User>,
     /// What the user's devices have written and not sent, by version.
     pub(super) drafts: BTreeMap<u64, Draft>,
+    /// What the account keeps about itself.
+    pub(super) account: BTreeMap<AccountKey, AccountRow>,
+    /// Channels that the user is asked into and not in.
+    pub(super) invites: BTreeMap<ChannelId, Membership>,
 }
 
 /// Everything about one channel.
@@ -38,6 +42,10 @@ impl Truth {
         for row in stream(storage, user, &StreamId::User(user.clone())).await? {
             match row {
                 Row::Membership(row) if row.state == MemberState::Active => memberships.push(row),
+                Row::Membership(row) if row.state == MemberState::Invited => {
+                    truth.invites.insert(row.cid.clone(), row);
+                }
+                Row::Account(row) => drop(truth.account.insert(row.key(), row)),
                 Row::User(row) => truth.profile(row),
                 Row::Draft(row) if row.content.is_some() => drop(truth.drafts.insert(row.ver, row)),
                 _ => {}
@@ -60,9 +68,8 @@ impl Truth {
                 if page.rows.is_empty() {
                     break;
                 }
-                page.rows
-                    .into_iter()
-                    .for_each(|row| truth.take(&mut contents, row));
+                let seen = page.rows.into_iter().filter_map(|row| row.seen_by(user));
+                seen.for_each(|row| truth.take(&mut contents, row));
             }
             truth.channels.insert(cid, contents);
         }
@@ -95,12 +102,12 @@ impl Truth {
     }
 }
 
-/// Reads a stream from its beginning.
+/// Reads a stream from its beginning, as the user sees it.
 async fn stream(storage: &dyn Storage, user: &UserId, stream: &StreamId) -> Result<Vec<Row>, StorageError> {
     let (mut rows, mut cursor) = (Vec::new(), None);
     loop {
         let page = storage.page(user, stream, cursor, limits::PAGE_ROWS).await?;
-        rows.extend(page.rows);
+        rows.extend(page.rows.into_iter().filter_map(|row| row.seen_by(user)));
         if !page.more {
             return Ok(rows);
         }
