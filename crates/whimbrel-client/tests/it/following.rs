@@ -119,10 +119,10 @@ async fn a_denial_ends_by_itself() {
     within("the decision", denied.settled()).await.unwrap();
     made(&ada).await;
     flood(&ada, 5).await;
-    tokio::time::sleep(Duration::from_secs(3_500)).await;
+    tokio::time::sleep(Duration::from_secs(3_500)).await; // tidy: allow sleep: tokio's own time, paused
     bob.wait_until_caught_up(GRANTED).await.unwrap();
     assert_eq!(rows(&store).await, 0);
-    tokio::time::sleep(Duration::from_secs(110)).await;
+    tokio::time::sleep(Duration::from_secs(110)).await; // tidy: allow sleep: tokio's own time, paused
     bob.wait_until_caught_up(GRANTED).await.unwrap();
     assert_eq!(rows(&store).await, 3 + 5);
 }
@@ -178,7 +178,7 @@ async fn the_cap_holds_for_what_came_while_the_device_was_away_and_ends_with_the
     settled(&bob).await;
     within("the gap", async {
         while rows(&store).await < 3 + 206 {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await; // tidy: allow sleep: tokio's own time, paused
         }
     })
     .await;

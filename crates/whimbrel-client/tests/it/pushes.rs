@@ -208,7 +208,7 @@ async fn a_connection_that_is_none_any_more_is_found_out_soon_after_the_network_
     go_live(&ada).await;
     // A network that is well: nothing happens.
     ada.set_network(Network::Online).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(8)).await;
+    tokio::time::sleep(Duration::from_secs(8)).await; // tidy: allow sleep: tokio's own time, paused
     assert_eq!(ada.status(), SyncState::Live);
     server.network().stall();
     let begun = Instant::now();

@@ -318,6 +318,8 @@ async fn across_a_gap_the_count_says_what_it_does_not_know() {
     let bob = uncapped(&server, "bob").engine(config).open().await.unwrap();
     go_live(&bob).await;
     sends(&ada, 4, &[&bob]).await;
+    // What is in a request counts in no total.
+    general(&bob).allow().await.unwrap();
     mark_read(&bob).await;
     settled(&bob).await;
     let counted = bob.unread().await.unwrap();

@@ -276,3 +276,20 @@ fn one_that_is_given_up_leaves_nothing_wanted() {
     let effects = answer(&mut world, &own, 1, 0, Vec::new());
     assert_eq!(outcomes(&effects), [(second, summary(0, 0))]);
 }
+
+#[test]
+fn what_somebody_waits_for_comes_before_what_is_on_the_screen() {
+    let mut world = in_channels(&["general", "random", "seen"]);
+    drop(world.input(Input::GoOffline));
+    world.engine.set_visible(&cid("seen"), true);
+    drop(world.greet());
+    let (_, _) = sync(&mut world, SyncScope::Channel(cid("random")));
+    let effects = world.frame(crate::frames::ready());
+    let heads = asks_heads(&effects.frames).remove(0);
+    let first: Vec<StreamId> = syncs(&effects.frames).into_iter().map(|ask| ask.stream).collect();
+    assert_eq!(first, [channel("random"), me()]);
+    let moved = ["general", "random", "seen"].map(|name| (channel(name), head(4, 1)));
+    let effects = world.frame(heads_page(heads.id, "9", false, moved.to_vec()));
+    let then: Vec<StreamId> = syncs(&effects.frames).into_iter().map(|ask| ask.stream).collect();
+    assert_eq!(then, [channel("seen"), channel("general")]);
+}
