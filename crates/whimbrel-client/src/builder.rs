@@ -278,11 +278,7 @@ impl ClientBuilder {
             server: self.server,
             user: user.clone(),
         };
-        let store: Arc<dyn Store> = match self.in_memory {
-            true => Arc::new(MemoryStore::new()),
-            false => open_store(self.store, place, self.never_persisted).await?,
-        };
-
+        let store = open_store(self.store, place, self.never_persisted, self.in_memory).await?;
         let clock = Monotonic::start();
         let loaded = store.load_own().await?;
         let config = StateConfig {
@@ -304,32 +300,22 @@ impl ClientBuilder {
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
         let account = engine.account().clone();
-        let driver = Driver::new(
-            driver::Parts {
-                store: Arc::clone(&store),
-                state: state.clone(),
-                environment: Arc::clone(&environment),
-                clock,
-                config: self.engine,
-                connector,
-                tokens,
-                tasks: tasks.clone(),
-                notices: notices.clone(),
-                consents: told,
-                this_device: self.this_device.unwrap_or_else(ThisDevice::unnamed),
-                sequential: self.sequential,
-            },
-            engine,
-        );
-        tasks.spawn(driver.run(receiver, stop.clone()));
-        let (worker, device_sync) = Worker::new(
-            account.clone(),
-            commands.clone(),
-            state.clone(),
-            Arc::clone(&store),
-            Arc::clone(&environment),
-            !self.no_device_sync,
-        );
+        let parts = driver::Parts {
+            store: Arc::clone(&store),
+            state: state.clone(),
+            environment: Arc::clone(&environment),
+            clock,
+            config: self.engine,
+            connector,
+            tokens,
+            tasks: tasks.clone(),
+            notices: notices.clone(),
+            consents: told,
+            this_device: self.this_device.unwrap_or_else(ThisDevice::unnamed),
+            sequential: self.sequential,
+        };
+        let (worker, device_sync) = Worker::new(&parts, &account, &commands, !self.no_device_sync);
+        tasks.spawn(Driver::new(parts, engine).run(receiver, stop.clone()));
         tasks.spawn(worker.run(stop.clone()));
         tasks.close();
         Ok(Client::from_inner(Inner {
@@ -364,7 +350,11 @@ async fn open_store(
     open: Option<StoreOpener>,
     place: StorePlace,
     never_persisted: BTreeSet<String>,
+    in_memory: bool,
 ) -> Result<Arc<dyn Store>, Error> {
+    if in_memory {
+        return Ok(Arc::new(MemoryStore::new()));
+    }
     let open = open.ok_or(Error::Missing("a store, or a directory for one"))?;
     let store = open(place).await?;
     if never_persisted.is_empty() {

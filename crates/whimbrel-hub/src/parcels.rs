@@ -159,7 +159,10 @@ fn check(part: &PutPart) -> Result<(), StorageError> {
     }
     let end = part.offset.saturating_add(part.bytes.0.len() as u64);
     if part.total == 0 || end > part.total {
-        let message = format!("bytes must end within the {} of the parcel, not at {end}", part.total);
+        let message = format!(
+            "bytes must end within the {} of the parcel, not at {end}",
+            part.total
+        );
         return Err(refused(Code::Invalid, message));
     }
     Ok(())

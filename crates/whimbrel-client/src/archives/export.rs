@@ -5,8 +5,8 @@ use crate::{Environment, Error, client::Inner};
 use std::future::Future;
 use whimbrel_archive::{ArchivedChannel, ArchivedCover, ArchivedSetting, Element, Manifest};
 use whimbrel_model::{
-    Account, ChannelId, Cursor, HistoryFrom, Loaded, MemberState, Message, MessagePage, MessageQuery, MessageScope, People,
-    RangeSet, Row, StreamId, User,
+    Account, ChannelId, Cursor, HistoryFrom, Loaded, MemberState, Message, MessagePage, MessageQuery,
+    MessageScope, People, RangeSet, Row, StreamId, User,
 };
 use whimbrel_query::{ChannelItem, Endpoint, Filter, Query, Sort, field};
 use whimbrel_state::State;
@@ -133,7 +133,11 @@ async fn channels(
         for summary in page {
             let is_out = |state| state == MemberState::Gone;
             let left = summary.membership.as_ref().is_none_or(|own| is_out(own.state));
-            let is_wanted = if left { options.left_channels } else { options.other_channels };
+            let is_wanted = if left {
+                options.left_channels
+            } else {
+                options.other_channels
+            };
             // Without a cursor nobody can say of which history its rows are.
             let cursor = loaded.cursors.get(&StreamId::Channel(summary.cid.clone()));
             if let (true, Some(cursor)) = (is_wanted, cursor) {
@@ -186,7 +190,11 @@ async fn channel(store: &dyn Store, selected: &Selected, sink: &mut impl Sink) -
         let Some(oldest) = page.messages.first().map(|message| message.seq) else {
             break;
         };
-        let threads: Vec<_> = page.messages.iter().filter(|message| message.thread.is_some()).collect();
+        let threads: Vec<_> = page
+            .messages
+            .iter()
+            .filter(|message| message.thread.is_some())
+            .collect();
         let mut replies = Vec::new();
         for message in threads {
             replies.extend(thread(store, message, sink, &mut seen).await?);

@@ -10,9 +10,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
-use whimbrel_archive::{
-    ArchiveError, ArchiveReader, ArchiveWriter, Element, Key, Lock, Manifest, Metadata,
-};
+use whimbrel_archive::{ArchiveError, ArchiveReader, ArchiveWriter, Element, Key, Lock, Manifest, Metadata};
 use whimbrel_model::Timestamp;
 
 /// Pages of elements that wait for the file.
@@ -77,10 +75,17 @@ fn write(
                 }
             }
             Some(Job::LeaveOut(kind)) => writer.leave_out(kind),
+            // Nobody waits for it any more: it is given up.
+            Some(Job::Finish(reply)) if reply.is_closed() => {
+                let _ = fs::remove_file(draft);
+                return Ok(());
+            }
             Some(Job::Finish(reply)) => {
                 let (mut out, metadata) = writer.finish()?;
                 out.flush().map_err(ArchiveError::from)?;
-                let file = out.into_inner().map_err(|error| ArchiveError::from(error.into_error()))?;
+                let file = out
+                    .into_inner()
+                    .map_err(|error| ArchiveError::from(error.into_error()))?;
                 file.sync_all().map_err(ArchiveError::from)?;
                 publish(draft, path)?;
                 // Whoever waited may have gone: the file is there.

@@ -13,9 +13,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 use uuid::Uuid;
 use whimbrel_archive::{ArchiveWriter, Element, Lock};
-use whimbrel_model::{
-    DeviceSync, DeviceSyncState as Remote, LocalChange, Op, Transfer, TransferWay, limits,
-};
+use whimbrel_model::{DeviceSync, DeviceSyncState as Remote, LocalChange, Op, Transfer, TransferWay, limits};
 use whimbrel_protocol::{ParcelAct, PartBytes, PutPart};
 use whimbrel_state::AccountFacts;
 
@@ -97,7 +95,8 @@ impl Worker {
             Some(transfer) if transfer.stored > 0 => self.send(sync, transfer).await,
             // It was not written down to its end.
             Some(transfer) => {
-                self.write(vec![LocalChange::TransferOver(transfer.request)]).await?;
+                self.write(vec![LocalChange::TransferOver(transfer.request)])
+                    .await?;
                 Ok(Step::More)
             }
             None => self.build(sync).await,
@@ -194,7 +193,9 @@ impl Worker {
         };
         match self.carry(sync.request, ParcelAct::Put(part)).await {
             Ok(page) => {
-                self.offering.sent.insert(sync.request, page.next.min(transfer.stored));
+                self.offering
+                    .sent
+                    .insert(sync.request, page.next.min(transfer.stored));
                 Ok(Step::More)
             }
             Err(Error::Ask(error)) if error.is_retryable() => Err(Error::Ask(error)),

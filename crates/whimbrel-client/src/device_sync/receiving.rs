@@ -25,7 +25,8 @@ impl Worker {
             total,
         });
         if total > limits::PARCEL_BYTES || transfer.stored > total {
-            self.end(own, by, Err("it has another length than it says".to_owned())).await?;
+            self.end(own, by, Err("it has another length than it says".to_owned()))
+                .await?;
             return Ok(Step::More);
         }
         if transfer.stored < total {

@@ -5,6 +5,7 @@ use super::{DeviceSyncState, Shown, offering::Offering};
 use crate::{
     Error,
     command::{Command, Commands, OfLocal, Reply},
+    driver::Parts,
     environment::Environment,
 };
 use std::{
@@ -78,11 +79,9 @@ pub(super) fn ask(device: DeviceId, id: Uuid, reply: Reply<()>) -> Command {
 
 impl Worker {
     pub(crate) fn new(
-        account: Account,
-        commands: Commands,
-        state: State,
-        store: Arc<dyn Store>,
-        environment: Arc<dyn Environment>,
+        parts: &Parts,
+        account: &Account,
+        commands: &Commands,
         automatic: bool,
     ) -> (Self, Notes) {
         let shown = Shown::default();
@@ -92,11 +91,11 @@ impl Worker {
             named: sender,
         };
         let worker = Self {
-            account,
-            commands,
-            state,
-            store,
-            environment,
+            account: account.clone(),
+            commands: commands.clone(),
+            state: parts.state.clone(),
+            store: Arc::clone(&parts.store),
+            environment: Arc::clone(&parts.environment),
             shown,
             automatic,
             named,
@@ -207,7 +206,10 @@ impl Worker {
     /// Returns whether the account had another device before this one that it still has.
     fn is_new(&self, facts: &AccountFacts) -> bool {
         let accepted = |device: &Device| device.ver > 0 && device.revoked_at.is_none();
-        let own = facts.devices.get(&self.account.device).filter(|own| accepted(own));
+        let own = facts
+            .devices
+            .get(&self.account.device)
+            .filter(|own| accepted(own));
         let Some(own) = own else { return false };
         let age = |device: &Device| (device.registered_at, device.id);
         let mut others = facts.devices.values().filter(|other| other.id != own.id);
@@ -226,7 +228,8 @@ impl Worker {
             })
         };
         let mut all = transfers.values();
-        all.find(|transfer| !is_wanted(transfer)).map(|transfer| transfer.request)
+        all.find(|transfer| !is_wanted(transfer))
+            .map(|transfer| transfer.request)
     }
 
     fn transfer_in(&self, own: Option<&Arc<DeviceSync>>) -> Option<Transfer> {

@@ -70,7 +70,9 @@ impl Driver {
                     settings: (*self.parts.state.local_settings()).clone(),
                     ..Local::default()
                 };
-                let checked = value.as_ref().map_or(Ok(()), |value| local.check_setting(&key, value));
+                let checked = value
+                    .as_ref()
+                    .map_or(Ok(()), |value| local.check_setting(&key, value));
                 match checked {
                     Ok(()) => self.write(vec![LocalChange::Setting(key, value)], reply, round),
                     Err(invalid) => drop(reply.send(Err(invalid.into()))),
@@ -131,8 +133,9 @@ impl Driver {
             Import::Covered(cid, cover) => {
                 let effects = match self.refusal(&cid).await? {
                     Some(_) => Effects::default(),
-                    None => self
-                        .with_env(|engine, env| engine.end_import(&cid, cover.cursor, cover.ranges, env)),
+                    None => {
+                        self.with_env(|engine, env| engine.end_import(&cid, cover.cursor, cover.ranges, env))
+                    }
                 };
                 Ok((Imported::default(), effects))
             }

@@ -28,7 +28,10 @@ impl Parcels {
 
     fn put(&mut self, put: &ParcelPart<'_>) -> Result<u64, StorageError> {
         let key = (put.user.clone(), put.request, put.by);
-        let others = self.0.keys().filter(|other| other.0 == *put.user && **other != key);
+        let others = self
+            .0
+            .keys()
+            .filter(|other| other.0 == *put.user && **other != key);
         if others.count() >= limits::PARCELS {
             return Err(StorageError::too_many_parcels());
         }

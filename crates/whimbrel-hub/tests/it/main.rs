@@ -12,6 +12,7 @@ mod fan_out;
 mod feed;
 mod group_commit;
 mod keeping;
+mod parcels;
 mod people;
 mod pins;
 mod presence;

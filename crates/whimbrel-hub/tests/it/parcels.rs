@@ -85,12 +85,24 @@ async fn offers(hub: &Hub, to: u128, with: u128, by: u128, bytes: u64) {
 async fn a_parcel_goes_from_any_other_device_to_the_one_that_asked() {
     let (hub, _) = start(HubConfig::default());
     let (mut phone, mut laptop) = (on(&hub, "ada", 1).await, on(&hub, "ada", 2).await);
-    assert_eq!(put(&mut laptop, 7, 3, 0, b"abc").await, Err(Code::ParcelGone), "nobody asks");
+    assert_eq!(
+        put(&mut laptop, 7, 3, 0, b"abc").await,
+        Err(Code::ParcelGone),
+        "nobody asks"
+    );
     asks(&hub, "ada", 1, 7).await;
-    assert_eq!(put(&mut phone, 7, 3, 0, b"abc").await, Err(Code::ParcelGone), "not for itself");
+    assert_eq!(
+        put(&mut phone, 7, 3, 0, b"abc").await,
+        Err(Code::ParcelGone),
+        "not for itself"
+    );
     assert_eq!(put(&mut laptop, 7, 5, 0, b"").await, Ok(0));
     assert_eq!(put(&mut laptop, 7, 5, 0, b"abc").await, Ok(3));
-    assert_eq!(get(&mut phone, 7, 0).await, Err(Code::ParcelGone), "nothing is offered");
+    assert_eq!(
+        get(&mut phone, 7, 0).await,
+        Err(Code::ParcelGone),
+        "nothing is offered"
+    );
     assert_eq!(put(&mut laptop, 7, 5, 0, b"abc").await, Ok(3), "a repeat");
     assert_eq!(put(&mut laptop, 7, 5, 3, b"de").await, Ok(5));
     offers(&hub, 1, 7, 2, 5).await;
@@ -103,10 +115,22 @@ async fn a_parcel_goes_from_any_other_device_to_the_one_that_asked() {
     }
     assert_eq!(whole, b"abcde");
     assert_eq!(get(&mut phone, 7, 3).await, Ok((b"de".to_vec(), 5, 5)));
-    assert_eq!(get(&mut laptop, 7, 0).await, Err(Code::ParcelGone), "it did not ask");
-    assert_eq!(put(&mut laptop, 7, 5, 5, b"").await, Err(Code::ParcelGone), "it is offered");
+    assert_eq!(
+        get(&mut laptop, 7, 0).await,
+        Err(Code::ParcelGone),
+        "it did not ask"
+    );
+    assert_eq!(
+        put(&mut laptop, 7, 5, 5, b"").await,
+        Err(Code::ParcelGone),
+        "it is offered"
+    );
     let mut bob = on(&hub, "bob", 1).await;
-    assert_eq!(get(&mut bob, 7, 0).await, Err(Code::ParcelGone), "another account");
+    assert_eq!(
+        get(&mut bob, 7, 0).await,
+        Err(Code::ParcelGone),
+        "another account"
+    );
     assert_eq!(put(&mut bob, 7, 5, 0, b"abc").await, Err(Code::ParcelGone));
 }
 
@@ -128,7 +152,11 @@ async fn what_is_over_is_dropped_at_once() {
     offers(&hub, 1, 7, 3, 3).await;
     // It is done after the answer: the next one comes after it.
     accept(&hub, "ada", crate::support::create(&[])).await;
-    assert_eq!((has(2).await, has(3).await), (false, true), "the first offer holds");
+    assert_eq!(
+        (has(2).await, has(3).await),
+        (false, true),
+        "the first offer holds"
+    );
     let end = Op::EndDeviceSync {
         device: device(1),
         request: request(7),
@@ -149,7 +177,11 @@ async fn a_parcel_that_is_not_what_was_offered_is_gone() {
     assert_eq!(get(&mut phone, 7, 3).await, Err(Code::ParcelGone));
     asks(&hub, "ada", 1, 8).await;
     offers(&hub, 1, 8, 2, 5).await;
-    assert_eq!(get(&mut phone, 8, 0).await, Err(Code::ParcelGone), "nothing was put");
+    assert_eq!(
+        get(&mut phone, 8, 0).await,
+        Err(Code::ParcelGone),
+        "nothing was put"
+    );
 }
 
 #[tokio::test]
@@ -159,7 +191,11 @@ async fn parcels_and_parts_are_bounded() {
     asks(&hub, "ada", 1, 7).await;
     let over = limits::PARCEL_BYTES + 1;
     assert_eq!(put(&mut laptop, 7, over, 0, b"abc").await, Err(Code::TooLarge));
-    assert_eq!(put(&mut laptop, 7, 2, 0, b"abc").await, Err(Code::Invalid), "longer than it says");
+    assert_eq!(
+        put(&mut laptop, 7, 2, 0, b"abc").await,
+        Err(Code::Invalid),
+        "longer than it says"
+    );
     assert_eq!(put(&mut laptop, 7, 0, 0, b"").await, Err(Code::Invalid));
     let part = PutPart {
         total: 3,
@@ -175,5 +211,9 @@ async fn parcels_and_parts_are_bounded() {
         let is_over = number == limits::PARCELS as u128;
         assert_eq!(next, if is_over { Err(Code::TooLarge) } else { Ok(3) });
     }
-    assert_eq!(put(&mut laptop, 100, 3, 3, b"").await, Ok(3), "those that are there go on");
+    assert_eq!(
+        put(&mut laptop, 100, 3, 3, b"").await,
+        Ok(3),
+        "those that are there go on"
+    );
 }

@@ -191,7 +191,10 @@ impl Put {
         let mut stored = unsigned(stored);
         if stored == self.part.offset && len > 0 {
             let sql = "INSERT INTO parcel_parts (parcel, \"offset\", bytes) VALUES (?, ?, ?)";
-            let part = sqlx::query(sql).bind(id).bind(signed(stored)).bind(&self.part.bytes.0);
+            let part = sqlx::query(sql)
+                .bind(id)
+                .bind(signed(stored))
+                .bind(&self.part.bytes.0);
             part.execute(&mut *connection).await.map_err(unusable)?;
             stored += len as u64;
         }

@@ -74,14 +74,25 @@ pub async fn a_parcel_grows_part_by_part<O: Opener>() {
     assert_eq!(read(&*storage, &ada, PHONE, 0).await, None);
     let look = part('a', 9, 0, b"");
     assert_eq!(put(&*storage, from, &look).await, Ok(0));
-    assert_eq!(put(&*storage, from, &part('a', 9, 2, b"cd")).await, Ok(0), "too early");
+    assert_eq!(
+        put(&*storage, from, &part('a', 9, 2, b"cd")).await,
+        Ok(0),
+        "too early"
+    );
     assert_eq!(put(&*storage, from, &part('a', 9, 0, b"ab")).await, Ok(2));
-    assert_eq!(put(&*storage, from, &part('a', 9, 0, b"ab")).await, Ok(2), "a repeat");
+    assert_eq!(
+        put(&*storage, from, &part('a', 9, 0, b"ab")).await,
+        Ok(2),
+        "a repeat"
+    );
     storage.close().await;
     let storage = place.open().await;
     assert_eq!(put(&*storage, from, &look).await, Ok(2), "where to go on");
     assert_eq!(put(&*storage, from, &part('a', 9, 2, b"cdefghi")).await, Ok(9));
-    assert_eq!(put(&*storage, (&ada, REQUEST, LAPTOP), &part('b', 3, 0, b"xyz")).await, Ok(3));
+    assert_eq!(
+        put(&*storage, (&ada, REQUEST, LAPTOP), &part('b', 3, 0, b"xyz")).await,
+        Ok(3)
+    );
     let mut whole = Vec::new();
     while let Some(bytes) = read(&*storage, &ada, PHONE, whole.len() as u64)
         .await
@@ -91,7 +102,10 @@ pub async fn a_parcel_grows_part_by_part<O: Opener>() {
     }
     assert_eq!(whole, b"abcdefghi");
     let after = read(&*storage, &ada, PHONE, 1).await.unwrap();
-    assert!(b"bcdefghi".starts_with(&after[..]) && !after.is_empty(), "{after:?}");
+    assert!(
+        b"bcdefghi".starts_with(&after[..]) && !after.is_empty(),
+        "{after:?}"
+    );
     assert_eq!(read(&*storage, &ada, PHONE, 9).await, Some(Vec::new()));
     assert_eq!(read(&*storage, &ada, PHONE, u64::MAX).await, Some(Vec::new()));
     assert_eq!(read(&*storage, &ada, LAPTOP, 0).await.unwrap(), b"xyz");
@@ -174,7 +188,11 @@ pub async fn parcels_that_nobody_wants_are_dropped<O: Opener>() {
     let wanted = [kept(request(2), None), kept(REQUEST, Some(PHONE))];
     assert_eq!(storage.put_part(&put, &wanted).await, Ok(3));
     assert_eq!(there().await, [true, false, true, true]);
-    assert_eq!(storage.prune_parcels(Timestamp(5)).await, Ok(0), "none is that old");
+    assert_eq!(
+        storage.prune_parcels(Timestamp(5)).await,
+        Ok(0),
+        "none is that old"
+    );
     assert_eq!(storage.prune_parcels(Timestamp(6)).await, Ok(3));
     assert_eq!(there().await, [false; 4]);
     let newer = storage.read_part(&ada, (request(2), PHONE), 0).await.unwrap();

@@ -9,10 +9,7 @@ use uuid::Uuid;
 use whimbrel_model::{Change, DeviceId, Local, LocalChange, SecretText, Transfer, TransferWay};
 
 pub(super) fn set(key: &str, value: Option<&str>) -> Change {
-    Change::Local(LocalChange::Setting(
-        key.to_owned(),
-        value.map(ToOwned::to_owned),
-    ))
+    Change::Local(LocalChange::Setting(key.to_owned(), value.map(ToOwned::to_owned)))
 }
 
 pub(super) fn transfer(number: u128, stored: u64) -> Transfer {
