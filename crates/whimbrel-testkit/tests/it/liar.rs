@@ -2,10 +2,14 @@
 
 use async_trait::async_trait;
 use std::sync::{Arc, Mutex};
+use uuid::Uuid;
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Delta, Draft, FollowedThread, Loaded, Member, MemberState, Message, MessageId, MessagePage, MessageQuery, People, Read, ThreadPlace, User, UserId,
+    AccountRow, ChannelId, ChannelSummary, Delivered, Delta, Draft, FollowedThread, Loaded, Member,
+    MemberState, Message, MessageId, MessagePage, MessageQuery, People, Read, ThreadPlace, User, UserId,
 };
-use whimbrel_store::{MemoryStore, PageCursor, Query, SearchPage, SearchQuery, Store, StoreError, StoreReader};
+use whimbrel_store::{
+    AccountReader, MemoryStore, PageCursor, Query, SearchPage, SearchQuery, Store, StoreError, StoreReader,
+};
 
 /// What it is wrong about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +34,8 @@ pub(crate) enum Lie {
     NoReads,
     /// Nobody has a name.
     NoNames,
+    /// The account has no settings, contacts and devices.
+    NoAccount,
 }
 
 #[derive(Debug, Default)]
@@ -68,6 +74,26 @@ impl Store for Liar {
 }
 
 #[async_trait]
+impl AccountReader for Liar {
+    async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
+        self.inner.drafts().await
+    }
+
+    async fn account_rows(&self) -> Result<Vec<AccountRow>, StoreError> {
+        let rows = self.inner.account_rows().await?;
+        Ok(if self.tells(Lie::NoAccount) {
+            Vec::new()
+        } else {
+            rows
+        })
+    }
+
+    async fn transfer_part(&self, request: Uuid, offset: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.transfer_part(request, offset).await
+    }
+}
+
+#[async_trait]
 impl StoreReader for Liar {
     async fn channels(
         &self,
@@ -84,11 +110,7 @@ impl StoreReader for Liar {
         })
     }
 
-    async fn channel(
-        &self,
-        cid: &ChannelId,
-        people: &People,
-    ) -> Result<Option<ChannelSummary>, StoreError> {
+    async fn channel(&self, cid: &ChannelId, people: &People) -> Result<Option<ChannelSummary>, StoreError> {
         let mut summary = self.inner.channel(cid, people).await?;
         if let Some(channel) = summary.as_mut().and_then(|summary| summary.channel.as_mut())
             && self.tells(Lie::Renames)
@@ -126,11 +148,7 @@ impl StoreReader for Liar {
         self.inner.threads(after, limit, people).await
     }
 
-    async fn thread(
-        &self,
-        parent: MessageId,
-        people: &People,
-    ) -> Result<Option<FollowedThread>, StoreError> {
+    async fn thread(&self, parent: MessageId, people: &People) -> Result<Option<FollowedThread>, StoreError> {
         self.inner.thread(parent, people).await
     }
 
@@ -138,8 +156,8 @@ impl StoreReader for Liar {
         self.inner.pinned(cid).await
     }
 
-    async fn drafts(&self) -> Result<Vec<Draft>, StoreError> {
-        self.inner.drafts().await
+    async fn delivered(&self, cid: &ChannelId) -> Result<Vec<Delivered>, StoreError> {
+        self.inner.delivered(cid).await
     }
 
     async fn messages(&self, query: &MessageQuery) -> Result<MessagePage, StoreError> {
