@@ -4,13 +4,14 @@ use crate::values::{cid, device, kind, message_id, timestamp, user};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
-    DeviceId, DraftContent, DraftSeen, Hide, MembershipChange, MessageId, MessageKind, Mute, Op,
-    ReactionType, SetMute, Timestamp,
+    ConsentState, ContactChange, DeviceChange, DeviceId, DraftContent, DraftSeen, Hide, MembershipChange,
+    MessageId, MessageKind, Mute, Op, PushToken, ReactionType, SetConsent, SetMute, SetPush, SettingsChange,
+    Timestamp, UserId,
 };
 
 /// An operation on messages 0 to 5, of which a server may know 0 to 2 already.
 pub(crate) fn any_op() -> impl Strategy<Value = Op> {
-    (0_u8..28, 0_u64..6, 0_u64..6).prop_map(|(what, a, b)| op(what, a, b))
+    (0_u8..36, 0_u64..6, 0_u64..6).prop_map(|(what, a, b)| op(what, a, b))
 }
 
 fn op(what: u8, a: u64, b: u64) -> Op {
@@ -60,6 +61,7 @@ fn op(what: u8, a: u64, b: u64) -> Op {
             cid: cid(),
             users: vec![user(0)],
         },
+        28.. => account(what, a, b),
         _ => kept(what, a, b),
     }
 }
@@ -85,7 +87,7 @@ fn kept(what: u8, a: u64, b: u64) -> Op {
         19..=21 => Op::UpdateMembership {
             cid: cid(),
             change: MembershipChange {
-                consent: None,
+                consent: (a == 4).then_some(consent(b)),
                 pinned: (!a.is_multiple_of(3)).then_some(a % 3 == 1),
                 archived: (!b.is_multiple_of(3)).then_some(b % 3 == 1),
                 hidden: [None, Some(Hide::Show), Some(Hide::Until { seq: b })][pick(a)],
@@ -104,6 +106,64 @@ fn kept(what: u8, a: u64, b: u64) -> Op {
                 })
                 .collect(),
         },
+    }
+}
+
+/// What the account holds about itself: settings, contacts, devices.
+fn account(what: u8, a: u64, b: u64) -> Op {
+    match what {
+        28 | 29 => Op::UpdateSettings {
+            change: SettingsChange {
+                invisible: (a != 2).then_some(a > 2),
+                status: (b > 2).then(|| format!("status {b}")),
+                read_receipts: (b < 2).then_some(b == 1),
+                ..SettingsChange::default()
+            },
+        },
+        30 | 31 => Op::UpdateContact {
+            user: user(1 + a % 2),
+            change: ContactChange {
+                consent: (b > 1).then(|| SetConsent {
+                    state: consent(b),
+                    until: (consent(b) == ConsentState::Denied).then(|| timestamp(a)),
+                }),
+                muted: (b < 3).then(|| if a > 2 { SetMute::Off } else { SetMute::On(mute(a)) }),
+            },
+        },
+        32 => Op::RegisterDevice {
+            device: device(a % 2),
+            name: ["", "phone", "laptop"][pick(b)].to_owned(),
+            agent: format!("agent {a}"),
+            key: None,
+        },
+        33 | 34 => Op::UpdateDevice {
+            device: device(a % 2),
+            change: DeviceChange {
+                name: (b > 1).then(|| format!("device {b}")),
+                push: [None, Some(SetPush::Off), Some(SetPush::On(token(a)))][pick(b)].clone(),
+            },
+        },
+        _ if b > 3 => Op::RevokeDevice {
+            device: device(a % 2),
+        },
+        _ => Op::UpdateDevice {
+            device: device(a % 2),
+            change: DeviceChange {
+                name: None,
+                push: Some(SetPush::Gone(token(b))),
+            },
+        },
+    }
+}
+
+fn consent(number: u64) -> ConsentState {
+    [ConsentState::Unknown, ConsentState::Allowed, ConsentState::Denied][pick(number)]
+}
+
+fn token(number: u64) -> PushToken {
+    PushToken {
+        provider: "test".to_owned(),
+        token: format!("token {}", number % 2),
     }
 }
 
@@ -156,10 +216,23 @@ pub(crate) struct Server {
     kept: Kept,
     /// With the version.
     drafts: BTreeMap<(Option<MessageId>, DeviceId), (u64, DraftContent)>,
+    settings: SettingsChange,
+    contacts: BTreeMap<UserId, ContactChange>,
+    devices: BTreeMap<DeviceId, Registered>,
+}
+
+/// A device that the account knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Registered {
+    name: String,
+    agent: String,
+    push: Option<PushToken>,
+    revoked: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Kept {
+    consent: ConsentState,
     pinned: bool,
     archived: bool,
     hidden: Option<u64>,
@@ -178,6 +251,9 @@ impl Server {
             set(&mut self.fields[3], image.as_ref());
             return;
         }
+        if op.cid().is_none() {
+            return self.take_account(op);
+        }
         if matches!(op, Op::AddMembers { .. }) {
             self.away = false;
         }
@@ -189,6 +265,10 @@ impl Server {
             Op::SendMessage { id, body, .. } if !self.messages.contains_key(id) => {
                 let place = self.messages.len();
                 self.messages.insert(*id, (place, Some(body.text.clone())));
+                // Who writes wants the channel.
+                if self.kept.consent == ConsentState::Unknown {
+                    self.kept.consent = ConsentState::Allowed;
+                }
                 if let Op::SendMessage {
                     parent: Some(parent), ..
                 } = op
@@ -232,10 +312,52 @@ impl Server {
         }
     }
 
+    fn take_account(&mut self, op: &Op) {
+        match op {
+            Op::UpdateSettings { change } => self.settings = self.settings.clone().then(change.clone()),
+            Op::UpdateContact { user, change } => {
+                let contact = self.contacts.entry(user.clone()).or_default();
+                contact.consent = change.consent.or(contact.consent);
+                contact.muted = change.muted.or(contact.muted);
+            }
+            Op::RegisterDevice {
+                device, name, agent, ..
+            } => {
+                let known = self.devices.entry(*device).or_default();
+                if known.revoked {
+                    return;
+                }
+                if known.name.is_empty() {
+                    known.name.clone_from(name);
+                }
+                known.agent.clone_from(agent);
+            }
+            Op::UpdateDevice { device, change } => {
+                let Some(known) = self.devices.get_mut(device).filter(|known| !known.revoked) else {
+                    return;
+                };
+                known.name = change.name.clone().unwrap_or_else(|| known.name.clone());
+                match &change.push {
+                    Some(SetPush::On(token)) => known.push = Some(token.clone()),
+                    Some(SetPush::Gone(token)) if known.push.as_ref() != Some(token) => {}
+                    Some(SetPush::Off | SetPush::Gone(_)) => known.push = None,
+                    None => {}
+                }
+            }
+            Op::RevokeDevice { device } => {
+                let known = self.devices.entry(*device).or_default();
+                known.revoked = true;
+                known.push = None;
+            }
+            _ => {}
+        }
+    }
+
     fn keep(&mut self, change: &MembershipChange) {
         let kept = &mut self.kept;
         kept.pinned = change.pinned.unwrap_or(kept.pinned);
         kept.archived = change.archived.unwrap_or(kept.archived);
+        kept.consent = change.consent.unwrap_or(kept.consent);
         kept.hidden = match change.hidden {
             Some(Hide::Until { seq }) => Some(seq),
             Some(Hide::Show) => None,

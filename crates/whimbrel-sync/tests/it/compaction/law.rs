@@ -8,8 +8,8 @@ use crate::frames::{cid, message_id, react, send, user};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
-    ConsentState, 
-    DeviceId, Hide, MembershipChange, MessageId, Mute, Op, ReactionType, SetMute, Timestamp,
+    ConsentState, ContactChange, DeviceChange, DeviceId, Hide, MembershipChange, MessageId, Mute, Op,
+    ReactionType, SetConsent, SetMute, SetPush, SettingsChange, Timestamp, UserId,
 };
 
 /// A server in miniature: what one user sees after operations in one channel and their own profile.
@@ -25,6 +25,12 @@ struct Seen {
     /// The text, and the version that others have seen.
     drafts: BTreeMap<(Option<MessageId>, DeviceId), (String, u64)>,
     fields: [Option<String>; 4],
+    /// What was written while nothing was decided of the channel: that allows it.
+    written: BTreeSet<MessageId>,
+    settings: SettingsChange,
+    contacts: BTreeMap<UserId, ContactChange>,
+    /// The name and the software of each, unless it was revoked.
+    devices: BTreeMap<DeviceId, Option<(String, String)>>,
 }
 
 impl Seen {
@@ -49,6 +55,9 @@ impl Seen {
             set(&mut self.fields[3], image.as_ref());
             return;
         }
+        if op.cid().is_none() {
+            return self.take_account(op);
+        }
         if let Op::AddMembers { .. } = op {
             self.away = false;
         }
@@ -60,6 +69,10 @@ impl Seen {
             Op::SendMessage { id, body, .. } => {
                 let place = self.messages.len();
                 self.messages.insert(*id, (place, Some(body.text.clone())));
+                // Who writes wants the channel.
+                if self.kept.consent.unwrap_or_default() == ConsentState::Unknown {
+                    self.written.insert(*id);
+                }
             }
             Op::EditMessage { id, body, .. } if alive(id) => {
                 self.messages.entry(*id).or_default().1 = Some(body.text.clone());
@@ -71,7 +84,12 @@ impl Seen {
             }
             Op::PinMessage { id, until, .. } if alive(id) => drop(self.pins.insert(*id, *until)),
             Op::UnpinMessage { id, .. } => drop(self.pins.remove(id)),
-            Op::UpdateMembership { change, .. } => self.kept = self.kept.then(*change),
+            Op::UpdateMembership { change, .. } => {
+                self.kept = self.kept.then(*change);
+                if change.consent.is_some() {
+                    self.written.clear();
+                }
+            }
             Op::SaveDraft { .. } => self.save(op),
             Op::AddReaction { message, kind, .. } if alive(message) => {
                 self.reactions.insert((*message, kind.clone()));
@@ -90,6 +108,37 @@ impl Seen {
                 set(&mut self.fields[1], image.as_ref());
             }
             Op::RemoveMembers { .. } => self.away = true,
+            _ => {}
+        }
+    }
+
+    fn take_account(&mut self, op: &Op) {
+        match op {
+            Op::UpdateSettings { change } => self.settings = self.settings.clone().then(change.clone()),
+            Op::UpdateContact { user, change } => {
+                let contact = self.contacts.entry(user.clone()).or_default();
+                *contact = contact.then(*change);
+            }
+            Op::RegisterDevice {
+                device, name, agent, ..
+            } => {
+                let known = self
+                    .devices
+                    .entry(*device)
+                    .or_insert_with(|| Some(Default::default()));
+                if let Some((known, software)) = known {
+                    if known.is_empty() {
+                        known.clone_from(name);
+                    }
+                    software.clone_from(agent);
+                }
+            }
+            Op::UpdateDevice { device, change } => {
+                if let (Some(Some((known, _))), Some(name)) = (self.devices.get_mut(device), &change.name) {
+                    known.clone_from(name);
+                }
+            }
+            Op::RevokeDevice { device } => drop(self.devices.insert(*device, None)),
             _ => {}
         }
     }
@@ -121,6 +170,11 @@ impl Seen {
     fn shown(mut self) -> Self {
         self.messages.retain(|_, (_, text)| text.is_some());
         let there = &self.messages;
+        self.written.retain(|id| there.contains_key(id));
+        if !self.written.is_empty() {
+            self.kept.consent = Some(ConsentState::Allowed);
+            self.written.clear();
+        }
         self.reads
             .retain(|thread, _| thread.is_none_or(|id| there.contains_key(&id)));
         let mut places: Vec<(usize, MessageId)> = self
@@ -143,7 +197,7 @@ fn set(field: &mut Option<String>, new: Option<&String>) {
 }
 
 fn any_op() -> impl Strategy<Value = Op> {
-    (0_u8..26, 0_u64..6, 0_u64..6).prop_map(|(what, a, b)| match what {
+    (0_u8..34, 0_u64..6, 0_u64..6).prop_map(|(what, a, b)| match what {
         0..=2 => send("general", a + 3),
         3 => reply(a + 10, b, a.is_multiple_of(2)),
         4..=6 => edit(a, &format!("text {b}")),
@@ -162,18 +216,60 @@ fn any_op() -> impl Strategy<Value = Op> {
             archived: (b > 2).then_some(b == 3),
             hidden: (a < 2).then_some([Hide::Show, Hide::Until { seq: b }][usize::from(a == 1)]),
             muted: (b < 3).then_some([SetMute::Off, SetMute::On(Mute { until: None })][usize::from(b > 0)]),
-            consent: (a == 4).then_some(ConsentState::Denied),
+            consent: (a == 4).then_some([ConsentState::Denied, ConsentState::Unknown][usize::from(b > 2)]),
         }),
         22..=24 => draft(
             (a == 5).then_some(0),
             ["", "a", "b"][usize::from(b > 0) + usize::from(b > 3)],
             [&[][..], &[1], &[2], &[1, 2]][usize::try_from(a % 4).expect("it fits")],
         ),
+        26.. => account(what, a, b),
         _ => Op::AddMembers {
             cid: cid("general"),
             users: vec![user("ada")],
         },
     })
+}
+
+/// What the account holds about itself.
+fn account(what: u8, a: u64, b: u64) -> Op {
+    match what {
+        26 | 27 => Op::UpdateSettings {
+            change: SettingsChange {
+                invisible: (a != 2).then_some(a > 2),
+                status: (b > 2).then(|| format!("status {b}")),
+                device_receipts: (a == 2).then_some(b > 2),
+                ..SettingsChange::default()
+            },
+        },
+        28 | 29 => Op::UpdateContact {
+            user: user(["bob", "cyd"][usize::from(a > 2)]),
+            change: ContactChange {
+                consent: (b > 1).then_some(SetConsent {
+                    state: [ConsentState::Allowed, ConsentState::Denied][usize::from(b > 3)],
+                    until: None,
+                }),
+                muted: (b < 3)
+                    .then_some([SetMute::Off, SetMute::On(Mute { until: None })][usize::from(a > 1)]),
+            },
+        },
+        30 | 31 => Op::RegisterDevice {
+            device: device(1 + a % 2),
+            name: ["", "phone"][usize::from(b > 2)].to_owned(),
+            agent: format!("agent {b}"),
+            key: None,
+        },
+        _ if b == 5 => Op::RevokeDevice {
+            device: device(1 + a % 2),
+        },
+        _ => Op::UpdateDevice {
+            device: device(1 + a % 2),
+            change: DeviceChange {
+                name: Some(format!("device {b}")),
+                push: (a > 3).then_some(SetPush::Off),
+            },
+        },
+    }
 }
 
 /// An id is given to one message only, and nobody refers to a message that is not shown any more.
