@@ -33,6 +33,8 @@ pub(crate) struct Consents {
     is_new: bool,
     /// The moment of the last judgement, by the server's clock.
     now: Timestamp,
+    /// The next moment after it at which somebody is denied no longer.
+    ends: Option<Timestamp>,
 }
 
 /// What waits in the outbox: the last word of each.
@@ -186,8 +188,7 @@ impl Consents {
         mine.map(|(cid, _)| (cid, self.of(cid)))
     }
 
-    /// Returns the next moment after the last judgement at which somebody is denied no longer.
-    fn next_end(&self) -> Option<Timestamp> {
+    fn find_end(&self) -> Option<Timestamp> {
         let waiting = self.waiting.contacts.values().filter_map(|(_, until)| *until);
         let known = self.contacts.values().filter_map(|contact| contact.denied_until);
         known.chain(waiting).filter(|until| *until > self.now).min()
@@ -195,7 +196,7 @@ impl Consents {
 
     /// Judges again, as of `now`. Returns the channels that are not followed, if that may be others than before.
     fn judge(&mut self, now: Timestamp, waiting: Option<Waiting>) -> Option<BTreeSet<ChannelId>> {
-        let is_over = self.next_end().is_some_and(|end| end <= now);
+        let is_over = self.ends.is_some_and(|end| end <= now);
         let decided = waiting.is_some_and(|waiting| {
             let differs = waiting != self.waiting;
             self.waiting = waiting;
@@ -205,6 +206,7 @@ impl Consents {
             return None;
         }
         self.now = now;
+        self.ends = self.find_end();
         let aside = self
             .channels()
             .filter(|(_, consent)| !self.follow.contains(consent));
@@ -248,7 +250,7 @@ impl Engine {
             self.streams.put_aside(aside);
             self.tell_watched(effects);
         }
-        self.consent_ends = self.streams.consents.next_end().map(|end| {
+        self.consent_ends = self.streams.consents.ends.map(|end| {
             let wait = u64::try_from(end.0.saturating_sub(now.0)).unwrap_or(0);
             // A wait for long is cut: the server's clock is asked at each heartbeat.
             env.mono + wait.clamp(1, LONGEST_WAIT_MS)

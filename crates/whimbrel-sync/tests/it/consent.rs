@@ -14,7 +14,7 @@ use whimbrel_model::{
     MembershipChange, Op, Row, SetConsent, Timestamp,
 };
 use whimbrel_protocol::{ClientFrame, ServerFrame, Token, Watch};
-use whimbrel_sync::{Effects, EngineConfig, Input, Status, SyncScope};
+use whimbrel_sync::{Effects, EngineConfig, Entropy as _, Input, Status, SyncScope};
 
 fn watching(effects: &Effects) -> Vec<(bool, BTreeSet<ChannelId>)> {
     let frames = effects.frames.iter().filter_map(|frame| match frame {
@@ -260,4 +260,149 @@ fn a_channel_on_the_screen_is_pulled_whatever_was_decided() {
     let (mut world, _) = told(EngineConfig::default(), mine("general", ConsentState::Denied, 1));
     world.engine.set_visible(&cid("general"), true);
     assert_eq!(syncs(&world.wake().frames).len(), 1);
+}
+
+/// What a connection was told, by the frames that left on it.
+#[derive(Default)]
+struct Told {
+    connected: bool,
+    off: BTreeSet<ChannelId>,
+}
+
+impl Told {
+    fn hear(&mut self, effects: &Effects) {
+        for frame in &effects.frames {
+            match frame {
+                ClientFrame::Hello(_) => {
+                    self.connected = true;
+                    self.off.clear();
+                }
+                ClientFrame::Watch(Watch { cids, on }) => {
+                    for cid in cids {
+                        let is_news = if *on {
+                            self.off.remove(cid)
+                        } else {
+                            self.off.insert(cid.clone())
+                        };
+                        assert!(is_news, "{cid} was told twice");
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Says from what is on disk alone which channels may not reach the account.
+fn denied(world: &World, now: Timestamp) -> BTreeSet<ChannelId> {
+    let waiting = world
+        .disk
+        .loaded
+        .outbox
+        .iter()
+        .filter(|item| item.rejection().is_none());
+    let waiting: Vec<&Op> = waiting.map(|item| &item.op).collect();
+    let mut contact = world.disk.loaded.contacts.first().cloned();
+    for op in &waiting {
+        if let Op::UpdateContact { user: of, change } = op {
+            contact
+                .get_or_insert_with(|| Contact::new(user("ada"), of.clone()))
+                .change(change);
+        }
+    }
+    let mut off = BTreeSet::new();
+    for mut row in world
+        .disk
+        .loaded
+        .memberships
+        .iter()
+        .filter(|row| row.state == MemberState::Active)
+        .cloned()
+    {
+        for op in &waiting {
+            match op {
+                Op::UpdateMembership { cid, change } if *cid == row.cid => drop(row.change(change, now)),
+                Op::SendMessage { cid, .. } if *cid == row.cid && row.consent == ConsentState::Unknown => {
+                    row.consent = ConsentState::Allowed;
+                }
+                _ => {}
+            }
+        }
+        if whimbrel_model::consent::of(&row, contact.as_ref(), now) == ConsentState::Denied {
+            off.insert(row.cid);
+        }
+    }
+    off
+}
+
+#[test]
+fn whatever_is_decided_and_however_often_it_connects_the_server_is_told_that_and_nothing_twice() {
+    let states = [ConsentState::Unknown, ConsentState::Allowed, ConsentState::Denied];
+    for seed in 0..300 {
+        let mut dice = crate::world::Dice(seed);
+        let mut roll = move |sides: u64| dice.next_u64() % sides;
+        let mut world = World::configured(Disk::default(), seed, EngineConfig::default());
+        let (mut told, mut ver, mut message) = (Told::default(), 0, 0);
+        for _ in 0..60 {
+            let state = states[usize::try_from(roll(3)).expect("it is small")];
+            let name = ["general", "random", "third"][usize::try_from(roll(3)).expect("it is small")];
+            let live = matches!(world.engine.status(), Status::Live | Status::CatchingUp { .. });
+            let effects = match roll(9) {
+                0 | 1 if live => {
+                    ver += 1;
+                    world.frame(event(me(), ver - 1, ver, 0, vec![mine(name, state, ver)]))
+                }
+                2 if live => {
+                    ver += 1;
+                    world.frame(event(me(), ver - 1, ver, 0, vec![contact(state, None, ver)]))
+                }
+                3 => {
+                    let change = MembershipChange {
+                        consent: Some(state),
+                        ..MembershipChange::default()
+                    };
+                    world
+                        .queue(Op::UpdateMembership {
+                            cid: cid(name),
+                            change,
+                        })
+                        .1
+                }
+                4 => {
+                    let consent = Some(SetConsent { state, until: None });
+                    let change = ContactChange { consent, muted: None };
+                    world
+                        .queue(Op::UpdateContact {
+                            user: user("bob"),
+                            change,
+                        })
+                        .1
+                }
+                5 => {
+                    message += 1;
+                    world.queue(send(name, 1_000 + message)).1
+                }
+                6 if live => match world.outbox().first() {
+                    Some(op) if world.item(*op).attempted => world.frame(rejected(*op, Code::Forbidden)),
+                    _ => Effects::default(),
+                },
+                7 if world.engine.status() == Status::Offline => {
+                    drop(world.input(Input::GoOnline));
+                    let effects = world.input(Input::Connected(Token::new("a token")));
+                    told.hear(&effects);
+                    world.frame(crate::frames::ready())
+                }
+                8 => {
+                    told.connected = false;
+                    drop(world.input(Input::GoOffline));
+                    Effects::default()
+                }
+                _ => Effects::default(),
+            };
+            told.hear(&effects);
+            if told.connected {
+                assert_eq!(told.off, denied(&world, Timestamp(0)), "seed {seed}");
+            }
+        }
+    }
 }
