@@ -46,6 +46,7 @@ mod members;
 mod ops;
 mod peer;
 mod questions;
+mod receipts;
 mod repeat;
 mod script;
 
@@ -229,6 +230,9 @@ cases! {
         a_revoked_device_is_shut_out,
         what_a_device_does_for_itself_no_other_does_for_it,
         how_far_a_device_is_is_told;
+    receipts:
+        what_has_reached_a_user_only_grows_and_ends_at_the_newest,
+        private_receipts_reach_nobody_else;
     live:
         numbers_are_dense_and_given_once,
         everyone_else_gets_each_step_once_and_in_order,
