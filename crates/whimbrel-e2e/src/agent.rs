@@ -2,6 +2,10 @@
 //!
 //! It is a whole Whimbrel client on a SQLite file. It exists so that it can be killed.
 
+mod sight;
+
+pub use sight::{Reached, Sight};
+
 use crate::{Error, sibling};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -16,7 +20,7 @@ use tokio::{
 };
 use whimbrel_model::MessageId;
 
-/// How long an answer may take. Only [`Order::Drain`] waits for the network, and is given this long.
+/// How long an answer may take. [`Order::Drain`] and [`Order::Await`] wait for the network, and are given this long.
 const ANSWER: Duration = Duration::from_secs(60);
 
 /// What an agent can be told.
@@ -125,6 +129,20 @@ pub enum Order {
     },
     /// Wait until the client is live and nothing in its outbox waits. What was refused does not wait.
     Drain,
+    /// Look offline to others, or do not.
+    Invisible {
+        /// Whether.
+        on: bool,
+    },
+    /// Keep a setting that is of this device only.
+    Keep {
+        /// Under which key.
+        key: String,
+        /// What.
+        value: String,
+    },
+    /// Wait until the client shows something.
+    Await(Sight),
     /// Wait until the client has noticed that it is not connected.
     Lost,
     /// Wait until the timeline of a channel has at least this many rows; answers with the rows as text.

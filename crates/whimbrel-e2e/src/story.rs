@@ -1,8 +1,11 @@
-//! The story of the demo: two people chat through a network cut, a killed app and a restarted server.
+//! The story of the demo: two people chat through a network cut, a killed app and a restarted server, and one of them takes a
+//! second device.
+
+mod people;
 
 use crate::{
     Error,
-    agent::{self, Agent, Answer, Order, Setup},
+    agent::{self, Agent, Answer, Order, Setup, Sight},
     check::{Device, Expected, Promise, Verdict, judge},
     server::{self, ServerProcess},
 };
@@ -16,6 +19,9 @@ use whimbrel_testkit::proxy::Proxy;
 
 const OCEAN: &str = "messaging:ocean";
 const STORM: &str = "messaging:storm";
+
+/// The second device of ada, and where it keeps its files.
+const TABLET: &str = "ada-tablet";
 
 /// Tells what happens.
 pub type Narrator<'a> = &'a mut (dyn FnMut(Line<'_>) + Send);
@@ -68,12 +74,14 @@ pub async fn tell(directory: &Path, narrate: Narrator<'_>) -> Result<Told, Error
     let mut bob = story.agent("bob").await?;
 
     story.chat(&mut ada, &mut bob).await?;
+    story.hide(&mut ada, &mut bob).await?;
     story.lose_an_answer(&mut ada).await?;
     story.cut(&mut ada, &mut bob).await?;
     let mut ada = story.kill_and_reopen(ada).await?;
     story.restart_server().await?;
     story.reconnect(&mut ada, &mut bob).await?;
-    let verdict = story.verdict(ada, bob).await?;
+    let tablet = story.second_device(&mut ada).await?;
+    let verdict = story.verdict([ada, bob, tablet]).await?;
     story.proxy.close().await;
     Ok(Told {
         verdict,
@@ -92,13 +100,26 @@ impl Story<'_> {
     }
 
     async fn agent(&mut self, user: &str) -> Result<Agent, Error> {
+        self.device(user, user).await
+    }
+
+    /// Starts a device of somebody, or opens it again.
+    async fn device(&mut self, user: &str, directory: &str) -> Result<Agent, Error> {
         let token = server::token(&self.directory, user).await?;
         Agent::start(&Setup {
             user,
             server: &format!("http://{}", self.proxy.address()),
             token: &token,
-            directory: &self.directory.join(user),
+            directory: &self.directory.join(directory),
         })
+    }
+
+    /// Waits until somebody's device shows something, and tells of it.
+    async fn see(&mut self, of: &mut Agent, sight: Sight, what: &str) -> Result<(), Error> {
+        of.tell(Order::Await(sight)).await?;
+        let screen = format!("on {}'s screen: {what}", of.user());
+        self.say("", &screen);
+        Ok(())
     }
 
     async fn send(&mut self, by: &mut Agent, cid: &str, text: &str) -> Result<MessageId, Error> {
@@ -181,6 +202,11 @@ impl Story<'_> {
     }
 
     async fn show(&mut self, of: &mut Agent, cid: &str, rows: usize) -> Result<(), Error> {
+        let screen = format!("{}'s screen", of.user());
+        self.show_on(of, &screen, cid, rows).await
+    }
+
+    async fn show_on(&mut self, of: &mut Agent, screen: &str, cid: &str, rows: usize) -> Result<(), Error> {
         if let Answer::Shown(lines) = of
             .tell(Order::Show {
                 cid: cid.to_owned(),
@@ -188,12 +214,21 @@ impl Story<'_> {
             })
             .await?
         {
-            self.say("", &format!("on {}'s screen, {cid}:", of.user()));
+            self.say("", &format!("on {screen}, {cid}:"));
             for line in lines {
                 self.say("", &format!("   {line}"));
             }
         }
         Ok(())
+    }
+
+    /// Returns how many rows the timeline of a channel has in the end.
+    fn rows(&self, cid: &str) -> usize {
+        // One reply stands in its thread only.
+        let threads = usize::from(cid == OCEAN);
+        let here = self.promises.iter().filter(|promise| promise.cid.as_str() == cid);
+        // The one message that is deleted in it and never left ada's phone is nowhere.
+        here.filter(|promise| promise.texts != [None]).count() - threads
     }
 
     async fn chat(&mut self, ada: &mut Agent, bob: &mut Agent) -> Result<(), Error> {
@@ -218,12 +253,8 @@ impl Story<'_> {
             rows: 1,
         })
         .await?;
-        self.send(bob, OCEAN, "I am, and the sea is calm").await?;
+        self.answer_request(ada, bob, first).await?;
         self.react(bob, OCEAN, first, "👋").await?;
-        bob.tell(Order::Read {
-            cid: OCEAN.to_owned(),
-        })
-        .await?;
         for agent in [&mut *ada, &mut *bob] {
             agent.tell(Order::Drain).await?;
         }
@@ -305,20 +336,8 @@ impl Story<'_> {
         for agent in [&mut *ada, &mut *bob] {
             agent.tell(Order::Drain).await?;
         }
-        let channel = |cid: &str| ChannelId::new(cid).ok();
-        let top = |cid: &str, story: &Self| {
-            let threads = usize::from(cid == OCEAN);
-            story
-                .promises
-                .iter()
-                .filter(|promise| Some(&promise.cid) == channel(cid).as_ref())
-                // The one message that is deleted in it never left ada's phone.
-                .filter(|promise| promise.texts != [None])
-                .count()
-                - threads
-        };
         for cid in [OCEAN, STORM] {
-            let rows = top(cid, self);
+            let rows = self.rows(cid);
             for agent in [&mut *ada, &mut *bob] {
                 agent
                     .tell(Order::Show {
@@ -336,33 +355,32 @@ impl Story<'_> {
                 .await?;
             agent.tell(Order::Drain).await?;
         }
-        self.show(bob, OCEAN, top(OCEAN, self)).await?;
-        self.show(bob, STORM, top(STORM, self)).await
+        let (ocean, storm) = (self.rows(OCEAN), self.rows(STORM));
+        self.show(bob, OCEAN, ocean).await?;
+        self.show(bob, STORM, storm).await
     }
 
-    async fn verdict(&mut self, ada: Agent, bob: Agent) -> Result<Verdict, Error> {
-        self.chapter("The three databases are compared from outside");
+    async fn verdict(&mut self, agents: [Agent; 3]) -> Result<Verdict, Error> {
+        self.chapter("The four databases are compared from outside");
         let settled = self.settle().await;
-        ada.close().await?;
-        bob.close().await?;
+        for agent in agents {
+            agent.close().await?;
+        }
         settled
     }
 
     /// Judges until everything has arrived everywhere: a live event may still be on its way to the other device.
     async fn settle(&self) -> Result<Verdict, Error> {
-        let users = ["ada", "bob"];
         let mut devices = Vec::new();
-        for user in users {
-            let path = agent::database(&self.directory.join(user))?;
-            devices.push((
-                UserId::new(user).map_err(|error| Error::program("the story", error))?,
-                path,
-            ));
+        for (user, directory) in [("ada", "ada"), ("ada", TABLET), ("bob", "bob")] {
+            let path = agent::database(&self.directory.join(directory))?;
+            let user = UserId::new(user).map_err(|error| Error::program("the story", error))?;
+            devices.push((directory, user, path));
         }
         let devices: Vec<_> = devices
             .iter()
-            .map(|(user, path)| Device {
-                name: user.as_str(),
+            .map(|(name, user, path)| Device {
+                name,
                 user: user.clone(),
                 path,
             })

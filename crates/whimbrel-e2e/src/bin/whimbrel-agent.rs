@@ -4,10 +4,10 @@ use clap::Parser;
 use std::{path::PathBuf, process::ExitCode};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use whimbrel::{
-    Client, Defaults as _, Error, SyncState, TimelineItem,
-    model::{MemberState, MessageId, overlay::MessageStatus},
+    Client, Defaults as _, Error, ReceiptStatus, SyncState, TimelineItem, Watch,
+    model::{ChannelId, MemberState, MessageId, UserId, overlay::MessageStatus},
 };
-use whimbrel_e2e::agent::{Answer, Order};
+use whimbrel_e2e::agent::{Answer, Order, Reached, Sight};
 
 #[derive(Debug, Parser)]
 struct Cli {
@@ -101,6 +101,9 @@ async fn carry_out(client: &Client, order: Order) -> Result<Answer, Error> {
             }
         }
         Order::ReadThread { cid, parent } => drop(client.channel(&cid)?.mark_thread_read(parent).await?),
+        Order::Invisible { on } => drop(client.set_invisible(on).await?),
+        Order::Keep { key, value } => client.local_settings().set(key, value).await?,
+        Order::Await(sight) => see(client, sight).await?,
         Order::Drain => drain(client).await,
         Order::Lost => {
             let mut status = client.watch_status();
@@ -136,6 +139,69 @@ async fn drain(client: &Client) {
     }
 }
 
+/// Waits until the client shows something.
+async fn see(client: &Client, sight: Sight) -> Result<(), Error> {
+    match sight {
+        Sight::Online { user, online } => {
+            let user: UserId = user.parse()?;
+            let presence = client.presence([user.clone()]).await?;
+            until(presence.watch(), |users| {
+                users.get(&user).and_then(|of| of.online) == Some(online)
+            })
+            .await
+        }
+        Sight::Kept { key, value } => {
+            let settings = client.local_settings();
+            until(settings.watch(), |all| all.get(&key) == Some(&value)).await
+        }
+        Sight::Receipt { cid, id, reached } => see_receipt(client, &cid, id, reached).await,
+        Sight::Request { cid, there } => see_request(client, cid.parse()?, there).await,
+    }
+}
+
+/// Waits until a value is as it should be.
+async fn until<T: Clone>(mut value: Watch<T>, is_so: impl Fn(&T) -> bool) -> Result<(), Error> {
+    let mut now = Some(value.get());
+    while let Some(shown) = now {
+        if is_so(&shown) {
+            return Ok(());
+        }
+        now = value.next().await;
+    }
+    Err(Error::Closed)
+}
+
+async fn see_receipt(client: &Client, cid: &str, id: MessageId, reached: Reached) -> Result<(), Error> {
+    use futures_util::StreamExt as _;
+    let wanted = match reached {
+        Reached::Delivered => ReceiptStatus::Delivered,
+        Reached::Read => ReceiptStatus::Read,
+    };
+    let timeline = client.channel(cid)?.timeline().await?;
+    let (_, mut changes) = timeline.subscribe();
+    loop {
+        let items = timeline.items();
+        let receipt = items
+            .iter()
+            .find(|item| item.id() == id)
+            .and_then(|item| item.receipt);
+        if receipt.is_some_and(|receipt| receipt.status >= wanted) {
+            return Ok(());
+        }
+        changes.next().await.ok_or(Error::Closed)?;
+    }
+}
+
+async fn see_request(client: &Client, cid: ChannelId, there: bool) -> Result<(), Error> {
+    use futures_util::StreamExt as _;
+    let list = client.requests().await?;
+    let (_, mut changes) = list.subscribe();
+    while list.items().iter().any(|item| item.cid == cid) != there {
+        changes.next().await.ok_or(Error::Closed)?;
+    }
+    Ok(())
+}
+
 async fn show(client: &Client, cid: &str, rows: usize) -> Result<Answer, Error> {
     use futures_util::StreamExt as _;
     let timeline = client.channel(cid)?.timeline().await?;
@@ -152,7 +218,11 @@ fn line(item: &TimelineItem) -> String {
         MessageStatus::Pending => "pending",
         MessageStatus::Failed(_) => "failed",
         MessageStatus::Sent if item.view.change_pending => "change pending",
-        MessageStatus::Sent => "sent",
+        MessageStatus::Sent => match item.receipt.map(|receipt| receipt.status) {
+            Some(ReceiptStatus::Read) => "read",
+            Some(ReceiptStatus::Delivered) => "delivered",
+            _ => "sent",
+        },
     };
     let text = if message.is_deleted() {
         "(deleted)"

@@ -4,7 +4,8 @@ use super::unreadable;
 use crate::Error;
 use std::{collections::BTreeMap, path::Path};
 use whimbrel_model::{
-    Channel, ChannelId, HistoryFrom, Member, MemberState, Message, MessageQuery, MessageScope, People, Reaction, Read, Row, UserId,
+    Channel, ChannelId, HistoryFrom, Member, MemberState, Message, MessageQuery, MessageScope, People,
+    Reaction, Read, Row, UserId,
 };
 use whimbrel_server::SqliteStorage;
 use whimbrel_store::{Store, StoreError};
@@ -60,7 +61,7 @@ pub(super) async fn read_server(path: &Path) -> Result<Channels, Error> {
             Row::Message(row) => contents.messages.push(row),
             Row::Reaction(row) => contents.reactions.push(row),
             Row::Read(row) => contents.reads.push(row),
-            Row::Membership(_) | Row::User(_) | Row::Draft(_) => {}
+            Row::Membership(_) | Row::User(_) | Row::Draft(_) | Row::Account(_) | Row::Delivered(_) => {}
         }
     }
     for contents in channels.values_mut() {
@@ -72,7 +73,10 @@ pub(super) async fn read_server(path: &Path) -> Result<Channels, Error> {
 /// Reads one channel on a device.
 pub(super) async fn read_device(store: &dyn Store, cid: &ChannelId) -> Result<Contents, StoreError> {
     let mut contents = Contents {
-        channel: store.channel(cid, &People::default()).await?.and_then(|summary| summary.channel),
+        channel: store
+            .channel(cid, &People::default())
+            .await?
+            .and_then(|summary| summary.channel),
         members: store.members(cid).await?,
         reads: store.reads(cid, None).await?,
         ..Contents::default()

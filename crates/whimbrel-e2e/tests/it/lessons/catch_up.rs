@@ -8,7 +8,7 @@ use futures_util::{FutureExt, StreamExt};
 use std::sync::Arc;
 use whimbrel::{
     OlderEdge, SyncState,
-    model::{Epoch, MessageQuery, MessageScope, StreamId, limits},
+    model::{Epoch, MessageQuery, MessageScope, People, StreamId, limits},
 };
 use whimbrel_client::{EngineConfig, Query, Store};
 use whimbrel_store::{MemoryStore, StoreReader};
@@ -35,7 +35,7 @@ async fn u09_nothing_limits_how_many_channels_are_caught_up() {
     caught_up(&bob).await;
     let store = device.look().await;
     let all = store
-        .channels(&Query::channel_list(), None, 2 * CHANNELS)
+        .channels(&Query::channel_list(), None, 2 * CHANNELS, &People::default())
         .await
         .unwrap();
     assert_eq!(all.len(), CHANNELS + 1);

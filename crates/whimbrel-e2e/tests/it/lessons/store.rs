@@ -5,7 +5,7 @@ use super::support::{
     send_many, settled, shows, up_to, within,
 };
 use tokio::task::JoinSet;
-use whimbrel::{Defaults, OlderEdge, SqliteStore};
+use whimbrel::{Defaults, OlderEdge, SqliteStore, model::People};
 use whimbrel_client::{Query, Store};
 use whimbrel_store::StoreReader as _;
 use whimbrel_testkit::store::FailingStore;
@@ -67,7 +67,11 @@ async fn u25_many_at_once_never_meet_a_locked_database() {
     let looker = device.look().await;
     for _ in 0..25 {
         looker.load().await.unwrap();
-        looker.channels(&Query::channel_list(), None, 10).await.unwrap();
+        let people = People::default();
+        looker
+            .channels(&Query::channel_list(), None, 10, &people)
+            .await
+            .unwrap();
     }
     looker.close().await;
     within("all of them", tasks.join_all()).await;
