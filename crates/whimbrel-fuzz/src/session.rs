@@ -105,6 +105,7 @@ impl Peer {
             device: DeviceId(Uuid::nil()),
             agent: String::new(),
             presence: OwnPresence::default(),
+            background: false,
         };
         let (session, outbound) = hub.hello(hello, &Names).await.expect("the hub is open");
         Self {

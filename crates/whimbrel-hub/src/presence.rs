@@ -6,6 +6,7 @@ mod elsewhere;
 mod hints;
 mod known;
 mod peer;
+mod servers;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,7 @@ pub use storage::PresenceStorage;
 pub(crate) use desk::{DeskConfig, Opening, PresenceDesk, check};
 pub(crate) use hints::Letter;
 
-use hints::{Here, Hint};
+use hints::Hint;
 use known::Known;
 use peer::Peer;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -130,7 +131,14 @@ impl Presence {
 
     /// A connection of a user begins: its lease lives until [`Presence::leave`]. `own` is laid over what is stored of the user,
     /// until that changes.
-    pub fn join(
+    pub fn join(&mut self, number: ConnectionNumber, user: &UserId, own: OwnPresence, now: Now) -> Vec<Told> {
+        let mut told = self.join_in_background(number, user, own, now);
+        told.extend(self.set_background(number, false, now));
+        told
+    }
+
+    /// A connection of a user begins that does not make the user online, until [`Presence::set_background`] says so.
+    pub fn join_in_background(
         &mut self,
         number: ConnectionNumber,
         user: &UserId,
@@ -141,17 +149,23 @@ impl Presence {
             return Vec::new();
         }
         self.connections.insert(number, Peer::new(user.clone()));
-        let told = self.change(user, now, |known| {
-            known.lay_over(own);
-            known.connections += 1;
-            known.online = true;
-            known.last_active = Some(now.wall);
-            known.left = None;
-        });
-        self.unsaved.insert(user.clone());
-        self.hint_here(user);
-        self.schedule(user, Some(now.mono + REFRESH_MS));
-        told
+        self.change(user, now, |known| known.lay_over(own))
+    }
+
+    /// Sets whether a connection makes its user online.
+    pub fn set_background(&mut self, number: ConnectionNumber, background: bool, now: Now) -> Vec<Told> {
+        let Some(peer) = self.connections.get_mut(&number) else {
+            return Vec::new();
+        };
+        let user = peer.user.clone();
+        match (std::mem::replace(&mut peer.is_here, !background), background) {
+            (false, false) => self.come(&user, now),
+            (true, true) => {
+                self.go(&user, now);
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// A connection ends. Nobody is told before the grace is over, and not then if the user is back. A second time is none.
@@ -170,7 +184,27 @@ impl Presence {
         for user in &peer.watched {
             self.unwatch(number, user);
         }
-        let Some(known) = self.users.get_mut(&peer.user) else {
+        match peer.is_here {
+            true => self.go(&peer.user, now),
+            false => self.forget(&peer.user),
+        }
+    }
+
+    fn come(&mut self, user: &UserId, now: Now) -> Vec<Told> {
+        let told = self.change(user, now, |known| {
+            known.connections += 1;
+            known.online = true;
+            known.last_active = Some(now.wall);
+            known.left = None;
+        });
+        self.unsaved.insert(user.clone());
+        self.hint_here(user);
+        self.schedule(user, Some(now.mono + REFRESH_MS));
+        told
+    }
+
+    fn go(&mut self, user: &UserId, now: Now) {
+        let Some(known) = self.users.get_mut(user) else {
             return;
         };
         known.connections = known.connections.saturating_sub(1);
@@ -179,9 +213,9 @@ impl Presence {
         }
         known.left = Some(now.wall);
         let alone = known.elsewhere == 0;
-        self.hint(|| Hint::Left(peer.user.clone(), now.wall));
-        let at = alone.then(|| self.offline_at(&peer.user, now.mono + self.grace_ms));
-        self.schedule(&peer.user, at);
+        self.hint(|| Hint::Left(user.clone(), now.wall));
+        let at = alone.then(|| self.offline_at(user, now.mono + self.grace_ms));
+        self.schedule(user, at);
     }
 
     /// Takes settings of an account that were committed. Older ones than those known change nothing.
@@ -215,9 +249,7 @@ impl Presence {
     /// Takes what somebody decided of the user of a connection. Returns what that connection has to be told, if it watches them and
     /// is shown something else now.
     pub fn refuse(&mut self, number: ConnectionNumber, contact: &Contact, now: Now) -> Option<Told> {
-        let Some(peer) = self.connections.get_mut(&number) else {
-            return None;
-        };
+        let peer = self.connections.get_mut(&number)?;
         let user = &contact.user;
         let before = peer.refused_by.remove(user);
         if let Some(Some(until)) = before {
@@ -328,7 +360,10 @@ impl Presence {
                 self.unrefused.push(number);
                 if peer.watched.contains(&user) {
                     let user = self.of_for(number, &user);
-                    told.push(Told { to: vec![number], user });
+                    told.push(Told {
+                        to: vec![number],
+                        user,
+                    });
                 }
             }
         }
@@ -393,85 +428,6 @@ impl Presence {
         peer.is_some_and(|peer| peer.refused_by.contains_key(by))
     }
 
-    /// Somebody has a connection on so many other servers only. With none left they count as online for `grace_ms` longer, and were
-    /// seen last at `left`.
-    pub(crate) fn set_elsewhere(
-        &mut self,
-        user: &UserId,
-        servers: usize,
-        (grace_ms, left): (u64, Option<Timestamp>),
-        now: Now,
-    ) {
-        match servers {
-            0 => self.elsewhere.remove(user),
-            _ => self.elsewhere.insert(user.clone(), servers),
-        };
-        let Some(known) = self.users.get_mut(user) else {
-            return;
-        };
-        let (before, here) = (known.elsewhere, known.connections > 0);
-        known.elsewhere = servers;
-        if !here && servers == 0 && before > 0 {
-            known.left = left;
-            let at = self.offline_at(user, now.mono + grace_ms);
-            self.schedule(user, Some(at));
-        }
-    }
-
-    /// Another server says how somebody is who has a connection there, and on so many servers in all.
-    pub(crate) fn heard(&mut self, here: &Here, servers: usize, now: Now) -> Vec<Told> {
-        let user = &here.user;
-        self.elsewhere.insert(user.clone(), servers);
-        let Some(known) = self.users.get_mut(user) else {
-            return Vec::new();
-        };
-        known.elsewhere = servers;
-        if known.connections == 0 {
-            self.schedule(user, None);
-        }
-        // In one: nobody is seen to come who is invisible.
-        self.change(user, now, |known| {
-            known.hear(here);
-            known.online = true;
-        })
-    }
-
-    /// Returns the settings' version of somebody that this server knows.
-    pub(crate) fn settings_ver(&self, user: &UserId) -> Option<u64> {
-        self.users.get(user).map(|known| known.shown.ver)
-    }
-
-    /// Iterates over who has a connection here.
-    pub(crate) fn here(&self) -> Vec<Here> {
-        let here = self.users.iter().filter(|(_, known)| known.connections > 0);
-        let mut here: Vec<Here> = here.map(|(user, known)| known.here(user)).collect();
-        here.sort_by(|a, b| a.user.cmp(&b.user));
-        here
-    }
-
-    /// Keeps what other servers are to be told from now on.
-    pub(crate) fn keep_hints(&mut self) {
-        self.hints.get_or_insert_default();
-    }
-
-    /// Takes what other servers are to be told.
-    pub(crate) fn take_hints(&mut self) -> Vec<Hint> {
-        self.hints.as_mut().map(std::mem::take).unwrap_or_default()
-    }
-
-    fn hint(&mut self, hint: impl FnOnce() -> Hint) {
-        if let Some(hints) = &mut self.hints {
-            hints.push(hint());
-        }
-    }
-
-    fn hint_here(&mut self, user: &UserId) {
-        if let Some(known) = self.users.get(user) {
-            let here = known.here(user);
-            self.hint(|| Hint::Here(here));
-        }
-    }
-
     /// Changes a user, and returns who has to be told that it shows.
     fn change(&mut self, user: &UserId, now: Now, change: impl FnOnce(&mut Known)) -> Vec<Told> {
         let known = self.users.entry(user.clone()).or_default();
@@ -505,10 +461,16 @@ impl Presence {
         }
         let mut told = Vec::new();
         if own_before != own_after && !own.is_empty() {
-            told.push(Told { to: own, user: own_after });
+            told.push(Told {
+                to: own,
+                user: own_after,
+            });
         }
         if !others.is_empty() {
-            told.push(Told { to: others, user: after });
+            told.push(Told {
+                to: others,
+                user: after,
+            });
         }
         told
     }
@@ -524,7 +486,10 @@ impl Presence {
             let users = self.connections.get_mut(&number).map(Peer::end_round);
             for user in users.unwrap_or_default() {
                 let user = self.of_for(number, &user);
-                told.push(Told { to: vec![number], user });
+                told.push(Told {
+                    to: vec![number],
+                    user,
+                });
             }
         }
         told

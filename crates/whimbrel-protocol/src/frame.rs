@@ -81,6 +81,9 @@ pub struct Hello {
     /// How the user is shown to others, before anyone is told that the user is online.
     #[serde(default, skip_serializing_if = "OwnPresence::is_empty")]
     pub presence: OwnPresence,
+    /// Whether nobody is there: the connection does not make the user online.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub background: bool,
 }
 
 /// See [`ServerFrame::Ready`].

@@ -14,6 +14,9 @@ pub struct AskPresence {
     /// Whose are not wanted any more, at most as many. They are taken away before others are added.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remove: Vec<UserId>,
+    /// Whether nobody is there from now on, so that the connection does not make the user online. Absent: that stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<bool>,
 }
 
 /// What a user's operations that wait will set of how the user is shown. What is absent stays as it is.

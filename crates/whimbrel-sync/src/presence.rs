@@ -11,6 +11,8 @@ pub(crate) struct Wanted {
     users: BTreeSet<UserId>,
     /// Whom the server could not tell of just now: they are asked for again with the next heartbeat.
     again: BTreeSet<UserId>,
+    /// Whether nobody is there, so that a connection does not make the user online.
+    pub(crate) background: bool,
 }
 
 impl Engine {
@@ -32,6 +34,26 @@ impl Engine {
         if matches!(self.phase, Phase::Online(_)) {
             self.ask_presence(&add, &remove, &mut effects, env);
         }
+        self.finish(effects, env)
+    }
+
+    /// Says whether nobody is there: then a connection does not make the user online, nor is any channel open on it. At first
+    /// somebody is.
+    pub fn set_background(&mut self, background: bool, env: &mut Env<'_>) -> Effects {
+        let mut effects = Effects::default();
+        if std::mem::replace(&mut self.presence.background, background) == background
+            || !matches!(self.phase, Phase::Online(_))
+        {
+            return effects;
+        }
+        let id = self.requests.add(Request::Presence(Vec::new()), env.mono);
+        effects.frames.push(ClientFrame::Presence(AskPresence {
+            id,
+            add: Vec::new(),
+            remove: Vec::new(),
+            background: Some(background),
+        }));
+        self.tell_watching(&mut effects);
         self.finish(effects, env)
     }
 
@@ -74,6 +96,7 @@ impl Engine {
                 id,
                 add: add.to_vec(),
                 remove: remove.to_vec(),
+                background: None,
             }));
         };
         for some in remove.chunks(limits::PRESENCE_PER_FRAME) {

@@ -129,6 +129,7 @@ impl Engine {
             device: self.account.device,
             agent: self.config.agent.clone(),
             presence: self.own_presence(),
+            background: self.presence.background,
         }));
         // Right behind, so that the server sends nothing that is not wanted.
         self.told_unwatched.clear();

@@ -54,7 +54,9 @@ impl Engine {
         if !matches!(self.phase, Phase::Online(_)) {
             return;
         }
-        let visible: BTreeSet<&ChannelId> = self.streams.visible.iter().filter_map(channel).collect();
+        // Nobody looks at what is open in the background.
+        let visible = self.streams.visible.iter().filter(|_| !self.presence.background);
+        let visible: BTreeSet<&ChannelId> = visible.filter_map(channel).collect();
         let open = &mut self.watched.open;
         let closed: Vec<ChannelId> = open
             .keys()

@@ -188,6 +188,7 @@ impl Sender {
             device: DeviceId(sample::id(number)),
             agent: "bench".to_owned(),
             presence: OwnPresence::default(),
+            background: false,
         };
         let welcome = hub.hello(hello, &Anyone).await;
         let (session, outbound) = welcome.map_err(|bye| format!("{}: {}", bye.code, bye.message))?;

@@ -66,11 +66,14 @@ impl Driver {
         Watchers::new(shown)
     }
 
-    /// Tells the server what is on the screen.
+    /// Tells the server what is on the screen, and whether anybody is there: who only syncs in the background is not.
     pub(super) fn tell_visible(&mut self, round: &mut Round) {
         if self.broken.is_some() {
             return;
         }
+        let background = !self.wants_online;
+        let effects = self.with_env(|engine, env| engine.set_background(background, env));
+        round.effects.merge(effects);
         let effects = self.with_env(|engine, env| engine.tell_visible(env));
         round.effects.merge(effects);
     }

@@ -207,6 +207,33 @@ async fn a_second_connection_of_an_invisible_user_leaves_no_trace_while_the_chan
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_background_sync_makes_nobody_online_until_they_connect() {
+    let server = acquainted().await;
+    let bob = online(&server, "bob").await;
+    let presence = bob.presence([user("ada")]).await.unwrap();
+    let watchers = general(&bob).watchers().await.unwrap();
+    sees(&presence, "ada", is(false)).await;
+    watched_by(&watchers, &["bob"]).await;
+    let mut watch = presence.watch();
+    let ada = open(&server, "ada", &MemoryStore::new()).await;
+    let _timeline = general(&ada).timeline().await.unwrap();
+    ada.sync_once(PATIENCE).await.unwrap();
+    assert!(
+        timeout(GRACE * 2, watch.next()).await.is_err(),
+        "{:?}",
+        presence.users()
+    );
+    assert_eq!(watchers.now().unwrap().count, 1, "nobody looks at it");
+    // With a sync under way she comes herself, and is there from then on.
+    let sync = ada.clone();
+    let (synced, connected) = tokio::join!(sync.sync_once(PATIENCE), ada.connect());
+    synced.unwrap();
+    connected.unwrap();
+    sees(&presence, "ada", is(true)).await;
+    watched_by(&watchers, &["ada", "bob"]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_shares_no_channel_is_refused_and_who_denies_looks_offline() {
     let server = acquainted().await;
     let (ada, bob) = (online(&server, "ada").await, online(&server, "bob").await);

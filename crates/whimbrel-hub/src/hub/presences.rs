@@ -55,7 +55,7 @@ pub(super) fn join_bus(
     presence.join_bus(courier.clone());
     let desk = presence.clone();
     courier.hear(PresenceDesk::topic(), tasks, stop, move |letter: Letter| {
-        desk.hear(letter)
+        desk.hear(letter);
     });
     let (registry, own) = (registry.clone(), courier.server().to_owned());
     courier.hear(TYPING, tasks, stop, move |letter: TypingLetter| {
@@ -85,7 +85,8 @@ impl Hub {
         })?;
         let record = records.into_iter().next();
         let record = record.unwrap_or_else(|| PresenceRecord::unknown(user.clone()));
-        let number = self.0.presence.join(record, &connection.mailbox, hello.presence);
+        let shown = (hello.presence, hello.background);
+        let number = self.0.presence.join(record, &connection.mailbox, shown);
         connection.presence.get_or_init(|| number);
         Ok(())
     }

@@ -78,9 +78,9 @@ impl PresenceDesk {
         &self,
         record: PresenceRecord,
         mailbox: &Arc<Mailbox>,
-        own: OwnPresence,
+        (own, background): (OwnPresence, bool),
     ) -> ConnectionNumber {
-        self.with(|live, now| live.join(record, mailbox, own, now))
+        self.with(|live, now| live.join(record, mailbox, (own, background), now))
     }
 
     /// A connection has ended, or its lease has.

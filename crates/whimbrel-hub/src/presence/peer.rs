@@ -6,6 +6,8 @@ use whimbrel_model::{Timestamp, UserId};
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) user: UserId,
+    /// Whether it makes the user online.
+    pub(super) is_here: bool,
     pub(super) watched: BTreeSet<UserId>,
     /// Who has decided that the user of the connection does not see them, and until when.
     pub(super) refused_by: BTreeMap<UserId, Option<Timestamp>>,
@@ -19,6 +21,7 @@ impl Peer {
     pub(super) const fn new(user: UserId) -> Self {
         Self {
             user,
+            is_here: false,
             watched: BTreeSet::new(),
             refused_by: BTreeMap::new(),
             changed: BTreeSet::new(),

@@ -143,6 +143,29 @@ fn an_invisible_user_stays_as_they_were_for_others_and_knows_the_truth() {
 }
 
 #[test]
+fn a_connection_in_the_background_makes_nobody_online() {
+    let mut presence = watched();
+    assert_eq!(
+        presence.join_in_background(2, &user("ada"), OwnPresence::default(), at(5)),
+        []
+    );
+    assert_eq!(presence.tick(at(GRACE)), []);
+    assert_eq!(presence.set_background(2, true, at(20_000)), [], "it is already");
+    assert_eq!(
+        onlines(&presence.set_background(2, false, at(20_000))),
+        [(true, Some(21_000))]
+    );
+    assert_eq!(presence.set_background(2, false, at(20_001)), []);
+    assert_eq!(presence.set_background(2, true, at(30_000)), []);
+    assert_eq!(
+        onlines(&presence.tick(at(30_000 + GRACE))),
+        [(false, Some(31_000))]
+    );
+    presence.leave(2, at(50_000));
+    assert_eq!(presence.tick(at(50_000 + 2 * GRACE)), [], "it was gone already");
+}
+
+#[test]
 fn what_is_stored_of_an_invisible_user_stands_still_over_a_restart() {
     let mut presence = watched();
     drop(join(&mut presence, 2, 5));

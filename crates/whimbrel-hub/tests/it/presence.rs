@@ -17,6 +17,7 @@ fn ask(id: u64, add: &[&str]) -> ClientFrame {
         id,
         add: add.iter().map(|name| user(name)).collect(),
         remove: Vec::new(),
+        background: None,
     })
 }
 

@@ -93,6 +93,7 @@ async fn ask(client: &mut Client) -> UserPresence {
         id: 5,
         add: vec![user("ada")],
         remove: Vec::new(),
+        background: None,
     };
     client.session.handle(ClientFrame::Presence(ask)).await.unwrap();
     loop {

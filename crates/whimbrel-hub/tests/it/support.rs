@@ -304,6 +304,7 @@ pub(crate) fn hello(token: &str) -> Hello {
         device: DeviceId(id()),
         agent: "tests".into(),
         presence: OwnPresence::default(),
+        background: false,
     }
 }
 

@@ -178,6 +178,7 @@ async fn typing_and_presence_leave_no_trace_in_any_stream() {
         id: 1,
         add: vec![user("bob")],
         remove: Vec::new(),
+        background: None,
     };
     phone.session.handle(ClientFrame::Presence(ask)).await.unwrap();
     assert!(matches!(phone.next().await, ServerFrame::Presence(_)));

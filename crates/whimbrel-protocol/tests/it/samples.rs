@@ -175,6 +175,7 @@ fn hello(presence: OwnPresence) -> Hello {
         device: DeviceId(id(0xd)),
         agent: "my-client/1.0".to_owned(),
         presence,
+        background: false,
     }
 }
 
@@ -211,6 +212,8 @@ pub(crate) fn client_frames() -> Vec<(&'static str, ClientFrame)> {
         ("hello-presence", ClientFrame::Hello(hello(own_presence()))),
         ("hello-presence-data", ClientFrame::Hello(hello(own_data()))),
         ("presence", ClientFrame::Presence(ask_presence())),
+        ("hello-background", ClientFrame::Hello(background_hello())),
+        ("presence-background", ClientFrame::Presence(set_background())),
         ("watching", watching(true)),
         ("watching-off", watching(false)),
         ("ops", ClientFrame::Ops(Ops { ops: sent.collect() })),
@@ -263,6 +266,22 @@ fn own_presence() -> OwnPresence {
     }
 }
 
+fn background_hello() -> Hello {
+    Hello {
+        background: true,
+        ..hello(OwnPresence::default())
+    }
+}
+
+fn set_background() -> AskPresence {
+    AskPresence {
+        id: 4,
+        add: Vec::new(),
+        remove: Vec::new(),
+        background: Some(false),
+    }
+}
+
 fn own_data() -> OwnPresence {
     OwnPresence {
         invisible: None,
@@ -280,6 +299,7 @@ fn ask_presence() -> AskPresence {
         id: 4,
         add: vec![user("bob"), user("carol")],
         remove: vec![user("dan")],
+        background: None,
     }
 }
 

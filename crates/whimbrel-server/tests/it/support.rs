@@ -205,6 +205,7 @@ pub(crate) fn hello(token: &str) -> Hello {
         device: DeviceId(uuid()),
         agent: "test".to_owned(),
         presence: OwnPresence::default(),
+        background: false,
     }
 }
 

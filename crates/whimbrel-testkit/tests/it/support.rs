@@ -31,6 +31,7 @@ pub(crate) async fn greet(connector: &dyn Connector, token: &str) -> Connection 
         device: DeviceId(id(1)),
         agent: "a test".to_owned(),
         presence: OwnPresence::default(),
+        background: false,
     };
     send(&mut connection, &ClientFrame::Hello(hello)).await;
     connection

@@ -64,14 +64,17 @@ impl Live {
         &mut self,
         record: PresenceRecord,
         mailbox: &Arc<Mailbox>,
-        own: OwnPresence,
+        (own, background): (OwnPresence, bool),
         now: Now,
     ) -> ConnectionNumber {
         self.last += 1;
         let (number, user) = (self.last, record.user.clone());
         self.connections.insert(number, (user.clone(), mailbox.clone()));
         self.learn(&record, now);
-        let told = self.presence.join(number, &user, own, now);
+        let told = match background {
+            true => self.presence.join_in_background(number, &user, own, now),
+            false => self.presence.join(number, &user, own, now),
+        };
         self.tell(told);
         number
     }
@@ -126,6 +129,10 @@ impl Live {
         let Some((watcher, mailbox)) = self.connections.get(&number).cloned() else {
             return;
         };
+        if let Some(background) = ask.background {
+            let told = self.presence.set_background(number, background, now);
+            self.tell(told);
+        }
         let mut add = Vec::with_capacity(records.len());
         for record in records {
             self.learn(record, now);

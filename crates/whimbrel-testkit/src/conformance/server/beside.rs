@@ -43,6 +43,7 @@ async fn ask(peer: &mut Peer, users: Vec<UserId>) -> Result<Presence, Problem> {
         id: 71,
         add: users,
         remove: Vec::new(),
+        background: None,
     };
     peer.send(&ClientFrame::Presence(ask)).await?;
     for _ in 0..TOO_MANY {
@@ -124,6 +125,7 @@ pub(super) async fn whose_presence_is_wanted_is_told_at_once_and_with_each_chang
         id: 73,
         add: Vec::new(),
         remove: vec![world.user(0).clone()],
+        background: None,
     };
     bob.send(&ClientFrame::Presence(remove)).await?;
     let other = SettingsChange {
@@ -171,6 +173,7 @@ pub(super) async fn an_invisible_user_is_offline_to_others_and_knows_the_truth(w
             status: Some("x".repeat(limits::STATUS_CHARS + 1)),
             ..OwnPresence::default()
         },
+        background: false,
     };
     stranger.send(&ClientFrame::Hello(long)).await?;
     let bye = stranger.ended().await?;
@@ -196,6 +199,7 @@ pub(super) async fn presence_is_for_those_who_share_a_channel(world: &World) -> 
         id: 74,
         add: crowd,
         remove: Vec::new(),
+        background: None,
     };
     ada.send(&ClientFrame::Presence(ask)).await?;
     let bye = ada.ended().await?;

@@ -76,6 +76,7 @@ pub(super) async fn hello_is_said_once(world: &World) -> Checked {
         device: whimbrel_model::DeviceId(world.id()),
         agent: String::new(),
         presence: OwnPresence::default(),
+        background: false,
     };
     ada.send(&ClientFrame::Hello(again)).await?;
     let bye = ada.ended().await?;

@@ -81,6 +81,7 @@ impl Stranger {
             device,
             agent: "conformance".to_owned(),
             presence: OwnPresence::default(),
+            background: false,
         };
         send(&mut self.connection, &ClientFrame::Hello(hello)).await
     }
