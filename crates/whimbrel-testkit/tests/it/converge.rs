@@ -6,7 +6,7 @@ use crate::{
 };
 use std::sync::Arc;
 use whimbrel_client::{Channel, Client};
-use whimbrel_model::{Change, Delta, MessageId, Row};
+use whimbrel_model::{Change, Delta, MessageId, Row, SettingsChange};
 use whimbrel_store::{MemoryStore, Store as _, StoreReader};
 use whimbrel_testkit::{converge::settle, server::TestServer};
 
@@ -198,4 +198,36 @@ async fn whatever_a_device_is_wrong_about_is_found_where_it_is() {
     )
     .await;
     is_found(|_| Lie::NoNames, "the profiles", "has {}, the server has {").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_a_device_has_otherwise_is_found() {
+    let server = TestServer::new();
+    let (ada, _, _) = chat(&server).await;
+    let disk = Liar::new();
+    let open = async |disk: Arc<Liar>| {
+        let other = server.client("ada").store(disk).open().await.unwrap();
+        other.connect().await.unwrap();
+        settle(&[&other]).await.unwrap();
+        other
+    };
+    let other = open(disk.clone()).await;
+    let change = SettingsChange {
+        invisible: Some(true),
+        ..SettingsChange::default()
+    };
+    other.update_settings(change).await.unwrap();
+    other.mute_user("bob".parse().unwrap(), None).await.unwrap();
+    server.converged(&[&ada, &other]).await.unwrap();
+    other.close().await;
+    let disk = disk.reopen();
+    disk.tell(Lie::NoAccount);
+    let other = open(disk).await;
+    let words = server.converged(&[&ada, &other]).await.unwrap_err().to_string();
+    for place in ["settings", "contact bob", "device "] {
+        assert!(
+            words.contains(&format!("the account, {place}")),
+            "{place}: {words}"
+        );
+    }
 }

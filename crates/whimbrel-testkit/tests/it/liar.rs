@@ -49,6 +49,14 @@ impl Liar {
         Arc::default()
     }
 
+    /// Opens it again, after it was closed.
+    pub(crate) fn reopen(&self) -> Arc<Self> {
+        Arc::new(Self {
+            inner: self.inner.reopen(),
+            lie: Mutex::default(),
+        })
+    }
+
     pub(crate) fn tell(&self, lie: Lie) {
         *self.lie.lock().unwrap() = Some(lie);
     }
