@@ -8,7 +8,7 @@ use whimbrel_model::{
     AccountRow, Change, Channel, ChannelId, ChannelSummary, Custom, Delta, Draft, FollowedThread, HistoryFrom, Member, MemberState, Membership, Message, MessageBody, MessageId, MessagePage, MessageQuery, MessageScope, Op, OpId, OutboxItem, OutboxStatus, People, RangeSet, Reaction, Read, ReadPosition, Role, Row, RowKey, StreamId, ThreadPlace, Timestamp, UserId,
 };
 use whimbrel_query::{ChannelItem, PageCursor, Query};
-use whimbrel_state::ChannelRow;
+use whimbrel_state::{ChannelRow, ReceiptRows};
 
 #[derive(Default)]
 pub(crate) struct Disk {
@@ -99,6 +99,21 @@ impl Disk {
         rows.collect()
     }
 
+    /// Who is in a channel, and how far they are in it and in a thread.
+    pub(crate) fn receipts(&self, cid: &ChannelId, thread: Option<MessageId>) -> ReceiptRows {
+        let mut reads = self.reads(cid, None);
+        reads.extend(thread.into_iter().flat_map(|thread| self.reads(cid, Some(thread))));
+        let delivered = self.rows.values().filter_map(|row| match row {
+            Row::Delivered(row) if row.cid == *cid => Some(row.clone()),
+            _ => None,
+        });
+        ReceiptRows {
+            members: self.members(cid),
+            delivered: delivered.collect(),
+            reads,
+        }
+    }
+
     /// The pinned messages of a channel.
     pub(crate) fn pinned(&self, cid: &ChannelId) -> Vec<Message> {
         let pinned = |row: &&Message| row.cid == *cid && row.pinned.is_some();
@@ -125,7 +140,9 @@ impl Disk {
         let waiting = ReadPosition::waiting(cid, Some(parent), self.outbox.values());
         let waiting_read = waiting.filter(|waiting| Some(*waiting) > known);
         let position = known.max(waiting_read).unwrap_or_default().seq;
-        let unread = replies().filter(|row| row.seq > position && row.counts_as_unread_reply_for(me));
+        let unread = replies().filter(|row| {
+            row.seq > position && row.counts_as_unread_reply_for(me) && !self.is_silent(row)
+        });
         let is_joined = self.rows.values().any(|row| {
             matches!(row, Row::Membership(row)
                 if row.user == *me && row.cid == *cid && row.state == MemberState::Active)
@@ -137,7 +154,12 @@ impl Disk {
             let missing = (position + 1..=known.last_seq).filter(lacks).count() as u64;
             missing.min(u64::from(known.replies).saturating_sub(here))
         });
+        let membership = match self.rows.get(&RowKey::Membership(cid.clone(), me.clone())) {
+            Some(Row::Membership(row)) => Some(row.clone()),
+            _ => None,
+        };
         Some(FollowedThread {
+            membership,
             last_reply: replies().max_by_key(|row| row.seq).cloned(),
             followed: is_joined && (read.is_some() || message.author == *me),
             unread: unread.count() as u64,
@@ -237,7 +259,11 @@ impl Disk {
         let waiting = waiting.max().filter(|waiting| *waiting > known);
         let position = waiting.unwrap_or(known).1;
         let messages = || self.all_messages().filter(|row| row.cid == *cid);
-        let unread = || messages().filter(|row| row.seq > position && row.counts_as_unread_for(me));
+        let unread = || {
+            messages().filter(|row| {
+                row.seq > position && row.counts_as_unread_for(me) && !self.is_silent(row)
+            })
+        };
         let members = self.rows.values().filter(
             |row| matches!(row, Row::Member(row) if row.cid == *cid && row.state == MemberState::Active),
         );
@@ -289,6 +315,7 @@ impl Disk {
             let item = ChannelItem {
                 summary: &row.summary,
                 members: row.members.as_deref().unwrap(),
+                people: &self.people,
             };
             let place = query.place(&item);
             if query.filter().matches(&item) && after.as_ref().is_none_or(|after| place > *after) {
@@ -310,7 +337,8 @@ fn forget(row: &mut Row) {
         Row::Membership(row) => row.ver = 0,
         Row::User(row) => row.ver = 0,
         Row::Draft(row) => row.ver = 0,
-                people: &self.people,
+        Row::Delivered(row) => row.ver = 0,
+        Row::Account(row) => row.set_ver(0),
     }
 }
 
@@ -332,8 +360,6 @@ pub(crate) fn cid(name: &str) -> ChannelId {
 pub(crate) fn message_id(n: u64) -> MessageId {
     format!("01900000-0000-7000-8000-{n:012x}").parse().unwrap()
 }
-        Row::Delivered(row) => row.ver = 0,
-        Row::Account(row) => row.set_ver(0),
 
 pub(crate) fn op_id(n: u64) -> OpId {
     format!("01900000-0000-7000-9000-{n:012x}").parse().unwrap()
@@ -425,7 +451,7 @@ pub(crate) fn membership(cid: &ChannelId, state: MemberState, ver: u64) -> Row {
         Role::Member,
         state,
         ver,
-    })
+    ))
 }
 
 pub(crate) fn member(cid: &ChannelId, name: &str, ver: u64) -> Row {
@@ -460,6 +486,7 @@ pub(crate) fn read(cid: &ChannelId, seq: u64, ver: u64) -> Row {
         epoch: 0,
         seq,
         furthest: 0,
+        private: false,
         ver,
     })
 }

@@ -99,30 +99,43 @@ impl Driver {
             from: HistoryFrom::Newest,
             limit,
         };
-        self.state
-            .open_timeline(cid.clone(), scope, self.disk.messages(&query))
+        let page = self.disk.messages(&query);
+        let timeline = self.state.open_timeline(cid.clone(), scope, page);
+        self.read_receipts();
+        timeline
+    }
+
+    /// Reads who is in a channel and how far they are, wherever that is wanted.
+    pub(crate) fn read_receipts(&self) {
+        read_receipts(&self.state, &self.disk);
     }
 
     pub(crate) fn extend(&self, timeline: &Timeline, limit: usize) {
         let page = self.disk.messages(&timeline.older(limit));
         self.state.extend_older(timeline, page);
+        self.read_receipts();
     }
 
     pub(crate) fn extend_newer(&self, timeline: &Timeline, limit: usize) {
         let page = self.disk.messages(&timeline.newer(limit));
         self.state.extend_newer(timeline, page);
+        self.read_receipts();
     }
 
     /// Opens another timeline around a sequence; the newest if nothing is there.
     pub(crate) fn open_at(&self, cid: &ChannelId, seq: u64, limit: usize) -> Timeline {
         let page = self.page_at(cid, MessageScope::Channel, seq, limit);
-        self.state
-            .open_timeline_at(cid.clone(), MessageScope::Channel, page)
+        let timeline = self
+            .state
+            .open_timeline_at(cid.clone(), MessageScope::Channel, page);
+        self.read_receipts();
+        timeline
     }
 
     pub(crate) fn move_to(&self, timeline: &Timeline, seq: u64, limit: usize) {
         let page = self.page_at(timeline.cid(), timeline.scope(), seq, limit);
         self.state.move_timeline(timeline, page);
+        self.read_receipts();
     }
 
     fn page_at(&self, cid: &ChannelId, scope: MessageScope, seq: u64, limit: usize) -> MessagePage {
@@ -174,6 +187,13 @@ impl Driver {
         self.state.open_drafts(self.disk.drafts())
     }
 
+    fn count_unread(&self) -> Unread {
+        let query = Query::every_channel();
+        let (rows, _) = self.disk.channels(self.state.me(), &query, None, usize::MAX);
+        let rows: Vec<_> = rows.into_iter().map(|row| row.summary).collect();
+        self.state.open_unread(&rows)
+    }
+
     pub(crate) fn set_now(&mut self, now: Timestamp) {
         self.now = now;
         let moment = self.state.set_now(now);
@@ -223,13 +243,6 @@ impl Driver {
             .for_each(|id| self.put_thread(id));
     }
 
-    fn count_unread(&self) -> Unread {
-        let query = Query::every_channel();
-        let (rows, _) = self.disk.channels(self.state.me(), &query, None, usize::MAX);
-        let rows: Vec<_> = rows.into_iter().map(|row| row.summary).collect();
-        self.state.open_unread(&rows)
-    }
-
     fn put_thread(&self, id: MessageId) {
         self.state.put_thread(id, self.disk.thread(self.state.me(), id));
     }
@@ -252,19 +265,6 @@ impl Driver {
         let (threads, _) = self.disk.threads(self.state.me(), None, usize::MAX);
         let mut totals = UnreadTotals::default();
         for item in list.items() {
-            let is_muted = |mute: Mute| mute.until.is_none_or(|until| until > self.now);
-            if item.muted.is_some_and(is_muted) {
-                totals.muted += item.unread;
-                continue;
-            }
-            totals.messages += item.unread;
-            totals.mentions += item.mentions;
-            totals.channels += u64::from(item.unread > 0);
-            totals.unknown += item.unread_unknown;
-            let here = threads.iter().filter(|thread| thread.parent.cid == item.cid);
-            totals.threads += here.filter(|thread| thread.unread > 0).count() as u64;
-        }
-        totals
             let requested = item.consent == ConsentState::Unknown || item.invite.is_some();
             if item.consent == ConsentState::Denied {
                 continue;
@@ -273,13 +273,26 @@ impl Driver {
             if item.invite.is_some() {
                 continue;
             }
+            let is_muted = |mute: Mute| mute.until.is_none_or(|until| until > self.now);
+            if item.muted.is_some_and(is_muted) {
+                totals.muted += item.unread;
+                continue;
+            }
+            totals.messages += item.unread;
+            totals.requested += if requested { item.unread } else { 0 };
+            totals.mentions += item.mentions;
+            totals.channels += u64::from(item.unread > 0);
+            totals.unknown += item.unread_unknown;
+            let here = threads.iter().filter(|thread| thread.parent.cid == item.cid);
+            totals.threads += here.filter(|thread| thread.unread > 0).count() as u64;
+        }
+        totals
     }
 
     pub(crate) fn extend_channels(&self, list: &ChannelList, limit: usize) {
         let me = self.state.me();
         let (rows, has_more) = self
             .disk
-            totals.requested += if requested { item.unread } else { 0 };
             .channels(me, list.query(), list.next_page().as_ref(), limit);
         for cid in self.state.extend_channels(list, rows, has_more) {
             if let Some(row) = self.disk.channel_row(me, &cid) {
@@ -306,6 +319,22 @@ impl Driver {
         let done = act(&anew);
         self.disk = std::mem::take(&mut anew.disk);
         done
+    }
+}
+
+pub(crate) fn read_receipts(state: &State, disk: &Disk) {
+    for (cid, scope) in state.wanted_receipts() {
+        let thread = match scope {
+            MessageScope::Channel => None,
+            MessageScope::Thread(parent) => Some(parent),
+        };
+        state.put_receipts(&cid, scope, &disk.receipts(&cid, thread));
+    }
+    for receipts in state.wanted_message_receipts() {
+        let message = disk.message(receipts.message());
+        let thread = message.and_then(|message| message.parent);
+        let rows = disk.receipts(receipts.cid(), thread);
+        state.put_message_receipts(&receipts, message, &rows);
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::{
     disk::{Disk, cid, in_scope, user},
-    driver::{Driver, Reader},
+    driver::{Driver, Reader, read_receipts},
+    receipts,
     world::{Action, World, action},
 };
 use proptest::prelude::*;
@@ -71,9 +72,9 @@ impl Watched {
             },
             limit: accepted.max(1),
         };
-        let fresh = driver
-            .fresh()
-            .open_timeline_at(cid.clone(), scope, driver.disk.messages(&query));
+        let state = driver.fresh();
+        let fresh = state.open_timeline_at(cid.clone(), scope, driver.disk.messages(&query));
+        read_receipts(&state, &driver.disk);
         prop_assert_eq!(&fresh.items(), &items);
         prop_assert_eq!(fresh.edge(), self.timeline.edge());
         prop_assert_eq!(fresh.newer_edge(), self.timeline.newer_edge());
@@ -125,9 +126,9 @@ fn expected(disk: &Disk, cid: &ChannelId, scope: MessageScope, (low, high): (u64
         found.push((
             order,
             TimelineItem {
-                view,
                 receipt: receipts::expected(disk, &view),
                 hidden: disk.people.is_denied(&view.message.author),
+                view,
                 reactions,
                 replies,
                 gap_before: false,
@@ -240,10 +241,10 @@ fn obeys_the_laws(start: Start, actions: Vec<Action>, queries: &[Query]) -> Resu
             world.driver.unread_anew(),
             "E13: the sums of a recount"
         );
-        world.driver.anew(|fresh| {
         let shown = world.driver.state.account();
-            for list in &lists {
+        world.driver.anew(|fresh| {
             prop_assert_eq!(fresh.state.account(), shown);
+            for list in &lists {
                 let all = fresh.open_query(list.query(), usize::MAX).items();
                 let shown = list.items();
                 prop_assert_eq!(&all.take(shown.len()), &shown, "{:?}", list.query().filter());

@@ -16,6 +16,7 @@ mod objects;
 mod others;
 mod people;
 mod queries;
+mod receipts;
 mod timeline;
 mod windows;
 mod world;

@@ -56,6 +56,12 @@ pub(crate) enum Action {
         add: bool,
     },
     RemoteJoin(u8),
+    /// Somebody else comes, goes, reads or gets messages.
+    Other {
+        channel: u8,
+        who: u8,
+        what: Other,
+    },
     /// Some of the rows that the server ever had come in, the newest or older copies, in some order.
     Deliver {
         from: u8,
@@ -73,14 +79,14 @@ pub(crate) enum Action {
     Extend(u8),
     /// Threads, pins, drafts, and how a channel is kept.
     Kept(Kept),
+    /// Who may reach the account, and invitations.
+    Decide(Decision),
 }
 
 fn thread() -> impl Strategy<Value = Option<(u8, bool)>> {
     prop_oneof![3 => Just(None), 1 => any::<(u8, bool)>().prop_map(Some)]
 }
 
-    /// Who may reach the account, and invitations.
-    Decide(Decision),
 pub(crate) fn action(burst: std::ops::RangeInclusive<u8>) -> impl Strategy<Value = Action> {
     let own = prop_oneof![
         6 => (any::<u8>(), thread()).prop_map(|(channel, thread)| Action::Send { channel, thread }),
@@ -104,6 +110,8 @@ pub(crate) fn action(burst: std::ops::RangeInclusive<u8>) -> impl Strategy<Value
         1 => any::<u8>().prop_map(Action::RemoteDelete),
         3 => any::<(u8, bool)>().prop_map(|(message, add)| Action::RemoteReact { message, add }),
         1 => any::<u8>().prop_map(Action::RemoteJoin),
+        6 => (any::<(u8, u8)>(), other())
+            .prop_map(|((channel, who), what)| Action::Other { channel, who, what }),
     ];
     let arrival = prop_oneof![
         6 => any::<(u8, u8, u8)>().prop_map(|(from, step, count)| Action::Deliver { from, step, count }),
@@ -112,22 +120,22 @@ pub(crate) fn action(burst: std::ops::RangeInclusive<u8>) -> impl Strategy<Value
         2 => any::<u8>().prop_map(Action::Extend),
     ];
     let kept = kept::kept().prop_map(Action::Kept);
+    let decide = people::decision().prop_map(Action::Decide);
     prop_oneof![
         8 => own,
         6 => answer,
         8 => remote,
         8 => arrival,
         8 => kept,
+        6 => decide,
         1 => any::<u8>().prop_map(Action::Rebase),
     ]
-    let decide = people::decision().prop_map(Action::Decide);
 }
 
 const CHANNELS: [&str; 3] = ["a", "b", "c"];
 
 fn pick<T>(of: &[T], n: u8) -> Option<&T> {
     of.get(usize::from(n) % of.len().max(1))
-        6 => decide,
 }
 
 /// A server, a device that reads from it, and the laws.
@@ -140,6 +148,12 @@ pub(crate) struct World {
     reads: BTreeMap<(ChannelId, Option<MessageId>), Read>,
     memberships: BTreeMap<ChannelId, Membership>,
     drafts: BTreeMap<(ChannelId, Option<MessageId>, DeviceId), Draft>,
+    /// What the account keeps about itself.
+    account: BTreeMap<AccountKey, AccountRow>,
+    /// How much of the log was told of by [`World::news`].
+    told: usize,
+    /// Those of others.
+    others: BTreeMap<RowKey, Row>,
     ver: u64,
     pos: u64,
     /// Own messages that have to be shown, exactly once.
@@ -148,12 +162,6 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(history: u8) -> Self {
-    /// What the account keeps about itself.
-    account: BTreeMap<AccountKey, AccountRow>,
-    /// How much of the log was told of by [`World::news`].
-    told: usize,
-    /// Those of others.
-    others: BTreeMap<RowKey, Row>,
         Self::with_window(history, 500)
     }
 
@@ -166,6 +174,9 @@ impl World {
             reads: BTreeMap::new(),
             memberships: BTreeMap::new(),
             drafts: BTreeMap::new(),
+            account: BTreeMap::new(),
+            told: 0,
+            others: BTreeMap::new(),
             ver: 0,
             pos: 0,
             alive: BTreeSet::new(),
@@ -174,9 +185,6 @@ impl World {
             world.ver += 1;
             world.log.push(channel(&cid(name), name, world.ver));
             world.put_membership(&cid(name), |row| row.state = MemberState::Active);
-            account: BTreeMap::new(),
-            told: 0,
-            others: BTreeMap::new(),
         }
         for _ in 0..history {
             world.remote_send(&cid("a"), None);
@@ -184,6 +192,12 @@ impl World {
         let delta = rows(world.log.iter().cloned());
         world.driver.commit(delta);
         world
+    }
+
+    /// What the server has that was not told of, in order.
+    pub(crate) fn news(&mut self) -> Vec<Row> {
+        let from = std::mem::replace(&mut self.told, self.log.len());
+        self.log[from..].to_vec()
     }
 
     fn next(&mut self) -> u64 {
@@ -206,7 +220,9 @@ impl World {
     fn remote_send(&mut self, cid: &ChannelId, thread: Option<(u8, bool)>) {
         let (seq, ver) = (self.next_seq(cid), self.next());
         let (parent, show_in_channel) = self.parent(cid, thread, false);
+        let author = user(["bob", "carol"][usize::from(ver.is_multiple_of(3))]);
         let message = Message {
+            author,
             parent,
             show_in_channel,
             ..message(1_000_000 + ver, cid, seq, ver)
@@ -220,9 +236,7 @@ impl World {
         let Some((n, show)) = thread else {
             return (None, false);
         };
-        let author = user(["bob", "carol"][usize::from(ver.is_multiple_of(3))]);
         let here = self.newest.values().filter(|message| message.cid == *cid);
-            author,
         let outbox = self.driver.disk.outbox.values().filter(|_| waits);
         let waiting = outbox.filter_map(|item| match &item.op {
             Op::SendMessage { cid: of, id, .. } if of == cid => Some(*id),
@@ -295,6 +309,7 @@ impl World {
                 let mut rows = vec![self.put_message(message)];
                 rows.extend(self.restamp(parent));
                 rows.extend(self.follow(cid, parent, seq));
+                rows.extend(self.allow_by_writing(cid));
                 rows
             }
             Op::EditMessage { id, body, .. } => self.accept_change(*id, |row| row.body = body.clone()),
@@ -309,7 +324,6 @@ impl World {
             Op::RemoveReaction { cid, message, .. } if self.newest.contains_key(message) => {
                 vec![self.reaction(cid.clone(), *message, user("ada"), true)]
             }
-                rows.extend(self.allow_by_writing(cid));
             Op::MarkRead { cid, thread, .. } => {
                 let position = op.read_position().unwrap();
                 self.advance(cid, *thread, position).into_iter().collect()
@@ -444,6 +458,7 @@ impl World {
                 users: vec![user("ada")],
             },
             Action::Kept(kept) => self.own_kept(kept)?,
+            Action::Decide(decision) => self.own_decision(decision)?,
             _ => return None,
         })
     }
@@ -458,7 +473,6 @@ impl World {
                     return Vec::new();
                 };
                 let mut row = rows(self.accept(&item.op));
-            Action::Decide(decision) => self.own_decision(decision)?,
                 if *row_first {
                     return vec![row, Change::OutboxRemoved(item.id).into()];
                 }
@@ -522,6 +536,8 @@ impl World {
                 let row = member(&cid(pick(&CHANNELS, *n).unwrap()), "bob", self.next());
                 self.log.push(row);
             }
+            Action::Other { channel, who, what } => self.other(*channel, *who, *what),
+            Action::Decide(decision) => self.other_decision(decision),
             _ => return self.arrive(action),
         }
         Vec::new()
@@ -536,8 +552,6 @@ impl World {
                     indices.map(|index| self.log[index].clone()).collect::<Vec<_>>(),
                 )]
             }
-            Action::Other { channel, who, what } => self.other(*channel, *who, *what),
-            Action::Decide(decision) => self.other_decision(decision),
             Action::CatchUp => self.log.chunks(150).map(|page| rows(page.to_vec())).collect(),
             Action::Cover { channel, lo, len } => {
                 let cid = cid(pick(&CHANNELS, *channel).unwrap());
