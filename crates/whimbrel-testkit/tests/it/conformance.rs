@@ -448,6 +448,7 @@ async fn a_server_that_keeps_what_was_deleted_is_found() {
 fn every_case_has_a_server_that_fails_it() {
     let here = concat!(
         include_str!("conformance.rs"),
+        include_str!("conformance/beside.rs"),
         include_str!("conformance/devices.rs"),
         include_str!("conformance/questions.rs"),
         include_str!("conformance/receipts.rs"),

@@ -48,6 +48,20 @@ async fn a_server_that_shows_users_as_they_are_not_is_found() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_believes_the_silent_is_found() {
+    // It says a second, and waits for thirty.
+    let patient = Fault::none().down(|frame| match frame {
+        ServerFrame::Ready(mut ready) => {
+            ready.heartbeat_ms = 1_000;
+            vec![ServerFrame::Ready(ready)]
+        }
+        frame => vec![frame],
+    });
+    let report = fails(patient, &["who_is_silent_is_offline_within_the_lease"]).await;
+    assert!(report.to_string().contains("still told to be online"), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_answers_for_strangers_is_found() {
     let open = Fault::none().down(|frame| match frame {
         ServerFrame::Presence(mut presence) => {
