@@ -1,4 +1,4 @@
-use crate::{Message, MessageId, Read, ReadPosition, Timestamp};
+use crate::{Membership, Message, MessageId, Read, ReadPosition, Timestamp};
 
 /// A thread as one user sees it: server rows only, the outbox is laid over it later. But for what is unread: a read position
 /// that waits in the outbox is laid over here, as in a [`ChannelSummary`](crate::ChannelSummary).
@@ -10,6 +10,8 @@ pub struct FollowedThread {
     pub last_reply: Option<Message>,
     /// Whether the user follows it: is in the channel, and has a read position in the thread or wrote the message that began it.
     pub followed: bool,
+    /// The own membership in the channel.
+    pub membership: Option<Membership>,
     /// The own read position in it, as the server has it.
     pub read: Option<Read>,
     /// The furthest own read position that waits in the outbox, if it is further than the server's.

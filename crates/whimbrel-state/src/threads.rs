@@ -39,7 +39,7 @@ pub struct ThreadItem {
     pub pending: u32,
 }
 
-/// The threads that the account follows, the one with the newest reply first, kept up to date while a handle or a [`Diffs`] of
+/// The threads that the account follows in channels that are not denied, the one with the newest reply first, kept up to date while a handle or a [`Diffs`] of
 /// it lives. What waits is newer than all that was accepted. Cloning it gives another handle to the same list.
 ///
 /// It holds the threads that began with a message on this device.
@@ -54,6 +54,8 @@ pub(crate) struct Shared {
 struct Rows {
     me: UserId,
     stored: HashMap<MessageId, FollowedThread>,
+    /// Channels of which threads are not shown that would be if the channel was allowed.
+    denied: BTreeSet<ChannelId>,
     reach: Reach,
     keys: HashMap<MessageId, Key>,
     list: Sorted<Key, ThreadItem>,
@@ -125,6 +127,7 @@ impl ThreadList {
             rows: Mutex::new(Rows {
                 me,
                 stored: HashMap::new(),
+                denied: BTreeSet::new(),
                 reach: Reach::Nothing,
                 keys: HashMap::new(),
                 list: Sorted::default(),
@@ -157,6 +160,7 @@ impl ThreadList {
         let touched: BTreeSet<_> = (rows.stored.keys().copied())
             .chain(page.iter().map(|thread| thread.parent.id))
             .collect();
+        rows.denied.clear();
         rows.stored = page
             .iter()
             .map(|thread| (thread.parent.id, thread.clone()))
@@ -196,6 +200,11 @@ impl ThreadList {
         found
     }
 
+    /// Returns whether threads of a channel are not shown that would be if it was allowed.
+    fn hides_threads_of(&self, cid: &ChannelId) -> bool {
+        lock(&self.0.rows).denied.contains(cid)
+    }
+
     /// Returns the threads of which other runs of messages on the device may make another number unknown.
     fn unsure_in(&self, cid: &ChannelId, ranges: &RangeSet) -> Vec<MessageId> {
         let rows = lock(&self.0.rows);
@@ -212,6 +221,9 @@ impl Rows {
         let mut batch = self.list.edit();
         for id in touched {
             let stored = self.stored.get(&id);
+            if let Some(thread) = stored.filter(|thread| row::may_be_allowed(thread, outbox, &self.me)) {
+                self.denied.insert(thread.parent.cid.clone());
+            }
             let shown = stored
                 .and_then(|thread| row::show(thread, outbox, &self.me))
                 .filter(|(key, _)| match self.reach {
@@ -263,6 +275,9 @@ pub(crate) fn stale(
         match &item.op {
             Op::MarkRead { thread, .. } => add(thread.iter().copied().collect()),
             Op::RemoveMembers { users, .. } if users.contains(me) => stale.all = true,
+            Op::UpdateMembership { change, .. } if change.consent.is_some() => stale.all = true,
+            Op::AnswerInvite { .. } => stale.all = true,
+            Op::SendMessage { cid, .. } if list.is_some_and(|list| list.hides_threads_of(cid)) => stale.all = true,
             op => {
                 add(parent(item).into_iter().collect());
                 if let Some(id) = op.message() {

@@ -188,7 +188,7 @@ impl Unread {
 
     fn put_all(&self, counts: &mut Counts, rows: &[ChannelSummary], outbox: &Outbox, me: &UserId) {
         for row in rows {
-            let own = channel_list::own(row, outbox, me);
+            let own = channel_list::own(&row.cid, row.membership.as_ref(), outbox, me);
             let state = own.as_ref().map(|own| own.state);
             counts.change(&row.cid, |count| {
                 *count = Count {

@@ -8,7 +8,7 @@ use crate::{
 };
 use sqlx::{Row as _, sqlite::SqliteRow};
 use whimbrel_model::{
-    ChannelId, Draft, FollowedThread, Message, MessageId, People, RangeSet, Read, ReadPosition, ThreadPlace,
+    ChannelId, Draft, FollowedThread, Membership, Message, MessageId, People, RangeSet, Read, ReadPosition, ThreadPlace,
 };
 use whimbrel_store::StoreError;
 
@@ -19,8 +19,9 @@ const THREAD: &str = "SELECT r.epoch, r.seq, r.furthest, r.ver, s.user, w.read_e
      (SELECT count(*) FROM messages u WHERE u.parent = m.id AND u.ver > 0 \
       AND u.seq > coalesce(w.read_seq, r.seq, 0) AND u.author <> s.user AND u.notice > 0 \
       AND u.author NOT IN (SELECT value FROM json_each(?1, '$.silent'))), \
-     (SELECT count(*) FROM messages u WHERE u.parent = m.id AND u.ver > 0 AND u.deleted = 0), g.runs, coalesce(r.private, 0)";
-const COLUMNS_OF_PARENT: usize = 12;
+     (SELECT count(*) FROM messages u WHERE u.parent = m.id AND u.ver > 0 AND u.deleted = 0), g.runs, coalesce(r.private, 0), \
+     p.ver, p.row";
+const COLUMNS_OF_PARENT: usize = 14;
 const COLUMNS_OF_REPLY: usize = COLUMNS_OF_PARENT + 7;
 const TABLES: &str = "messages m LEFT JOIN session s ON s.one = 1 \
      LEFT JOIN reads r ON r.cid = m.cid AND r.thread = m.id AND r.user = s.user AND r.ver > 0";
@@ -30,6 +31,7 @@ const MORE_TABLES: &str = " LEFT JOIN outbox w ON w.id = (SELECT id FROM outbox 
       ORDER BY read_epoch DESC, read_seq DESC LIMIT 1) \
      LEFT JOIN messages l ON l.id = (SELECT id FROM messages WHERE parent = m.id AND ver > 0 \
       ORDER BY seq DESC LIMIT 1) \
+     LEFT JOIN memberships p ON p.user = s.user AND p.cid = m.cid \
      LEFT JOIN timelines g ON g.cid = m.cid";
 
 impl Readers {
@@ -129,7 +131,15 @@ fn thread(row: &SqliteRow) -> Decoded<Option<FollowedThread>> {
     };
     let here = number(row, 9)?;
     let ranges: RangeSet = opt_json(row, 10)?.unwrap_or_default();
+    let membership = match opt_json::<Membership>(row, 13)? {
+        Some(membership) => Some(Membership {
+            ver: number(row, 12)?,
+            ..membership
+        }),
+        None => None,
+    };
     let mut thread = FollowedThread {
+        membership,
         last_reply: message::decode(row, COLUMNS_OF_REPLY)?,
         followed: row.try_get(7)?,
         read: own_read,

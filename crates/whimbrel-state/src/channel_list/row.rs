@@ -304,9 +304,14 @@ fn change_members(row: &mut ChannelRow, users: &[UserId], add: bool) {
 }
 
 /// Returns how the account stands in a channel, and keeps it, with what waits laid over it.
-pub(crate) fn own(row: &ChannelSummary, outbox: &Outbox, me: &UserId) -> Option<Membership> {
-    let mut own = row.membership.clone()?;
-    for item in outbox.queued(Some(&row.cid)) {
+pub(crate) fn own(
+    cid: &ChannelId,
+    stored: Option<&Membership>,
+    outbox: &Outbox,
+    me: &UserId,
+) -> Option<Membership> {
+    let mut own = stored?.clone();
+    for item in outbox.queued(Some(cid)) {
         lay_over_own(&mut own, item, me);
     }
     Some(own)

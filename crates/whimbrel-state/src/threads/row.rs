@@ -1,10 +1,10 @@
 //! How a thread looks in the list, and where it stands: its stored row with the outbox laid over it.
 
 use super::ThreadItem;
-use crate::outbox::Outbox;
+use crate::{channel_list, outbox::Outbox};
 use std::cmp::Reverse;
 use whimbrel_model::{
-    FollowedThread, Op, ThreadPlace, UserId,
+    ConsentState, FollowedThread, MemberState, ThreadPlace, UserId,
     overlay::{self, MessageStatus},
 };
 
@@ -19,6 +19,21 @@ impl Key {
     }
 }
 
+/// Returns whether the account is on its way out of the channel, or has denied it.
+fn is_out(thread: &FollowedThread, outbox: &Outbox, me: &UserId) -> bool {
+    let stored = thread.membership.as_ref();
+    let was_in = stored.is_some_and(|own| own.state == MemberState::Active);
+    let own = channel_list::own(&thread.parent.cid, stored, outbox, me);
+    own.is_some_and(|own| {
+        was_in && own.state != MemberState::Active || outbox.people().consent(&own) == ConsentState::Denied
+    })
+}
+
+/// Returns whether writing in its channel may make it one that is not denied.
+pub(super) fn may_be_allowed(thread: &FollowedThread, outbox: &Outbox, me: &UserId) -> bool {
+    thread.followed && thread.parent.thread.is_some() && is_out(thread, outbox, me)
+}
+
 /// Computes a thread's row. Nothing: the account does not follow it, or there is nothing to show.
 pub(super) fn show(thread: &FollowedThread, outbox: &Outbox, me: &UserId) -> Option<(Key, ThreadItem)> {
     let parent = overlay::message(Some(&thread.parent), outbox.about(thread.parent.id))?;
@@ -31,11 +46,8 @@ pub(super) fn show(thread: &FollowedThread, outbox: &Outbox, me: &UserId) -> Opt
         (view.status == MessageStatus::Pending).then_some((item.pos, view))
     });
     let waiting: Vec<_> = waiting.collect();
-    let left = outbox
-        .queued(Some(&thread.parent.cid))
-        .any(|item| matches!(&item.op, Op::RemoveMembers { users, .. } if users.contains(me)));
     let is_listed = thread.followed && thread.parent.thread.is_some();
-    if left || !is_listed && waiting.is_empty() {
+    if is_out(thread, outbox, me) || !is_listed && waiting.is_empty() {
         return None;
     }
     let accepted = thread.parent.thread.map_or(0, |summary| summary.replies);

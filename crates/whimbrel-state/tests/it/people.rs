@@ -6,8 +6,8 @@ use crate::{
 };
 use whimbrel_model::{
     AccountRow, Change, Code, ConsentState, Contact, ContactChange, Delta, MemberState, Membership,
-    MembershipChange, Mute, Op, OutboxItem, OutboxStatus, Rejection, Role, Row, SetConsent, SetMute,
-    Timestamp,
+    MembershipChange, Message, Mute, Op, OutboxItem, OutboxStatus, Rejection, Role, Row, SetConsent, SetMute,
+    ThreadSummary, Timestamp,
 };
 use whimbrel_query::Query;
 use whimbrel_state::{ConsentChange, ConsentOf, UnreadTotals};
@@ -240,7 +240,10 @@ fn an_invitation_that_is_answered_is_a_channel_or_gone_at_once() {
     });
     driver.commit(rows([invited, membership(&cid("j"), MemberState::Gone, 6)]));
     let (list, invites) = (driver.open_channels(10), driver.open_query(&Query::invites(), 10));
-    assert_eq!((names(&list.items()), names(&invites.items())), (vec!["a"], vec!["i"]));
+    assert_eq!(
+        (names(&list.items()), names(&invites.items())),
+        (vec!["a"], vec!["i"])
+    );
     let answer = |accept| Op::AnswerInvite {
         cid: cid("i"),
         accept,
@@ -256,4 +259,36 @@ fn an_invitation_that_is_answered_is_a_channel_or_gone_at_once() {
     );
     driver.commit(Delta::from(Change::OutboxRemoved(op_id(2))));
     assert_eq!(names(&invites.items()), ["i"]);
+}
+
+#[test]
+fn threads_of_denied_channels_are_not_listed_until_one_writes_there_or_allows_them() {
+    let mut driver = driver();
+    let begun = Message {
+        author: user("ada"),
+        thread: Some(ThreadSummary {
+            replies: 1,
+            last_seq: 3,
+            last_at: Timestamp(1),
+        }),
+        ..message(2, &cid("a"), 2, 4)
+    };
+    let reply = Message {
+        parent: Some(begun.id),
+        ..message(3, &cid("a"), 3, 5)
+    };
+    driver.commit(rows([Row::Message(begun), Row::Message(reply)]));
+    let (threads, unread) = (driver.open_threads(10), driver.open_unread());
+    let shown = || (threads.items().len(), unread.totals().threads);
+    assert_eq!(shown(), (1, 1));
+    driver.queue(queued(1, decide(Denied, None)));
+    assert_eq!(shown(), (0, 0), "whoever brought the account in is denied");
+    driver.queue(queued(2, send(10, &cid("a"))));
+    assert_eq!(shown(), (1, 0), "and what they write counts nowhere");
+    driver.queue(queued(3, decide_channel(Denied)));
+    assert_eq!(shown(), (0, 0));
+    for op in [3, 2, 1] {
+        driver.remove(op_id(op));
+    }
+    assert_eq!(shown(), (1, 1));
 }

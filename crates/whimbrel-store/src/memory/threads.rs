@@ -31,7 +31,9 @@ impl Data {
         let read = me.and_then(|me| data.reads.get(&(Some(id), me.clone())));
         let read = read.filter(|read| read.ver > 0);
         let waiting = ReadPosition::waiting(&parent.cid, Some(id), self.outbox.values());
+        let membership = me.and_then(|me| self.memberships.get(&(me.clone(), parent.cid.clone())));
         let mut thread = FollowedThread {
+            membership: membership.cloned(),
             parent: parent.clone(),
             last_reply: self.replies(data, id).last().cloned(),
             followed: self.is_joined(parent) && (read.is_some() || me == Some(&parent.author)),

@@ -56,7 +56,11 @@ impl Model {
             let lacking = u64::from(known.replies).saturating_sub(here);
             lacking.min((position + 1..=known.last_seq).filter(lacks).count() as u64)
         });
+        let own = self
+            .all_memberships()
+            .find(|row| Some(&row.user) == me && row.cid == parent.cid);
         Some(FollowedThread {
+            membership: own.cloned(),
             parent: parent.clone(),
             last_reply: replies.last().map(|&row| row.clone()),
             followed: is_joined && (read.is_some() || me == Some(&parent.author)),
