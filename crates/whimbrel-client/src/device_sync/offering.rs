@@ -8,17 +8,22 @@ use crate::{
     Error,
     archives::{ArchiveOptions, Selection, Sink, Source, export},
 };
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tracing::{info, warn};
 use uuid::Uuid;
 use whimbrel_archive::{ArchiveWriter, Element, Lock};
-use whimbrel_model::{DeviceSync, DeviceSyncState as Remote, LocalChange, Op, Transfer, TransferWay, limits};
+use whimbrel_model::{
+    DeviceId, DeviceSync, DeviceSyncState as Remote, LocalChange, Op, Transfer, TransferWay, limits,
+};
 use whimbrel_protocol::{ParcelAct, PartBytes, PutPart};
 use whimbrel_state::AccountFacts;
 
 /// For how long a device that has nothing to give lets others answer first.
 const NOTHING_AFTER: Duration = Duration::from_secs(60);
+
+/// How often one device is answered, at most: whoever asks again and again costs each of the others an archive.
+const ANSWERED_EVERY: Duration = Duration::from_secs(10);
 
 /// Bytes of an archive after which no more is put into it: what is put at a time, and the encryption, has room above.
 const FULL_AT: u64 = limits::PARCEL_BYTES - 4 * 1024 * 1024;
@@ -31,6 +36,8 @@ const WRITTEN_TOGETHER: usize = 4;
 pub(super) struct Offering {
     /// When each request was seen first.
     seen: ByRequest<Instant>,
+    /// When each device was answered last.
+    answered: BTreeMap<DeviceId, Instant>,
     /// How far the server has each, as it said on this connection.
     sent: ByRequest<u64>,
     /// Requests that the server took nothing for on this connection.
@@ -121,6 +128,11 @@ impl Worker {
         if selection.is_empty() && waited < NOTHING_AFTER {
             return Ok(Step::Until(NOTHING_AFTER - waited));
         }
+        let last = self.offering.answered.get(&sync.device).map(Instant::elapsed);
+        if let Some(since) = last.filter(|since| *since < ANSWERED_EVERY) {
+            return Ok(Step::Until(ANSWERED_EVERY - since));
+        }
+        self.offering.answered.insert(sync.device, Instant::now());
         let lock = Lock::Device(sync.key.clone());
         let writer = ArchiveWriter::new(Vec::new(), &lock, selection.manifest.clone());
         let mut parcel = match writer {
