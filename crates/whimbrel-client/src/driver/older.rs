@@ -44,6 +44,18 @@ pub(super) struct Older {
     reply: Reply<()>,
 }
 
+impl Older {
+    fn new(timeline: Timeline, limit: usize, reply: Reply<()>) -> Self {
+        Self {
+            oldest: timeline.oldest(),
+            in_gap: false,
+            timeline,
+            limit: limit.clamp(1, limits::PAGE_ROWS),
+            reply,
+        }
+    }
+}
+
 impl Driver {
     pub(super) async fn read(&mut self, command: Command, round: &mut Round) {
         match command {
@@ -68,14 +80,7 @@ impl Driver {
                 limit,
                 reply,
             } => {
-                let waiting = Older {
-                    oldest: timeline.oldest(),
-                    in_gap: false,
-                    timeline,
-                    limit: limit.clamp(1, limits::PAGE_ROWS),
-                    reply,
-                };
-                self.load_older(waiting, round).await;
+                self.load_older(Older::new(timeline, limit, reply), round).await;
             }
             Command::LoadNewer {
                 timeline,

@@ -56,7 +56,7 @@ fn registers(rows: &[Row], reader: &UserId) -> Vec<String> {
             Row::Read(row) if row.thread.is_some() => found.push(format!("{} read a thread", row.user)),
             Row::Read(row) => found.push(format!("{} read {}", row.user, row.receipt())),
             Row::Delivered(row) => {
-                found.push(format!("{} has {} on {}", row.user, row.seq, row.devices.len()))
+                found.push(format!("{} has {} on {}", row.user, row.seq, row.devices.len()));
             }
             _ => {}
         }
@@ -257,7 +257,6 @@ async fn a_type_of_channel_can_go_without_receipts_and_typing() {
     };
     let rules = Rules {
         channel_types: BTreeMap::from([("messaging".to_owned(), off)]),
-        ..Rules::default()
     };
     let (hub, _) = start(HubConfig {
         rules,
