@@ -123,18 +123,7 @@ impl Keys {
             Op::UpdateMembership { .. } => {
                 self.streams.insert(StreamId::User(user.clone()));
             }
-            Op::SaveDraft {
-                cid,
-                parent,
-                device,
-                replaces,
-                ..
-            } => {
-                self.streams.insert(StreamId::User(user.clone()));
-                let devices = replaces.iter().map(|seen| seen.device).chain([*device]);
-                let slots = devices.map(|device| (user.clone(), cid.clone(), *parent, device));
-                self.drafts.extend(slots);
-            }
+            Op::SaveDraft { .. } => self.add_drafts(user, &op.op),
             Op::UpdateUser { .. } => {
                 self.streams.insert(StreamId::User(user.clone()));
                 self.users.insert(user.clone());
@@ -147,17 +136,38 @@ impl Keys {
             | Op::RequestDeviceSync { .. }
             | Op::OfferDeviceSync { .. }
             | Op::EndDeviceSync { .. } => {
-                self.streams.insert(StreamId::User(user.clone()));
-                self.account
-                    .extend(account_key(&op.op).map(|key| (user.clone(), key)));
-                if matches!(op.op, Op::RegisterDevice { .. }) {
-                    self.devices.insert(user.clone());
-                }
+                self.add_account(user, &op.op);
             }
             Op::UpdateChannel { .. }
             | Op::EditMessage { .. }
             | Op::PinMessage { .. }
             | Op::UnpinMessage { .. } => {}
+        }
+    }
+
+    fn add_drafts(&mut self, user: &UserId, op: &Op) {
+        let Op::SaveDraft {
+            cid,
+            parent,
+            device,
+            replaces,
+            ..
+        } = op
+        else {
+            return;
+        };
+        self.streams.insert(StreamId::User(user.clone()));
+        let devices = replaces.iter().map(|seen| seen.device).chain([*device]);
+        let slots = devices.map(|device| (user.clone(), cid.clone(), *parent, device));
+        self.drafts.extend(slots);
+    }
+
+    fn add_account(&mut self, user: &UserId, op: &Op) {
+        self.streams.insert(StreamId::User(user.clone()));
+        let key = account_key(op);
+        self.account.extend(key.map(|key| (user.clone(), key)));
+        if matches!(op, Op::RegisterDevice { .. }) {
+            self.devices.insert(user.clone());
         }
     }
 

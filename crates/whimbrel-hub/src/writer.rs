@@ -205,9 +205,11 @@ impl Writer {
         for (count, reply) in parts {
             let mut results = Vec::with_capacity(count);
             for (request, Applied { outcome, events }) in applied.by_ref().take(count) {
-                if let Some(push) = &self.push {
-                    let device = reply.connection().map(|connection| connection.device);
-                    push::hint(request, &events, device).map(|hint| push.add(hint));
+                let device = reply.connection().map(|connection| connection.device);
+                if let Some(push) = &self.push
+                    && let Some(hint) = push::hint(request, &events, device)
+                {
+                    push.add(hint);
                 }
                 revoked.extend(events.iter().flat_map(|event| revoked_devices(&event.rows)));
                 synced.extend(events.iter().flat_map(|event| synced_users(&event.rows)));

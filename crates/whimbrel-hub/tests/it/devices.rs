@@ -98,7 +98,7 @@ async fn a_revocation_ends_all_connections_of_that_device_at_once() {
     assert_eq!(lost.bye().await.0.code, Code::DeviceRevoked);
     assert_eq!(lost_too.bye().await.0.code, Code::DeviceRevoked);
     steps(&kept.results(1).await.0[0].outcome);
-    assert_eq!(asks_heads(&mut kept, None).await.is_empty(), false);
+    assert!(!asks_heads(&mut kept, None).await.is_empty());
 }
 
 #[tokio::test]

@@ -138,17 +138,36 @@ fn a_type_of_channel_goes_without_what_is_switched_off() {
     let rules = load(&[], &environment, Some(&path)).unwrap().rules;
     let features = rules.features(&"live:x".parse().unwrap());
     assert!(!features.typing && !features.read_receipts && features.delivery_receipts);
-    assert_eq!(rules.features(&"messaging:x".parse().unwrap()), Features::default());
+    assert_eq!(
+        rules.features(&"messaging:x".parse().unwrap()),
+        Features::default()
+    );
 
-    let quiet = [environment[0], ("WHIMBREL_FEATURES_OFF", "live:delivery_receipts, ")];
+    let quiet = [
+        environment[0],
+        ("WHIMBREL_FEATURES_OFF", "live:delivery_receipts, "),
+    ];
     let rules = load(&[], &quiet, Some(&path)).unwrap().rules;
     let features = rules.features(&"live:x".parse().unwrap());
     assert!(features.typing && !features.delivery_receipts);
-    for wrong in ["live", "live:", ":typing", "a b:typing", "live:typing:x", "live:presence"] {
+    for wrong in [
+        "live",
+        "live:",
+        ":typing",
+        "a b:typing",
+        "live:typing:x",
+        "live:presence",
+    ] {
         let error = load(&[("features_off", wrong)], &environment, None).unwrap_err();
-        assert_eq!((error.key.as_str(), error.origin), ("features_off", Source::Flag), "{wrong}");
+        assert_eq!(
+            (error.key.as_str(), error.origin),
+            ("features_off", Source::Flag),
+            "{wrong}"
+        );
     }
 }
+
+type Pairs<'a> = &'a [(&'a str, &'a str)];
 
 #[test]
 fn a_push_service_needs_an_address_that_is_safe_and_a_secret() {
@@ -157,30 +176,61 @@ fn a_push_service_needs_an_address_that_is_safe_and_a_secret() {
     let url = ("push_url", "https://push.example.org/hook");
     let config = load(&[url], &[base, secret], None).unwrap();
     let push = config.push.unwrap();
-    assert_eq!((push.url.as_str(), push.timeout), (url.1, Duration::from_secs(10)));
+    assert_eq!(
+        (push.url.as_str(), push.timeout),
+        (url.1, Duration::from_secs(10))
+    );
     assert_eq!(push.secret.expose(), secret.1.as_bytes());
     assert!(load(&[], &[base], None).unwrap().push.is_none());
     let (_dir, path) = file("a secret in a file that is long enough\n");
     let path = path.display().to_string();
     let from_file = load(&[url, ("push_secret_file", &path)], &[base], None).unwrap();
-    assert_eq!(from_file.push.unwrap().secret.expose(), b"a secret in a file that is long enough");
-    let local = load(&[("push_url", "http://localhost:9000/hook")], &[base, secret], None);
+    assert_eq!(
+        from_file.push.unwrap().secret.expose(),
+        b"a secret in a file that is long enough"
+    );
+    let local = load(
+        &[("push_url", "http://localhost:9000/hook")],
+        &[base, secret],
+        None,
+    );
     assert!(local.unwrap().push.is_some());
-    let wrong: [(&str, &[(&str, &str)], &[(&str, &str)]); 9] = [
-        ("push_url", &[("push_url", "http://push.example.org/hook")], &[base, secret]),
-        ("push_url", &[("push_url", "ftp://push.example.org")], &[base, secret]),
+    let wrong: [(&str, Pairs<'_>, Pairs<'_>); 9] = [
+        (
+            "push_url",
+            &[("push_url", "http://push.example.org/hook")],
+            &[base, secret],
+        ),
+        (
+            "push_url",
+            &[("push_url", "ftp://push.example.org")],
+            &[base, secret],
+        ),
         ("push_url", &[("push_url", "push.example.org")], &[base, secret]),
-        ("push_url", &[("push_url", "https://a:b@push.example.org")], &[base, secret]),
+        (
+            "push_url",
+            &[("push_url", "https://a:b@push.example.org")],
+            &[base, secret],
+        ),
         ("push_secret", &[url], &[base]),
         ("push_secret", &[url], &[base, ("WHIMBREL_PUSH_SECRET", "short")]),
-        ("push_secret_file", &[url, ("push_secret_file", "/nowhere")], &[base]),
+        (
+            "push_secret_file",
+            &[url, ("push_secret_file", "/nowhere")],
+            &[base],
+        ),
         ("push_timeout", &[url, ("push_timeout", "1h")], &[base, secret]),
         ("push_secret", &[], &[base, secret]),
     ];
     for (key, flags, environment) in wrong {
         let flags: Vec<(&'static str, &str)> = flags
             .iter()
-            .map(|(key, text)| (*whimbrel_server::KEYS.iter().find(|known| *known == key).unwrap(), *text))
+            .map(|(key, text)| {
+                (
+                    *whimbrel_server::KEYS.iter().find(|known| *known == key).unwrap(),
+                    *text,
+                )
+            })
             .collect();
         let error = load(&flags, environment, None).unwrap_err();
         assert_eq!(error.key, key, "{error}");

@@ -80,7 +80,7 @@ async fn what_an_older_schema_holds_is_found_by_questions() {
     let ada = user("ada");
     let mut answers = Vec::new();
     for question in &questions {
-        let answer = storage.ask(&ada, question, whimbrel_model::Timestamp(0)).await.unwrap();
+        let answer = storage.ask(&ada, question, Timestamp(0)).await.unwrap();
         assert!(!answer.rows.is_empty(), "{question:?}");
         answers.push(answer);
     }
@@ -108,7 +108,7 @@ async fn what_an_older_schema_holds_is_found_by_questions() {
     let storage = SqliteStorage::open(&path).await.unwrap();
     for (question, expected) in questions.iter().zip(&answers) {
         assert_eq!(
-            &storage.ask(&ada, question, whimbrel_model::Timestamp(0)).await.unwrap(),
+            &storage.ask(&ada, question, Timestamp(0)).await.unwrap(),
             expected,
             "{question:?}"
         );

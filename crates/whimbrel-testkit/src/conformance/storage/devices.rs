@@ -205,7 +205,7 @@ fn changes(script: &mut Script, round: u64) -> Vec<(UserId, Op)> {
             token: format!("{user} {number} {round}"),
         };
         let op = match script.below(8) {
-            0 | 1 | 2 => set_push(number, SetPush::On(token)),
+            0..=2 => set_push(number, SetPush::On(token)),
             3 => set_push(number, SetPush::Off),
             4 if round > 20 => revoke(number),
             5 => Op::UpdateContact {
