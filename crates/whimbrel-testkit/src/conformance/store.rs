@@ -34,6 +34,7 @@ mod fixture;
 mod list;
 mod local;
 mod model;
+mod people;
 mod query;
 mod random;
 mod receipts;
@@ -48,6 +49,7 @@ pub use device::*;
 pub use fixture::StoreFixture;
 pub use list::*;
 pub use local::{a_transfer_is_kept_with_its_bytes_until_it_is_over, local_settings_are_set_replaced_and_removed};
+pub use people::*;
 pub use query::{
     channels_are_found_by_what_they_are, queries_find_what_the_evaluator_finds,
     what_is_no_query_of_channels_is_refused,
@@ -127,6 +129,8 @@ macro_rules! store_conformance {
             a_read_position_that_went_back_keeps_the_furthest,
             unread_mentions_are_counted,
             silent_messages_are_never_unread,
+            what_silent_people_wrote_counts_as_unread_nowhere,
+            consent_is_of_the_channel_else_of_who_brought_the_account_in,
             threads_that_are_followed_are_listed_by_newest_reply,
             the_list_of_threads_is_paged,
             threads_of_left_channels_and_lost_histories_are_not_listed,
