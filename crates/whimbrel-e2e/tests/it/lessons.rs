@@ -9,6 +9,7 @@
 mod accounts;
 mod catch_up;
 mod connection;
+mod device_sync;
 mod observers;
 mod outbox;
 mod presence;
