@@ -3,6 +3,7 @@
 mod fill;
 mod import;
 mod left_alone;
+mod marks;
 mod suspect;
 
 use crate::{consent::Consents, receipts::Receipts};
@@ -535,7 +536,7 @@ impl Streams {
     fn put_rows(&mut self, rows: &[Row], delta: &mut Delta) {
         for row in rows {
             delta.push(Change::Row(row.clone()));
-            self.receipts.put(row, |cid| covered(&self.streams, cid, self.epoch));
+            self.receipts.put(row, |cid| marks::covered(&self.streams, cid, self.epoch));
             self.consents.note(row);
             let Row::Membership(membership) = row else {
                 continue;
@@ -555,24 +556,6 @@ impl Streams {
                 MemberState::Gone | MemberState::Invited => self.unfollow(&id, delta),
             }
         }
-    }
-
-    /// Returns the channels in which the server is to be told of messages that are here, and up to which.
-    pub(crate) fn next_marks(&mut self, now: u64) -> Vec<(ChannelId, u64)> {
-        let Self {
-            behind,
-            streams,
-            epoch,
-            receipts,
-            ..
-        } = self;
-        receipts.next(now, |cid| whole(streams, behind, cid, *epoch))
-    }
-
-    /// Returns whether the server is still to be told of messages that are here.
-    pub(crate) fn owes_marks(&self) -> bool {
-        self.receipts
-            .is_owing(|cid| whole(&self.streams, &self.behind, cid, self.epoch))
     }
 
     /// Decides whether a stream has to be pulled.
@@ -604,47 +587,4 @@ impl Streams {
             }
         }
     }
-
-    fn add_range(&mut self, cid: &ChannelId, lo: u64, hi: u64, delta: &mut Delta) {
-        if lo == 0 || lo > hi {
-            return;
-        }
-        let ranges = self.ranges.entry(cid.clone()).or_default();
-        ranges.insert(lo, hi);
-        if ranges.has_gap() {
-            self.gapped.insert(cid.clone());
-        }
-        delta.push(Change::Ranges(cid.clone(), ranges.clone()));
-    }
-
-    fn mark_stale(&mut self, cid: &ChannelId, ver: u64, delta: &mut Delta) {
-        let Some(ranges) = self.ranges.get_mut(cid) else {
-            return;
-        };
-        ranges.mark_stale(ver);
-        self.gapped.insert(cid.clone());
-        delta.push(Change::Ranges(cid.clone(), ranges.clone()));
-    }
-}
-
-/// Returns up to which message of the server's history a channel is on disk.
-fn covered(streams: &BTreeMap<StreamId, Stream>, cid: &ChannelId, epoch: Option<Epoch>) -> u64 {
-    let stream = streams.get(&StreamId::Channel(cid.clone()));
-    let cursor = stream.and_then(|stream| stream.cursor);
-    cursor
-        .filter(|cursor| Some(cursor.epoch) == epoch)
-        .map_or(0, |cursor| cursor.seq)
-}
-
-/// Returns up to which message a channel that is up to date is on disk; 0 of another one.
-fn whole(
-    streams: &BTreeMap<StreamId, Stream>,
-    behind: &BTreeSet<StreamId>,
-    cid: &ChannelId,
-    epoch: Option<Epoch>,
-) -> u64 {
-    if behind.contains(&StreamId::Channel(cid.clone())) {
-        return 0;
-    }
-    covered(streams, cid, epoch)
 }

@@ -1,7 +1,7 @@
-//! Which gap in what the device had is filled next: what is on the screen first, the newest first.
+//! What is on disk of a channel, and which gap in what the device had is filled next: what is on the screen first, the newest first.
 
 use super::Streams;
-use whimbrel_model::{ChannelId, Gap, RangeSet, StreamId};
+use whimbrel_model::{Change, ChannelId, Delta, Gap, RangeSet, StreamId};
 
 impl Streams {
     /// Returns what is missing or stale of a channel, oldest first.
@@ -73,5 +73,26 @@ impl Streams {
     /// Leaves the gaps of a channel alone until a moment, or until the next connection.
     pub(crate) fn rest(&mut self, cid: ChannelId, until: u64) {
         self.resting.insert(cid, until);
+    }
+
+    pub(super) fn add_range(&mut self, cid: &ChannelId, lo: u64, hi: u64, delta: &mut Delta) {
+        if lo == 0 || lo > hi {
+            return;
+        }
+        let ranges = self.ranges.entry(cid.clone()).or_default();
+        ranges.insert(lo, hi);
+        if ranges.has_gap() {
+            self.gapped.insert(cid.clone());
+        }
+        delta.push(Change::Ranges(cid.clone(), ranges.clone()));
+    }
+
+    pub(super) fn mark_stale(&mut self, cid: &ChannelId, ver: u64, delta: &mut Delta) {
+        let Some(ranges) = self.ranges.get_mut(cid) else {
+            return;
+        };
+        ranges.mark_stale(ver);
+        self.gapped.insert(cid.clone());
+        delta.push(Change::Ranges(cid.clone(), ranges.clone()));
     }
 }
