@@ -15,6 +15,7 @@
 //! | names of people | [`State::user`] |
 //! | how far own messages have got | [`Receipt`] on each row, [`MessageReceipts`] member by member |
 //! | what is being written | [`Drafts`] |
+//! | the app's settings of this device | [`LocalSettings`] |
 //! | a channel, a thread, a list or the account as one object | [`ChannelState`], [`ThreadState`], [`QueryChannelsState`], [`GlobalState`] |
 //! | one part of an object's facts | [`Part`] |
 //!
@@ -26,9 +27,9 @@
 //! 3. For each query in [`Stale::messages`]: `store.messages(&query)` into [`State::put_messages`]. The same for the other
 //!    parts of [`Stale`], each as it says.
 //! 4. For each of [`State::wanted_messages`]: `store.message(id)` into [`State::put_message`].
-//!
 //! 5. For each of [`State::wanted_receipts`]: who is in the channel and how far they are, into [`State::put_receipts`]. The same for
 //!    [`State::wanted_message_receipts`].
+//!
 //! ## Invariants
 //!
 //! - Server rows and the outbox are kept apart; what is shown is `overlay` of the two, computed again for what a delta
@@ -58,15 +59,16 @@ mod freshness;
 mod global_state;
 mod list;
 mod loading;
+mod local;
 mod lookups;
 mod outbox;
 mod part;
 mod pins;
 mod query_channels_state;
 mod reads;
+mod receipts;
 mod state;
 mod status;
-mod receipts;
 mod thread_state;
 mod threads;
 mod timeline;
@@ -86,15 +88,16 @@ pub use drafts::{DraftPlace, DraftView, Drafts};
 pub use freshness::{Freshness, Reach, Source};
 pub use global_state::{GlobalFacts, GlobalState, Initialization};
 pub use loading::Direction;
+pub use local::LocalSettings;
 pub use list::{Diffs, Items};
 pub use outbox::OutboxSummary;
 pub use part::Part;
 pub use pins::Pins;
 pub use query_channels_state::{ChannelsFacts, QueryChannelsState};
+pub use receipts::{DeviceReceipt, MemberReceipt, MessageReceipts, Receipt, ReceiptRows, ReceiptStatus};
 pub use state::{Moment, Stale, State};
 pub use status::SyncState;
 pub use thread_state::{ThreadFacts, ThreadState, ThreadUnread};
-pub use receipts::{DeviceReceipt, MemberReceipt, MessageReceipts, Receipt, ReceiptRows, ReceiptStatus};
 pub use threads::{ThreadItem, ThreadList};
 pub use timeline::{NewerEdge, OlderEdge, Timeline, TimelineItem};
 pub use unread::{Unread, UnreadTotals};

@@ -1,9 +1,10 @@
 mod account;
+mod local;
 mod objects;
 mod open_objects;
 mod pins;
-mod threads;
 mod receipts;
+mod threads;
 mod timelines;
 
 use crate::{
@@ -70,6 +71,7 @@ struct Shared {
     users: SharedObservable<u64>,
     outbox: SharedObservable<OutboxSummary>,
     typing: Typing,
+    local: crate::local::Shown,
 }
 
 /// Locked before a timeline or a list, never after.
@@ -106,6 +108,7 @@ impl State {
             users: SharedObservable::default(),
             outbox: outbox.summary().clone(),
             typing: Typing::default(),
+            local: crate::local::Shown::default(),
             inner: Mutex::new(Inner {
                 account,
                 consents: Consents::default(),
@@ -136,6 +139,7 @@ impl State {
         let Inner { account, outbox, .. } = &mut *inner;
         account.reduce(delta, &ops, outbox);
         inner.consents.because_of(delta, &ops, &self.0.me);
+        self.0.local.reduce(delta);
         let mut stale = Stale {
             people: inner.settle_people(&self.0.typing),
             ..Stale::default()
@@ -144,13 +148,13 @@ impl State {
             let query = timeline.change(|window| window.reduce(delta, &ops, &inner.outbox));
             stale.messages.extend(query);
         }
+        for receipts in inner.message_receipts() {
+            receipts.reduce(delta);
+        }
         let (lists, unread) = (inner.channel_lists(), inner.unread());
         if !lists.is_empty() || unread.is_some() {
             let open = (lists.as_slice(), unread.as_ref());
             stale.channels = reduce_channels(open, &self.0.me, delta, &ops, &inner.outbox);
-        for receipts in inner.message_receipts() {
-            receipts.reduce(delta);
-        }
         }
         inner.reduce_objects(delta, &ops, &self.0.me, &mut stale);
         inner.reduce_threads(&self.0.me, delta, &ops, &mut stale);
