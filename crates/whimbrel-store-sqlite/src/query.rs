@@ -133,7 +133,12 @@ impl Readers {
     ) -> Result<Vec<ChannelSummary>, StoreError> {
         let (sql, binds) = statement(query, after)?;
         let rows = self.select("reading channels", sql, |sql| {
-            let sql = binds.into_iter().fold(sql.bind(read::people(people)), bind);
+            let people = if query.uses("consent") {
+                read::people(people)
+            } else {
+                read::silent(people)
+            };
+            let sql = binds.into_iter().fold(sql.bind(people), bind);
             sql.bind(read::count(limit))
         });
         let mut found = rows
@@ -153,7 +158,7 @@ impl Readers {
     }
 }
 
-/// Returns the statement and its values. Before them comes [`read::people`], after them the limit.
+/// Returns the statement and its values. Before them comes what holds of others, after them the limit.
 fn statement(query: &Query, after: Option<&PageCursor>) -> Result<(String, Vec<Bind>), StoreError> {
     let page = query.to_sql(&CHANNELS, after, 1)?;
     let limit = page.binds.len() + 2;

@@ -18,7 +18,7 @@ use whimbrel_model::{
 use whimbrel_store::StoreError;
 
 /// A summary of each row (cid) of `k`, which comes next in the text. `w` is a read position that waits. The first value of the
-/// statement is [`people`].
+/// statement is [`silent`].
 pub(crate) const SUMMARY: &str = "SELECT k.cid, c.ver, c.row, p.ver, p.row, r.epoch, r.seq, r.furthest, r.ver, w.read_epoch, w.read_seq, \
      (SELECT count(*) FROM messages u WHERE u.cid = k.cid AND u.in_channel = 1 AND u.ver > 0 \
       AND u.seq > coalesce(w.read_seq, r.seq, 0) AND u.author <> s.user AND u.notice > 0 \
@@ -53,7 +53,7 @@ impl Readers {
              WHERE c.cid IS NOT NULL OR p.cid IS NOT NULL"
         );
         let rows = self.select("reading a channel", sql, |query| {
-            query.bind(self::people(people)).bind(cid.as_str())
+            query.bind(silent(people)).bind(cid.as_str())
         });
         Ok(rows.await?.first().map(summary).transpose()?)
     }
@@ -178,7 +178,12 @@ impl Readers {
 
 pub(crate) type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
 
-/// Writes what holds of others as the value that statements look it up in.
+/// Writes of whom nothing counts as unread, as the value that statements look it up in.
+pub(crate) fn silent(people: &People) -> String {
+    serde_json::json!({ "silent": people.silent().collect::<Vec<_>>() }).to_string()
+}
+
+/// Does the same, with who is allowed and who is denied: these may be many.
 pub(crate) fn people(people: &People) -> String {
     let with = |consent| people.with(consent).collect::<Vec<_>>();
     serde_json::json!({

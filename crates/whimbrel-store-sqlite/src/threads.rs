@@ -13,7 +13,7 @@ use whimbrel_model::{
 use whimbrel_store::StoreError;
 
 /// A thread of each message `m`, with its newest reply `l`. `w` is a read position that waits. The first value of the statement is
-/// [`read::people`].
+/// [`read::silent`].
 const THREAD: &str = "SELECT r.epoch, r.seq, r.furthest, r.ver, s.user, w.read_epoch, w.read_seq, \
      coalesce(g.listed, 0) = 1 AND (r.cid IS NOT NULL OR m.author IS s.user), \
      (SELECT count(*) FROM messages u WHERE u.parent = m.id AND u.ver > 0 \
@@ -53,7 +53,7 @@ impl Readers {
             reply_columns()
         );
         let rows = self.select("reading threads", sql, |sql| {
-            let sql = sql.bind(read::people(people)).bind(count(limit));
+            let sql = sql.bind(read::silent(people)).bind(count(limit));
             match after {
                 Some(after) => sql.bind(after.last_at.0).bind(after.parent.0.as_bytes().to_vec()),
                 None => sql,
@@ -73,7 +73,7 @@ impl Readers {
             reply_columns()
         );
         let rows = self.select("reading a thread", sql, |sql| {
-            sql.bind(read::people(people)).bind(parent.0.as_bytes().to_vec())
+            sql.bind(read::silent(people)).bind(parent.0.as_bytes().to_vec())
         });
         Ok(rows.await?.first().map(thread).transpose()?.flatten())
     }
