@@ -1,3 +1,4 @@
+mod devices;
 mod presences;
 
 use crate::{
@@ -5,28 +6,29 @@ use crate::{
     bus::Courier,
     Authenticate, Clock, Features, Outbound, Rules, Session, Storage, StorageError,
     authenticate::AuthError,
-    devices::{DeviceRecord, Seen, SeenDesk},
+    devices::SeenDesk,
     feed::capped_snapshot,
     outbound::{Mailbox, bye, encode_frame},
     presence::PresenceDesk,
     push::{PushCounts, PushDesk, PushProvider, Pusher},
     parcels, privacy,
-    registry::{Connection, Registry, device_revoked, token_expired},
+    registry::{Connection, Registry, token_expired},
     writer::{Reply, Submission, Writer, unavailable},
 };
+use devices::store_seen;
 use presences::PresenceKeeper;
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 use whimbrel_model::{
-    AccountRow, ChannelId, Code, Cursor, HistoryFrom, OpEnvelope, Row, StreamId, Timestamp, UserId, limits,
+    ChannelId, Code, Cursor, HistoryFrom, OpEnvelope, StreamId, Timestamp, UserId, limits,
 };
 use whimbrel_protocol::{
-    Answer, Bye, DeviceState, HeadsPage, Hello, HistoryPage, OpResult, PROTOCOL, Page, Parcel, ParcelPage, Question, Ready, ServerFrame,
+    Answer, Bye, HeadsPage, Hello, HistoryPage, OpResult, PROTOCOL, Page, Parcel, ParcelPage, Question, Ready, ServerFrame,
 };
 
 /// How often results that are past their retention are pruned: rare, for they are kept for days.
@@ -129,22 +131,7 @@ impl Hub {
     /// Outside of a tokio runtime, or in one without its timer.
     #[must_use]
     pub fn start(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>, config: HubConfig) -> Self {
-        Self::start_with_push(storage, clock, config, None)
-    }
-
-    /// Does the same with somebody to wake devices that have no connection.
-    ///
-    /// # Panics
-    /// As [`Hub::start`].
-    #[must_use]
-    pub fn start_with_push(
-        storage: Arc<dyn Storage>,
-        clock: Arc<dyn Clock>,
-        config: HubConfig,
-        provider: Option<Arc<dyn PushProvider>>,
-    ) -> Self {
-        let beside = Beside { push: provider, bus: None };
-        Self::start_with(storage, clock, config, beside)
+        Self::start_with(storage, clock, config, Beside::default())
     }
 
     /// Does the same with what a server may have beside its database.
@@ -173,7 +160,6 @@ impl Hub {
             again: config.push_again,
         });
         let push = pusher.as_ref().map(|pusher| pusher.desk.clone());
-        
         let task = Writer::new(
             storage.clone(),
             clock.clone(),
@@ -272,27 +258,9 @@ impl Hub {
         let session = Session::new(self.clone(), connection.clone());
         // It is asked after the connection is there to be ended: a revocation comes before the one or after the other.
         self.check_device(&connection).await?;
-        let user = &connection.identity.user;
-        hub.seen.join(user, connection.device, self.now());
-        if let Some(push) = &hub.push {
-            push.connected(user, connection.device);
-        }
         self.join_presence(hello, &connection).await?;
+        self.join_device(&connection);
         Ok((session, outbound))
-    }
-
-    /// Refuses the connection of a device that was revoked.
-    async fn check_device(&self, connection: &Connection) -> Result<(), Bye> {
-        let devices = self.0.storage.devices(&connection.identity.user).await;
-        let devices = devices.map_err(|error| Bye {
-            retry_after_ms: Some(self.retry_after_ms()),
-            ..bye(Code::Unavailable, error.to_string())
-        })?;
-        let own = devices.iter().map(|record| &record.device);
-        match own.filter(|device| device.revoked_at.is_some()).find(|device| device.id == connection.device) {
-            Some(_) => Err(device_revoked()),
-            None => Ok(()),
-        }
     }
 
     /// Decides operations of a user, in order, and returns one result each once they are durable.
@@ -398,32 +366,6 @@ impl Hub {
         Ok(answer)
     }
 
-    /// Lists the devices of a user, each with what is known of it beside its row.
-    async fn devices(&self, user: &UserId) -> Result<Answer, StorageError> {
-        let records = self.0.storage.devices(user).await?;
-        let now: Vec<_> = records
-            .iter()
-            .map(|record| self.0.seen.newest(&record.device, record.seen.as_ref()))
-            .collect();
-        let token = |seen: &Option<Seen>| seen.as_ref().and_then(|seen| seen.token.clone());
-        let tokens: Vec<_> = now.iter().map(|(seen, _)| token(seen)).collect();
-        let behind = self.0.storage.behind(user, &tokens).await?;
-        let states = records.iter().zip(&now).zip(tokens.iter().zip(behind));
-        let states = states.map(|((record, (seen, connected)), (token, behind))| DeviceState {
-            device: record.device.id,
-            connected: *connected,
-            seen_at: seen.as_ref().map(|seen| seen.at),
-            behind: token.as_ref().map(|_| behind),
-        });
-        let devices = states.collect();
-        let row = |record: DeviceRecord| Row::Account(AccountRow::Device(record.device));
-        Ok(Answer {
-            rows: records.into_iter().map(row).collect(),
-            devices,
-            ..Answer::default()
-        })
-    }
-
     /// Returns what became of pushes since the hub was started. Without a provider: nothing.
     #[must_use]
     pub fn push_counts(&self) -> PushCounts {
@@ -470,16 +412,9 @@ impl Hub {
     pub(crate) fn leave(&self, connection: &Arc<Connection>) {
         self.0.registry.remove(connection);
         if let Some(number) = connection.presence.get() {
-            let user = &connection.identity.user;
-            self.0.seen.leave(user, connection.device, self.now());
+            self.leave_device(connection);
             self.0.presence.leave(*number);
         }
-    }
-
-    /// The device of a connection says that it has the heads up to `token`.
-    pub(crate) fn device_asks(&self, connection: &Connection, token: Option<&str>) {
-        let user = &connection.identity.user;
-        self.0.seen.asks(user, connection.device, self.now(), token);
     }
 
     /// Reads the active members of a channel.
@@ -501,17 +436,6 @@ impl Hub {
 
     fn retry_after_ms(&self) -> u64 {
         millis(self.0.config.retry_after)
-    }
-}
-
-/// Stores what is due of when devices were seen.
-async fn store_seen(storage: &dyn Storage, desk: &SeenDesk, all: bool) {
-    let due = desk.take_due(Instant::now(), all);
-    if due.is_empty() {
-        return;
-    }
-    if let Err(error) = storage.put_seen(&due).await {
-        warn!(%error, devices = due.len(), "when devices were seen was not stored");
     }
 }
 

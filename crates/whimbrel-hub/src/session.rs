@@ -61,7 +61,8 @@ impl Session {
             ClientFrame::Ops(ops) => self.ops(ops).await,
             ClientFrame::Heads(ask) => {
                 self.connection.mailbox.room().await?;
-                self.hub.device_asks(&self.connection, ask.since.as_deref());
+                let asks = self.hub.device_asks(&self.connection, ask.since.as_deref());
+                asks.await.map_err(|bye| self.close(bye))?;
                 let answer = self.hub.heads(self.user(), ask.since.as_deref()).await;
                 self.answer(
                     ask.id,

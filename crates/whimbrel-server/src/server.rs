@@ -20,7 +20,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use whimbrel_hub::{Clock, Hub, HubConfig, PushProvider, Storage, SystemClock};
+use whimbrel_hub::{Beside, Clock, Hub, HubConfig, PushProvider, Storage, SystemClock};
 
 /// How long a peer may take to send the head of a request.
 const HEADER_DEADLINE: Duration = Duration::from_secs(5);
@@ -90,7 +90,11 @@ impl Server {
             rules: config.rules.clone(),
             ..HubConfig::default()
         };
-        let hub = Hub::start_with_push(storage.clone(), clock.clone(), hub_config, provider);
+        let beside = Beside {
+            push: provider,
+            ..Beside::default()
+        };
+        let hub = Hub::start_with(storage.clone(), clock.clone(), hub_config, beside);
         let addr = listener.local_addr().map_err(|error| StartError::Listen {
             address: config.listen,
             error,

@@ -6,7 +6,9 @@ use crate::support::{
 };
 use std::sync::Arc;
 use uuid::Uuid;
-use whimbrel_hub::{DeviceSeen, DeviceStorage, Hub, HubConfig, MemoryStorage, Seen};
+use whimbrel_hub::{
+    Beside, BusLink, DeviceSeen, DeviceStorage, Hub, HubConfig, LocalBus, MemoryStorage, Seen,
+};
 use whimbrel_model::{
     AccountRow, Code, DeviceChange, DeviceId, Epoch, Op, OpEnvelope, Row, StreamId, Timestamp, limits,
 };
@@ -109,6 +111,34 @@ async fn a_device_that_revokes_itself_hears_that_it_was_done() {
     let (results, _) = own.results(1).await;
     assert_eq!(steps(&results[0].outcome).len(), 1);
     assert_eq!(own.bye().await.0.code, Code::DeviceRevoked);
+}
+
+#[tokio::test]
+async fn a_device_that_another_server_has_revoked_is_ended_with_its_next_heartbeat() {
+    let storage = MemoryStorage::new(Epoch(1));
+    let bus: Arc<LocalBus> = Arc::default();
+    let start = |name: &str| {
+        let beside = Beside {
+            bus: Some(BusLink {
+                bus: bus.clone(),
+                server: name.to_owned(),
+            }),
+            ..Beside::default()
+        };
+        let clock = Arc::new(ManualClock::default());
+        Hub::start_with(Arc::new(storage.clone()), clock, HubConfig::default(), beside)
+    };
+    let (north, south) = (start("north"), start("south"));
+    let mut lost = Client::connect_as(&north, on(1)).await;
+    let mut kept = Client::connect_as(&north, on(2)).await;
+    accept(&south, "ada", revoke(1)).await;
+    let heartbeat = || ClientFrame::Heads(Heads { id: 8, since: None });
+    assert_eq!(
+        lost.session.handle(heartbeat()).await.unwrap_err().code,
+        Code::DeviceRevoked
+    );
+    assert_eq!(lost.bye().await.0.code, Code::DeviceRevoked);
+    asks_heads(&mut kept, None).await;
 }
 
 #[tokio::test]

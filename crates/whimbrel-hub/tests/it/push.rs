@@ -14,7 +14,9 @@ use tokio::{
     time::timeout,
 };
 use uuid::Uuid;
-use whimbrel_hub::{DeviceStorage, Hub, HubConfig, MemoryStorage, Push, PushCounts, PushError, PushProvider};
+use whimbrel_hub::{
+    Beside, DeviceStorage, Hub, HubConfig, MemoryStorage, Push, PushCounts, PushError, PushProvider,
+};
 use whimbrel_model::{
     ChannelId, ConsentState, ContactChange, Custom, DeviceChange, DeviceId, Epoch, MembershipChange, Mute,
     Op, PushToken, SetConsent, SetMute, SetPush, Timestamp,
@@ -72,11 +74,14 @@ impl World {
         let storage = Arc::new(MemoryStorage::new(Epoch(1)));
         let clock = Arc::new(ManualClock::default());
         let provider: Arc<dyn PushProvider> = service.clone();
-        let hub = Hub::start_with_push(
+        let hub = Hub::start_with(
             storage.clone(),
             clock.clone(),
             HubConfig::default(),
-            Some(provider),
+            Beside {
+                push: Some(provider),
+                ..Beside::default()
+            },
         );
         accept(&hub, "ada", create(&["bob", "eve"])).await;
         for name in ["ada", "bob", "eve"] {
