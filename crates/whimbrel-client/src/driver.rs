@@ -468,6 +468,9 @@ impl Driver {
     }
 
     fn type_at(&mut self, cid: ChannelId, parent: Option<MessageId>, on: bool, round: &mut Round) {
+        if on && !self.parts.state.account().settings.typing_indicators {
+            return;
+        }
         let effects = self.with_env(|engine, env| match on {
             true => engine.typing(cid, parent, env),
             false => engine.stop_typing(cid, parent),

@@ -2,12 +2,22 @@
 
 use crate::{State, state::lock};
 use eyeball::{Observable, Subscriber};
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 use whimbrel_model::{ChannelId, MessageId, People, UserId};
 
 /// Who types in each place where somebody does, or that somebody looks at.
 #[derive(Default)]
-pub(crate) struct Typing(Mutex<BTreeMap<Place, Typists>>);
+pub(crate) struct Typing {
+    places: Mutex<BTreeMap<Place, Typists>>,
+    /// The account wants to see nobody type.
+    unwanted: AtomicBool,
+}
 
 type Place = (ChannelId, Option<MessageId>);
 
@@ -15,20 +25,20 @@ type Place = (ChannelId, Option<MessageId>);
 #[derive(Default)]
 struct Typists {
     users: Vec<UserId>,
-    /// Those of them who are not denied.
+    /// Those of them who are not denied, if the account wants to see any.
     shown: Observable<Vec<UserId>>,
 }
 
 impl Typists {
-    fn show(&mut self, people: &People) {
-        let shown = self.users.iter().filter(|user| !people.is_denied(user));
+    fn show(&mut self, people: &People, unwanted: bool) {
+        let shown = self.users.iter().filter(|user| !unwanted && !people.is_denied(user));
         Observable::set_if_not_eq(&mut self.shown, shown.cloned().collect());
     }
 }
 
 impl Typing {
     fn change<T>(&self, change: impl FnOnce(&mut BTreeMap<Place, Typists>) -> T) -> T {
-        let mut places = lock(&self.0);
+        let mut places = lock(&self.places);
         places
             .retain(|_, place| !place.users.is_empty() || Observable::subscriber_count(&place.shown) > 0);
         change(&mut places)
@@ -36,7 +46,15 @@ impl Typing {
 
     /// Takes in what holds of others by now.
     pub(crate) fn settle_people(&self, people: &People) {
-        self.change(|places| places.values_mut().for_each(|place| place.show(people)));
+        let unwanted = self.unwanted.load(Ordering::Relaxed);
+        self.change(|places| places.values_mut().for_each(|place| place.show(people, unwanted)));
+    }
+
+    /// Takes in whether the account wants to see who types.
+    pub(crate) fn set_wanted(&self, wanted: bool, people: &People) {
+        if self.unwanted.swap(!wanted, Ordering::Relaxed) == wanted {
+            self.settle_people(people);
+        }
     }
 }
 
@@ -44,10 +62,11 @@ impl State {
     /// Puts who types in a channel, or in the thread of a message: all of them, sorted. Those who are denied are not shown.
     pub fn put_typing(&self, cid: ChannelId, parent: Option<MessageId>, users: Vec<UserId>) {
         let people = self.people();
+        let unwanted = self.typing().unwanted.load(Ordering::Relaxed);
         self.typing().change(|places| {
             let place = places.entry((cid, parent)).or_default();
             place.users = users;
-            place.show(&people);
+            place.show(&people, unwanted);
         });
     }
 

@@ -3,7 +3,7 @@
 use crate::support::{general, go_live, made, online, settled};
 use std::time::Duration;
 use whimbrel_client::{Client, Watch};
-use whimbrel_model::UserId;
+use whimbrel_model::{SettingsChange, UserId};
 use whimbrel_testkit::{server::TestServer, time::pass};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -155,4 +155,33 @@ async fn who_wants_no_indicators_neither_sends_nor_sees_them() {
     assert_eq!(names(&general(&ada).watch_typing(None)), [""; 0]);
     assert_eq!(names(&general(&quiet).watch_typing(None)), [""; 0]);
     assert_eq!(names(&general(&loud).watch_typing(None)), ["ada"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_wants_no_indicators_has_none_on_any_device() {
+    let server = TestServer::new();
+    let (ada, bob) = two(&server).await;
+    let phone = online(&server, "bob").await;
+    let change = |on| SettingsChange {
+        typing_indicators: Some(on),
+        ..SettingsChange::default()
+    };
+    let (seen, own) = (general(&phone).watch_typing(None), general(&ada).watch_typing(None));
+    general(&ada).typing().await.unwrap();
+    arrive().await;
+    assert_eq!(names(&seen), ["ada"]);
+    bob.update_settings(change(false)).await.unwrap();
+    settled(&bob).await;
+    arrive().await;
+    assert_eq!(names(&seen), [""; 0]);
+    general(&phone).typing().await.unwrap();
+    general(&bob).typing().await.unwrap();
+    arrive().await;
+    assert_eq!(names(&own), [""; 0]);
+    bob.update_settings(change(true)).await.unwrap();
+    settled(&bob).await;
+    general(&ada).typing().await.unwrap();
+    general(&phone).typing().await.unwrap();
+    arrive().await;
+    assert_eq!((names(&seen), names(&own)), (vec!["ada".to_owned()], vec!["bob".to_owned()]));
 }

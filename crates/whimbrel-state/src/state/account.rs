@@ -56,6 +56,8 @@ impl State {
 impl Inner {
     /// Takes in what holds of others by now. Returns whether everything that depends on it has to be read again.
     pub(super) fn settle_people(&mut self, typing: &Typing) -> bool {
+        let wants_typing = self.account.facts().read().settings.typing_indicators;
+        typing.set_wanted(wants_typing, self.outbox.people());
         let Some(before) = self.outbox.set_people(self.account.people()) else {
             return false;
         };
