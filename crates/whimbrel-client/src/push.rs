@@ -1,11 +1,12 @@
 //! What a push notification leads to: what it tells of is fetched, and what to show of it is said.
 
 use crate::{Client, Error, OnceSummary, command::Command};
+use futures_util::FutureExt as _;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::{sync::oneshot, time::timeout};
 use whimbrel_model::{ChannelSummary, ConsentState, HistoryFrom, Message, MessageQuery, MessageScope};
 use whimbrel_protocol::PushPayload;
-use whimbrel_sync::SyncScope;
+use whimbrel_sync::{SyncScope, SyncSummary};
 
 /// Messages of one push at most: more are no news but a number.
 const MESSAGES: usize = 20;
@@ -83,17 +84,27 @@ impl Client {
         push: &PushPayload,
         deadline: Duration,
     ) -> Result<(bool, Option<OnceSummary>), Error> {
-        // Begun before the rest, so that it is asked for first.
-        let channel = timeout(deadline, self.sync_scope(SyncScope::Pushed(push.cid.clone())));
-        if !self.inner().background_sync {
-            let came = channel.await;
-            return match came {
-                Ok(Err(error @ (Error::Suspended | Error::Closed | Error::Store(_)))) => Err(error),
-                came => Ok((matches!(came, Ok(Ok(summary)) if summary.synced > 0), None)),
-            };
+        let scope = SyncScope::Pushed(push.cid.clone());
+        let is_here = |came: &Result<SyncSummary, Error>| matches!(came, Ok(summary) if summary.synced > 0);
+        if self.inner().background_sync {
+            // Begun before the rest, so that it is asked for first.
+            let channel = timeout(deadline, self.sync_scope(scope));
+            let (came, rest) = tokio::join!(channel, self.sync_once(deadline));
+            return Ok((came.is_ok_and(|came| is_here(&came)), Some(rest?)));
         }
-        let (came, rest) = tokio::join!(channel, self.sync_once(deadline));
-        Ok((matches!(came, Ok(Ok(summary)) if summary.synced > 0), Some(rest?)))
+        let (here, came) = oneshot::channel();
+        let told = async {
+            drop(here.send(()));
+            // Whoever wrote is told that it is here.
+            let told = self.commands().ask(|reply| Command::TellDelivered { reply });
+            drop(told.await);
+        };
+        match timeout(deadline, self.sync_scope_then(scope, told)).await {
+            Ok(Err(error @ (Error::Suspended | Error::Closed | Error::Store(_)))) => Err(error),
+            Ok(came) => Ok((is_here(&came), None)),
+            // The time may have been over while it told so.
+            Err(_) => Ok((came.now_or_never().is_some_and(|came| came.is_ok()), None)),
+        }
     }
 
     /// Reads what is new: after `known`, and what the push names.

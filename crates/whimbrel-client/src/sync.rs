@@ -55,9 +55,21 @@ impl Client {
 
     /// Wants a connection until it is done, or the future is dropped.
     pub(crate) async fn sync_scope(&self, scope: SyncScope) -> Result<SyncSummary, Error> {
+        self.sync_scope_then(scope, async {}).await
+    }
+
+    /// The same, with something to be done on the same connection once all is here.
+    pub(crate) async fn sync_scope_then(
+        &self,
+        scope: SyncScope,
+        then: impl Future<Output = ()>,
+    ) -> Result<SyncSummary, Error> {
         let (visit, stay) = oneshot::channel();
         let sync = |reply| Command::Visit(Visit::Sync { scope, stay, reply });
         let outcome = self.commands().ask(sync).await;
+        if outcome.is_ok() {
+            then.await;
+        }
         drop(visit);
         // So that a connection that was made for it is gone when this returns. Whatever comes of that, the outcome stands.
         let left = self

@@ -220,7 +220,9 @@ impl Engine {
 
     /// Sends the marks that may leave now. The rows that they tell of are on disk, or in the delta that comes before.
     pub(crate) fn mark_delivered(&mut self, effects: &mut Effects, env: &mut Env<'_>) {
-        if !matches!(&self.phase, Phase::Online(online) if online.heads_known) {
+        // A connection for something only does not ask for the heads.
+        let by_hand = !self.streams.following;
+        if !matches!(&self.phase, Phase::Online(online) if online.heads_known || by_hand) {
             return;
         }
         let marks = self.streams.next_marks(env.mono);

@@ -110,6 +110,8 @@ enum Step {
         left: Vec<ChannelId>,
         summary: SyncSummary,
     },
+    /// All is here; operations that were sent on a connection for this only have no answer yet.
+    Here(SyncSummary),
 }
 
 impl Scopes {
@@ -161,7 +163,10 @@ impl Scopes {
 
     fn each_asked(&mut self, change: impl Fn(Asked) -> Asked) {
         for active in &mut self.active {
-            if let Step::Own { heads: Some(asked), .. } = &mut active.step {
+            if let Step::Own {
+                heads: Some(asked), ..
+            } = &mut active.step
+            {
                 *asked = change(*asked);
             }
         }
@@ -174,7 +179,7 @@ impl Scopes {
             match &active.step {
                 Step::Own { channel, .. } => wanted.extend(channel.clone()),
                 Step::Channels { lacking, .. } => wanted.extend(lacking.iter().cloned()),
-                Step::New | Step::Rows { .. } => {}
+                Step::New | Step::Rows { .. } | Step::Here(_) => {}
             }
         }
         wanted
@@ -262,6 +267,10 @@ impl Engine {
                 moved = true;
                 true
             }
+            Advance::Done(Ok(summary)) if self.waits_for_answers() => {
+                active.step = Step::Here(summary);
+                true
+            }
             Advance::Done(outcome) => {
                 effects.notices.push(Notice::Synced(active.id, outcome));
                 false
@@ -270,6 +279,11 @@ impl Engine {
         self.scopes.active = all;
         self.streams.set_wanted(self.scopes.wanted());
         moved
+    }
+
+    /// Returns whether a connection that is there for syncs by hand only has operations on their way: they would be sent again.
+    fn waits_for_answers(&self) -> bool {
+        !self.streams.following && self.outbox.oldest_sent().is_some()
     }
 
     fn advance(&mut self, active: &mut Active, effects: &mut Effects, env: &Env<'_>) -> Advance {
@@ -305,6 +319,7 @@ impl Engine {
                     synced: lacking.iter().filter(here).count(),
                 }))
             }
+            Step::Here(summary) => Advance::Done(Ok(*summary)),
             Step::Rows { request: Some(_), .. } => Advance::Waits,
             Step::Rows {
                 request: None,
@@ -332,7 +347,9 @@ impl Engine {
     fn own_is_here(&mut self, active: &mut Active) -> Advance {
         match &active.scope {
             SyncScope::Own => Advance::Done(Ok(SyncSummary::default())),
-            SyncScope::Pushed(cid) if !self.streams.is_followed(cid) => Advance::Done(Ok(SyncSummary::default())),
+            SyncScope::Pushed(cid) if !self.streams.is_followed(cid) => {
+                Advance::Done(Ok(SyncSummary::default()))
+            }
             SyncScope::Channel(cid) | SyncScope::Pushed(cid) => {
                 let id = StreamId::Channel(cid.clone());
                 if let Step::Own { channel, .. } = &mut active.step

@@ -2,12 +2,13 @@
 
 use crate::{
     counting::Counting,
-    support::{CID, general, go_live, made, online, reaches, settled, within},
+    support::{CID, general, go_live, made, online, open, reaches, settled, within},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use whimbrel_client::{Client, ClientBuilder, Network, PushKind, PushPayload, Pushed, SyncState};
 use whimbrel_model::{ConsentState, Message, MessageId, UserId};
+use whimbrel_store::{MemoryStore, StoreReader as _};
 use whimbrel_testkit::server::TestServer;
 
 const GRANTED: Duration = Duration::from_secs(25);
@@ -123,7 +124,9 @@ async fn nothing_is_shown_of_what_is_muted_and_nothing_comes_of_what_is_denied()
 #[tokio::test(start_paused = true)]
 async fn a_push_can_be_for_its_channel_only_and_is_for_its_account_only() {
     let server = TestServer::new();
-    let ada = online(&server, "ada").await;
+    let store = MemoryStore::new();
+    let ada = open(&server, "ada", &store).await;
+    go_live(&ada).await;
     made(&ada).await;
     let other = ada.channel("messaging:other").unwrap();
     other.create("Other", ["bob"]).await.unwrap();
@@ -138,6 +141,11 @@ async fn a_push_can_be_for_its_channel_only_and_is_for_its_account_only() {
     assert_eq!((shown(&pushed), &pushed.rest), (vec!["hello"], &None));
     let other = bob.channel("messaging:other").unwrap().timeline().await.unwrap();
     assert!(other.items().is_empty());
+    // Whoever wrote knows that it is here.
+    ada.wait_until_caught_up(GRANTED).await.unwrap();
+    let delivered = store.delivered(&CID.parse().unwrap()).await.unwrap();
+    let of_bob = delivered.iter().find(|row| row.user == *bob.user());
+    assert_eq!(of_bob.map(|row| row.seq), Some(1), "{delivered:?}");
     let error = bob
         .on_push(&push("carol", Some(message), 1), GRANTED)
         .await

@@ -293,3 +293,19 @@ fn what_somebody_waits_for_comes_before_what_is_on_the_screen() {
     let then: Vec<StreamId> = syncs(&effects.frames).into_iter().map(|ask| ask.stream).collect();
     assert_eq!(then, [channel("seen"), channel("general")]);
 }
+
+#[test]
+fn a_connection_for_one_channel_stays_until_what_was_sent_on_it_is_answered() {
+    let mut world = by_hand(&["general"]);
+    let (op, _) = world.queue(crate::frames::send("general", 7));
+    drop(world.greet());
+    let (id, _) = sync(&mut world, SyncScope::Channel(cid("general")));
+    let effects = world.frame(crate::frames::ready());
+    assert_eq!(crate::frames::op_ids(&effects.frames), [op]);
+    let (own, general) = (pull(&effects, &me()), pull(&effects, &channel("general")));
+    drop(answer(&mut world, &own, 1, 0, Vec::new()));
+    let effects = answer(&mut world, &general, 1, 1, Vec::new());
+    assert!(outcomes(&effects).is_empty(), "it would have to be sent again");
+    let effects = world.frame(crate::frames::accepted(op, Vec::new()));
+    assert_eq!(outcomes(&effects), [(id, summary(1, 1))]);
+}
