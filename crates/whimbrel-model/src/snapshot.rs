@@ -16,8 +16,8 @@ pub struct Loaded {
     pub heads: BTreeMap<StreamId, Head>,
     /// The runs of messages that are on disk.
     pub ranges: BTreeMap<ChannelId, RangeSet>,
-    /// Of each channel that the account is in, the newest message of somebody else up to the cursor that the server does not
-    /// know to have reached the account: neither the own delivered register says so (where others are shown each device: this
+    /// Of each channel that the account has not left, the newest message of somebody else that the stream has brought (up to the
+    /// cursor's sequence, or its version) and that the server does not know to have reached the account: neither the own delivered register says so (where others are shown each device: this
     /// device's mark in it), nor the own read position, if that is not private. Absent: there is none.
     pub undelivered: BTreeMap<ChannelId, u64>,
     /// The token up to which the account's heads are known.

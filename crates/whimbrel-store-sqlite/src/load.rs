@@ -19,19 +19,22 @@ const OUTBOX: &str = "SELECT id, pos, account, op, composed_at, attempted, failu
 /// The app's settings.
 pub(crate) const SETTINGS: &str = "SELECT key, value FROM settings ORDER BY key";
 
-/// Of each channel that the account is in: the newest message of somebody else up to the cursor, and what the server knows to have
-/// reached the account. A message that the account has read for all to see is not looked for.
-const UNDELIVERED: &str = "SELECT p.cid, \
-    CASE WHEN s.seq > coalesce(max(r.seq, r.furthest), 0) THEN max( \
-        coalesce((SELECT m.seq FROM messages m WHERE m.cid = p.cid AND m.in_channel = 1 AND m.seq <= s.seq \
-            AND m.author <> p.user AND m.ver > 0 ORDER BY m.seq DESC LIMIT 1), 0), \
-        coalesce((SELECT m.seq FROM messages m WHERE m.cid = p.cid AND m.in_channel = 0 AND m.seq <= s.seq \
-            AND m.author <> p.user AND m.ver > 0 ORDER BY m.seq DESC LIMIT 1), 0)) ELSE 0 END, \
+/// Of each channel that the account follows and has not left: the newest message of somebody else up to the cursor, and what the
+/// server knows to have reached the account. That the account is in a channel may come later than the
+/// channel itself, and how far the channel goes later than its messages.
+const UNDELIVERED: &str = "SELECT s.cid, \
+    max( \
+        coalesce((SELECT m.seq FROM messages m WHERE m.cid = s.cid AND m.in_channel = 1 AND (m.seq <= s.seq OR m.ver <= s.ver) \
+            AND m.author <> u.user AND m.ver > 0 ORDER BY m.seq DESC LIMIT 1), 0), \
+        coalesce((SELECT m.seq FROM messages m WHERE m.cid = s.cid AND m.in_channel = 0 AND (m.seq <= s.seq OR m.ver <= s.ver) \
+            AND m.author <> u.user AND m.ver > 0 ORDER BY m.seq DESC LIMIT 1), 0)), \
     coalesce(max(r.seq, r.furthest), 0), d.row \
-    FROM memberships p JOIN streams s ON s.stream = 'C:' || p.cid AND s.epoch IS NOT NULL \
-    LEFT JOIN reads r ON r.cid = p.cid AND r.thread = x'' AND r.user = p.user AND r.ver > 0 AND r.private = 0 \
-    LEFT JOIN delivered d ON d.cid = p.cid AND d.user = p.user AND d.ver > 0 \
-    WHERE p.user = (SELECT user FROM session) AND p.active = 1";
+    FROM session u CROSS JOIN (SELECT substr(stream, 3) AS cid, seq, ver FROM streams \
+        WHERE stream >= 'C:' AND stream < 'C;' AND epoch IS NOT NULL) s \
+    LEFT JOIN memberships p ON p.cid = s.cid AND p.user = u.user \
+    LEFT JOIN reads r ON r.cid = s.cid AND r.thread = x'' AND r.user = u.user AND r.ver > 0 AND r.private = 0 \
+    LEFT JOIN delivered d ON d.cid = s.cid AND d.user = u.user AND d.ver > 0 \
+    WHERE u.user IS NOT NULL AND coalesce(p.row ->> '$.state', 'active') <> 'gone'";
 
 /// How much to load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,7 @@
 
 use super::data::{ChannelData, Data};
 use std::collections::BTreeMap;
-use uuid::Uuid;
-use whimbrel_model::{Account, ChannelId, MemberState, MessageId, StreamId};
+use whimbrel_model::{Account, ChannelId, Cursor, MemberState, MessageId, StreamId};
 
 impl Data {
     pub(super) fn undelivered(&self) -> BTreeMap<ChannelId, u64> {
@@ -17,8 +16,9 @@ impl Data {
             let Some(channel) = self.channels.get(cid) else {
                 continue;
             };
-            if own.is_some_and(|own| own.state == MemberState::Active)
-                && let Some(seq) = self.newest_undelivered(account, channel, cursor.seq)
+            // The own stream may be the later one to come, and so that an invitation was accepted.
+            if own.is_none_or(|own| own.state != MemberState::Gone)
+                && let Some(seq) = self.newest_undelivered(account, channel, *cursor)
             {
                 undelivered.insert(cid.clone(), seq);
             }
@@ -26,7 +26,7 @@ impl Data {
         undelivered
     }
 
-    fn newest_undelivered(&self, account: &Account, channel: &ChannelData, covered: u64) -> Option<u64> {
+    fn newest_undelivered(&self, account: &Account, channel: &ChannelData, cursor: Cursor) -> Option<u64> {
         let Account { user, device } = account;
         let delivered = channel.delivered.get(user).filter(|row| row.ver > 0);
         let read = channel.reads.get(&(None, user.clone()));
@@ -38,12 +38,12 @@ impl Data {
                 row.map_or(0, |row| row.seq).max(read)
             }
         };
-        let beyond = (covered.saturating_add(1), MessageId(Uuid::nil()));
-        let log = channel.log.range(..beyond).rev();
+        let log = channel.log.iter().rev();
         let mut newest = log.take_while(|(seq, _)| *seq > known);
+        // A chain of pages that is not complete has brought messages beyond the sequence of the cursor.
         let is_others = |id: &MessageId| {
-            let message = self.messages.get(id);
-            message.is_some_and(|row| row.ver > 0 && row.author != *user)
+            let message = self.messages.get(id).filter(|row| row.ver > 0 && row.author != *user);
+            message.is_some_and(|row| row.seq <= cursor.seq || row.ver <= cursor.ver)
         };
         newest.find(|(_, id)| is_others(id)).map(|(seq, _)| *seq)
     }

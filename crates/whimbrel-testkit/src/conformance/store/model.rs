@@ -41,8 +41,12 @@ impl Model {
         self.loaded.account.as_ref()
     }
 
-    pub(super) fn cursor(&self, stream: &StreamId) -> Option<Cursor> {
-        self.loaded.cursors.get(stream).copied()
+    /// Iterates over the channels that have a cursor.
+    pub(super) fn followed(&self) -> impl Iterator<Item = (&ChannelId, Cursor)> {
+        self.loaded.cursors.iter().filter_map(|(stream, cursor)| match stream {
+            StreamId::Channel(cid) => Some((cid, *cursor)),
+            StreamId::User(_) => None,
+        })
     }
 
     pub(super) fn apply(&mut self, delta: &Delta) {

@@ -37,18 +37,19 @@ impl Model {
         };
         let me = &account.user;
         let mut found = BTreeMap::new();
-        for own in self.all_memberships() {
-            let cursor = self.cursor(&StreamId::Channel(own.cid.clone()));
-            let Some(cursor) = cursor.filter(|_| own.user == *me && own.state == MemberState::Active) else {
+        for (cid, cursor) in self.followed() {
+            // That the account is in a channel may come later than the channel itself.
+            let mut own = self.all_memberships();
+            if own.any(|own| own.cid == *cid && own.user == *me && own.state == MemberState::Gone) {
                 continue;
-            };
+            }
             let theirs = self.all_messages().filter(|row| {
-                row.cid == own.cid && row.ver > 0 && row.author != *me && row.seq <= cursor.seq
+                row.cid == *cid && row.ver > 0 && row.author != *me && (row.seq <= cursor.seq || row.ver <= cursor.ver)
             });
-            let known = self.reached(&own.cid, me, account.device);
+            let known = self.reached(cid, me, account.device);
             let newest = theirs.map(|row| row.seq).max();
             if let Some(seq) = newest.filter(|seq| *seq > known) {
-                found.insert(own.cid.clone(), seq);
+                found.insert(cid.clone(), seq);
             }
         }
         found
