@@ -38,3 +38,4 @@ mod token;
 pub use app::{Action, App, Decision, Event, Feed, Hold, Keep, Results, Scope, ShownDraft, TimelineFeed};
 pub use cli::run;
 pub use draw::draw;
+pub use runtime::{Surface, chat};

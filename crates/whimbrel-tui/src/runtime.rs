@@ -11,7 +11,7 @@ use crate::{
     terminal::Screen,
 };
 use crossterm::event::{Event as TerminalEvent, EventStream};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use std::{io, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -38,7 +38,7 @@ const CLOSING: Duration = Duration::from_secs(5);
 /// When the terminal cannot be used, or a task panicked.
 pub(crate) async fn run(client: Client, connect: bool) -> io::Result<()> {
     let mut screen = Screen::open()?;
-    let ended = Runtime::start(client.clone()).run(&mut screen, connect).await;
+    let ended = chat(client.clone(), connect, &mut screen, EventStream::new()).await;
     let lost = screen.is_lost();
     drop(screen);
     let closed = timeout(CLOSING, client.close()).await;
@@ -51,6 +51,53 @@ pub(crate) async fn run(client: Client, connect: bool) -> io::Result<()> {
         ));
     }
     ended
+}
+
+/// What the app is painted on.
+pub trait Surface {
+    /// Returns its columns and rows.
+    ///
+    /// # Errors
+    /// When it is gone.
+    fn size(&self) -> io::Result<(u16, u16)>;
+
+    /// Paints the whole app.
+    ///
+    /// # Errors
+    /// When it is gone.
+    fn paint(&mut self, app: &App) -> io::Result<()>;
+
+    /// Returns whether nothing may be painted on it any more.
+    fn is_lost(&self) -> bool;
+}
+
+impl Surface for Screen {
+    fn size(&self) -> io::Result<(u16, u16)> {
+        let size = self.terminal.size()?;
+        Ok((size.width, size.height))
+    }
+
+    fn paint(&mut self, app: &App) -> io::Result<()> {
+        self.terminal.draw(|frame| draw(app, frame)).map(drop)
+    }
+
+    fn is_lost(&self) -> bool {
+        Self::is_lost(self)
+    }
+}
+
+/// Chats with any client on any surface until a key ends it, or there are no more keys. What was written is on disk then; the client
+/// stays open.
+///
+/// # Errors
+/// When the surface is gone, or the keys cannot be read.
+pub async fn chat(
+    client: Client,
+    connect: bool,
+    surface: &mut impl Surface,
+    keys: impl Stream<Item = io::Result<TerminalEvent>> + Unpin,
+) -> io::Result<()> {
+    Runtime::start(client).run(surface, keys, connect).await
 }
 
 struct Runtime {
@@ -133,18 +180,21 @@ impl Runtime {
         }
     }
 
-    async fn run(mut self, screen: &mut Screen, connect: bool) -> io::Result<()> {
-        let size = screen.terminal.size()?;
-        let mut app = App::new(self.client.user().clone(), (size.width, size.height));
-        let mut keys = EventStream::new();
+    async fn run(
+        mut self,
+        surface: &mut impl Surface,
+        mut keys: impl Stream<Item = io::Result<TerminalEvent>> + Unpin,
+        connect: bool,
+    ) -> io::Result<()> {
+        let mut app = App::new(self.client.user().clone(), surface.size()?);
         let mut ticks = interval(Duration::from_secs(1));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut stop = std::pin::pin!(stop_signal());
         if connect {
             self.perform(&mut app, Action::Connect);
         }
-        'running: while !screen.is_lost() {
-            screen.terminal.draw(|frame| draw(&app, frame))?;
+        'running: while !surface.is_lost() {
+            surface.paint(&app)?;
             let event = tokio::select! {
                 biased;
                 () = &mut stop => Some(Event::Stop),

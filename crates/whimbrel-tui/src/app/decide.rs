@@ -77,14 +77,24 @@ impl App {
     }
 
     /// Anything else than one of the numbers changes nothing.
-    pub(super) fn how_long_key(&self, lasting: Lasting, user: UserId, key: KeyCode) -> Vec<Action> {
+    pub(super) fn how_long_key(&mut self, lasting: Lasting, user: UserId, key: KeyCode) -> Vec<Action> {
         let KeyCode::Char(digit) = key else {
             return Vec::new();
         };
         let index = digit.to_digit(10).and_then(|digit| digit.checked_sub(1));
-        let Some((_, time)) = index.and_then(|index| TIMES.get(index as usize)) else {
+        let Some((words, time)) = index.and_then(|index| TIMES.get(index as usize)) else {
             return Vec::new();
         };
+        let name = self.known.name(&user);
+        let done = match lasting {
+            Lasting::Block => "is blocked",
+            Lasting::Mute => "is muted",
+        };
+        let how_long = match time {
+            Some(_) => format!("for {words}"),
+            None => (*words).to_owned(),
+        };
+        self.notify(format!("{name} {done} {how_long}"));
         let until = time.map(|time| Timestamp(self.now.0.saturating_add(time)));
         let hold = match lasting {
             Lasting::Block => Hold::Block(until),

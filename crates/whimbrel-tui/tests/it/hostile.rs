@@ -1,11 +1,13 @@
 //! Text that means harm, and screens that are too small.
 
-use crate::support::{Screen, cid, followed, general, id, message, user};
+use crate::support::{Screen, channel, cid, followed, general, id, message, user};
 use crossterm::event::KeyCode;
 use std::sync::Arc;
 use whimbrel::{
-    Found, OlderEdge, SearchHit,
-    model::{Attachment, DraftContent, DraftSeen, User},
+    ChannelItem, DeviceItem, Found, OlderEdge, PresenceOf, SearchHit,
+    model::{
+        Attachment, Device, DraftContent, DraftSeen, Invite, Member, MemberState, Role, Timestamp, User,
+    },
 };
 use whimbrel_tui::{Event, Feed, Results, ShownDraft};
 
@@ -100,6 +102,74 @@ fn nothing_of_others_reaches_the_terminal_raw_from_a_list_over_the_screen() {
     }
 }
 
+#[test]
+fn nothing_of_others_reaches_the_terminal_raw_from_requests_people_and_devices() {
+    let mut screen = Screen::with(90, 40, Vec::new());
+    let requests = ATTACKS
+        .iter()
+        .zip(["a", "b", "c", "d", "e", "f"])
+        .map(|(text, name)| {
+            let invite = Invite {
+                by: user("eve"),
+                at: Timestamp(1),
+                name: (*text).to_owned(),
+            };
+            Arc::new(ChannelItem {
+                invite: Some(invite),
+                added_by: Some(user("eve")),
+                ..channel(name)
+            })
+        });
+    screen.feed(Feed::Requests {
+        items: requests.collect(),
+        has_more: false,
+    });
+    let member = Member {
+        cid: cid("general"),
+        user: user("eve"),
+        role: Role::Member,
+        state: MemberState::Active,
+        joined_at: Timestamp(1),
+        ver: 1,
+    };
+    screen.feed(Feed::Members(cid("general"), vec![member]));
+    let presence = PresenceOf {
+        online: Some(true),
+        status: ATTACKS[0].to_owned(),
+        ..PresenceOf::default()
+    };
+    screen.feed(Feed::Presence([(user("eve"), presence)].into()));
+    screen.feed(Feed::Typing(general(), vec![user("eve")]));
+    screen.feed(Feed::Devices(vec![named_device(ATTACKS[0])]));
+    screen.press(KeyCode::Esc);
+    for (letter, title) in [("R", "Requests"), ("w", "People"), ("D", "Devices")] {
+        screen.write(letter);
+        screen.sees(title);
+        screen.sees("␛[2J␛]0;owned␇");
+        harmless(&screen);
+        screen.press(KeyCode::Esc);
+    }
+}
+
+fn named_device(name: &str) -> DeviceItem {
+    let device = Device {
+        user: user("ada"),
+        id: id(1).to_string().parse().unwrap(),
+        name: String::new(),
+        agent: name.to_owned(),
+        key: None,
+        registered_at: Timestamp(1),
+        revoked_at: None,
+        push: None,
+        ver: 1,
+    };
+    DeviceItem {
+        device: Arc::new(device),
+        is_this: false,
+        state: None,
+    }
+}
+
 /// Fails if something on the screen controls the terminal, or the direction of writing.
 fn harmless(screen: &Screen) {
     let text = screen.text();
@@ -169,7 +239,7 @@ fn no_size_is_too_small() {
             screen.lines();
             screen.press(KeyCode::Esc);
         }
-        for letter in ["x", "n", "s", "T", "P", "/"] {
+        for letter in ["x", "n", "s", "T", "P", "R", "w", "D", "S", "/"] {
             screen.press(KeyCode::Esc);
             screen.write(letter);
             screen.lines();

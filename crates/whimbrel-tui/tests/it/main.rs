@@ -9,6 +9,7 @@ mod drafts;
 mod drawing;
 mod hostile;
 mod keeping;
+mod live;
 mod moving;
 mod people;
 mod pins;
