@@ -3,9 +3,12 @@
 use std::{fs, sync::OnceLock};
 use uuid::Uuid;
 use whimbrel_model::{
-    Account, Change, Channel, ChannelId, Cursor, Custom, Delta, DeviceId, Epoch, Head, HistoryFrom, Member, MemberState, Membership, Message, MessageBody, MessageId, MessageQuery, MessageScope, Op, OpEnvelope, OpId, OutboxItem, OutboxStatus, People, RangeSet, Reaction, Read, Role, Row, SnapshotWindow, StreamId, Timestamp, User, UserId,
+    Account, AccountRow, Change, Channel, ChannelId, ConsentState, Contact, Cursor, Custom, Delivered, Delta,
+    Device, DeviceId, Epoch, Head, HistoryFrom, Member, MemberState, Membership, Message, MessageBody,
+    MessageId, MessageQuery, MessageScope, Op, OpEnvelope, OpId, OutboxItem, OutboxStatus, People, RangeSet,
+    Reaction, Read, Role, Row, Settings, SnapshotWindow, StreamId, Timestamp, User, UserId,
 };
-use whimbrel_store::{Query, Store, StoreError, StoreReader};
+use whimbrel_store::{AccountReader, Query, Store, StoreError, StoreReader};
 use whimbrel_store_sqlite::SqliteStore;
 
 /// Bytes that are changed in one file at most.
@@ -64,7 +67,9 @@ pub(crate) fn database(bytes: &[u8]) -> bool {
 
 async fn read_all(store: &SqliteStore) -> Result<(), StoreError> {
     let loaded = store.load().await;
-    let channels = store.channels(&Query::channel_list(), None, 100, &People::default()).await;
+    let channels = store
+        .channels(&Query::channel_list(), None, 100, &People::default())
+        .await;
     let cid = cid();
     let page = store
         .messages(&MessageQuery {
@@ -186,17 +191,7 @@ fn rows() -> Vec<Row> {
             joined_at: at,
             ver: 2,
         }),
-        Row::Membership(Membership {
-            pinned_at: None,
-            archived_at: None,
-            hidden_seq: None,
-            muted: None,
-            cid: cid.clone(),
-            user: user("ada"),
-            role,
-            state,
-            ver: 2,
-        }),
+        Row::Membership(Membership::new(cid.clone(), user("ada"), role, state, 2)),
         Row::Read(Read {
             thread: None,
             cid: cid.clone(),
@@ -204,6 +199,7 @@ fn rows() -> Vec<Row> {
             epoch: 0,
             seq: 2,
             furthest: 0,
+            private: false,
             ver: 8,
         }),
         Row::User(User {
@@ -223,8 +219,40 @@ fn rows() -> Vec<Row> {
             ver: 9,
         }),
     ];
+    rows.extend(about_the_account(at));
     rows.extend((1..4).map(|seq| Row::Message(message(seq, custom.clone(), at))));
     rows
+}
+
+/// What has reached ada, and what she holds about herself.
+fn about_the_account(at: Timestamp) -> Vec<Row> {
+    let mut delivered = Delivered::new(cid(), user("ada"));
+    delivered.advance(DeviceId(id(40)), 2);
+    delivered.ver = 10;
+    let mut settings = Settings::new(user("ada"));
+    settings.status = "here".to_owned();
+    settings.ver = 3;
+    let mut contact = Contact::new(user("ada"), user("bob"));
+    contact.consent = ConsentState::Denied;
+    contact.denied_until = Some(at);
+    contact.ver = 4;
+    let device = Device {
+        user: user("ada"),
+        id: DeviceId(id(40)),
+        name: "phone".to_owned(),
+        agent: "app/1".to_owned(),
+        key: Some("a key".to_owned()),
+        registered_at: at,
+        revoked_at: None,
+        push: None,
+        ver: 5,
+    };
+    vec![
+        Row::Delivered(delivered),
+        Row::Account(AccountRow::Settings(settings)),
+        Row::Account(AccountRow::Contact(contact)),
+        Row::Account(AccountRow::Device(device)),
+    ]
 }
 
 fn message(seq: u64, custom: Custom, at: Timestamp) -> Message {

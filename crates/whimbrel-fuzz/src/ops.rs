@@ -3,8 +3,9 @@
 use crate::{frames::frame, json::depth};
 use serde_json::Value;
 use whimbrel_model::{
-    Channel, Custom, Draft, Epoch, Head, MembershipChange, Message, MessageBody, Op, OpEnvelope, Row,
-    StreamEvent, StreamId, Timestamp, User, UserId, limits,
+    AccountRow, Channel, ConsentState, Contact, ContactChange, Custom, Device, DeviceChange, DeviceSync,
+    DeviceSyncState, Draft, Epoch, Head, MembershipChange, Message, MessageBody, Op, OpEnvelope, Row,
+    SetPush, Settings, SettingsChange, StreamEvent, StreamId, Timestamp, User, UserId, limits,
 };
 use whimbrel_protocol::{OpResult, Outcome, Page, Results, ServerFrame, decode, encode};
 
@@ -57,7 +58,7 @@ fn assert_limits(op: &Op) {
         | Op::UpdateUser { name, image, custom } => {
             assert_profile(name.as_deref(), image.as_deref(), custom.as_ref());
         }
-        Op::AddMembers { users, .. } | Op::RemoveMembers { users, .. } => {
+        Op::AddMembers { users, .. } | Op::RemoveMembers { users, .. } | Op::InviteMembers { users, .. } => {
             assert!((1..=limits::MEMBERS_PER_OP).contains(&users.len()));
         }
         Op::SendMessage {
@@ -79,12 +80,54 @@ fn assert_limits(op: &Op) {
             assert!(replaces.len() <= limits::DRAFTS_REPLACED);
         }
         Op::UpdateMembership { change, .. } => assert_ne!(*change, MembershipChange::default()),
-        Op::DeleteMessage { .. }
+        _ => assert_account_limits(op),
+    }
+}
+
+/// Asserts what has to hold for an operation that is about an account and its devices.
+fn assert_account_limits(op: &Op) {
+    match op {
+        Op::UpdateSettings { change } => {
+            assert_ne!(*change, SettingsChange::default());
+            let status = change.status.as_deref().unwrap_or_default();
+            assert!(status.chars().count() <= limits::STATUS_CHARS);
+            let custom = serde_json::to_vec(&change.custom).expect("custom data can be written");
+            assert!(custom.len() <= limits::PRESENCE_BYTES.max(4));
+        }
+        Op::UpdateContact { change, .. } => {
+            assert_ne!(*change, ContactChange::default());
+            let ends = change.consent.filter(|set| set.until.is_some());
+            assert!(ends.is_none_or(|set| set.state == ConsentState::Denied));
+        }
+        Op::RegisterDevice { name, agent, key, .. } => {
+            assert!(name.chars().count() <= limits::DEVICE_NAME_CHARS);
+            assert!(agent.len() <= limits::AGENT_BYTES);
+            assert!(
+                key.as_ref()
+                    .is_none_or(|key| key.len() <= limits::DEVICE_KEY_BYTES)
+            );
+        }
+        Op::UpdateDevice { change, .. } => {
+            assert_ne!(*change, DeviceChange::default());
+            let name = change.name.as_deref().unwrap_or_default();
+            assert!(name.chars().count() <= limits::DEVICE_NAME_CHARS);
+            if let Some(SetPush::On(token) | SetPush::Gone(token)) = &change.push {
+                assert!(token.token.len() <= limits::PUSH_TOKEN_BYTES && !token.provider.is_empty());
+            }
+        }
+        Op::RequestDeviceSync { key, .. } => assert!(key.len() <= limits::DEVICE_KEY_BYTES),
+        Op::OfferDeviceSync { sha256, .. } => assert_eq!(sha256.len(), 64),
+        Op::MarkDelivered { seq, .. } => assert!(*seq <= limits::NUMBER),
+        Op::RevokeDevice { .. }
+        | Op::EndDeviceSync { .. }
+        | Op::AnswerInvite { .. }
+        | Op::DeleteMessage { .. }
         | Op::PinMessage { .. }
         | Op::UnpinMessage { .. }
         | Op::AddReaction { .. }
         | Op::RemoveReaction { .. }
         | Op::MarkRead { .. } => {}
+        _ => panic!("{} has no limits", op.name()),
     }
 }
 
@@ -180,9 +223,53 @@ fn made(envelope: &OpEnvelope) -> Option<Row> {
             custom: custom.clone().unwrap_or_default(),
             ver: 1,
         }),
-        _ => return None,
+        op => return made_of_account(op, ada),
     };
     Some(row)
+}
+
+/// Returns the row about the account itself that the server would make from an operation.
+fn made_of_account(op: &Op, ada: UserId) -> Option<Row> {
+    let mut row = match op {
+        Op::UpdateSettings { change } => {
+            let mut row = Settings::new(ada);
+            row.change(change);
+            AccountRow::Settings(row)
+        }
+        Op::UpdateContact { user, change } => {
+            let mut row = Contact::new(ada, user.clone());
+            row.change(change);
+            AccountRow::Contact(row)
+        }
+        Op::RegisterDevice {
+            device,
+            name,
+            agent,
+            key,
+        } => AccountRow::Device(Device {
+            user: ada,
+            id: *device,
+            name: name.clone(),
+            agent: agent.clone(),
+            key: key.clone(),
+            registered_at: Timestamp(1),
+            revoked_at: None,
+            push: None,
+            ver: 1,
+        }),
+        Op::RequestDeviceSync { device, request, key } => AccountRow::DeviceSync(DeviceSync {
+            user: ada,
+            device: *device,
+            request: *request,
+            key: key.clone(),
+            state: DeviceSyncState::Asked,
+            changed_at: Timestamp(1),
+            ver: 1,
+        }),
+        _ => return None,
+    };
+    row.set_ver(1);
+    Some(Row::Account(row))
 }
 
 fn drafted(op: &Op, user: UserId, updated_at: Timestamp) -> Option<Row> {

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use whimbrel_model::{
-    Account, Change, ChannelId, Cursor, Delta, Head, Loaded, Local, OpId, OutboxItem, StreamId, Timestamp,
+    Account, AccountRow, Change, ChannelId, Contact, Cursor, Delta, Head, Loaded, Local, Membership, OpId, OutboxItem, Row,
+    StreamId, Timestamp, UserId,
 };
 
 #[derive(Debug, Default)]
 pub(super) struct Disk {
+    memberships: BTreeMap<ChannelId, Membership>,
+    contacts: BTreeMap<UserId, Contact>,
     account: Option<Account>,
     pub(super) cursors: BTreeMap<StreamId, Cursor>,
     heads: BTreeMap<StreamId, Head>,
@@ -40,6 +43,9 @@ impl Disk {
             synced_at: self.synced_at,
             outbox,
             local: self.local.clone(),
+            memberships: self.memberships.values().cloned().collect(),
+            contacts: self.contacts.values().cloned().collect(),
+            ..Loaded::default()
         }
     }
 
@@ -57,6 +63,10 @@ impl Disk {
     fn change(&mut self, change: &Change) {
         match change {
             Change::Account(account) => self.account = Some(account.clone()),
+            Change::Row(Row::Membership(row)) => drop(self.memberships.insert(row.cid.clone(), row.clone())),
+            Change::Row(Row::Account(AccountRow::Contact(row))) => {
+                self.contacts.insert(row.of.clone(), row.clone());
+            }
             Change::Row(_) => {}
             Change::Cursor(id, cursor) => drop(self.cursors.insert(id.clone(), *cursor)),
             Change::Head(id, head) => {
