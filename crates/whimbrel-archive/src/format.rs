@@ -109,7 +109,7 @@ pub(crate) enum Line<'a> {
 
 /// A line, as it was read.
 #[derive(Debug)]
-pub(crate) enum Read {
+pub(crate) enum Parsed {
     Manifest(Manifest),
     Element(&'static str, Element),
     End(End),
@@ -129,7 +129,7 @@ impl Line<'_> {
     }
 }
 
-impl Read {
+impl Parsed {
     pub(crate) fn parse(line: &[u8]) -> Result<Self, ArchiveError> {
         let mut fields: BTreeMap<String, Box<RawValue>> = read(line)?;
         let (Some((kind, value)), true) = (fields.pop_first(), fields.is_empty()) else {

@@ -13,8 +13,8 @@
 //!   {"end":{"counts":{"setting":1,"channel":1,"row":1,"covered":1}}}⏎
 //! ```
 //!
-//! Without the first line it is a file that any implementation of age decrypts to JSON lines. [`ArchiveWriter`] makes one,
-//! [`ArchiveReader`] reads one; both hold some lines in memory at a time, however long it is. What the elements mean, and which of them
+//! Without the first line it is a file that any implementation of age decrypts to JSON lines, which [`PlainReader`] reads.
+//! [`ArchiveWriter`] makes one, [`ArchiveReader`] reads one; both hold some lines in memory at a time, however long it is. What the elements mean, and which of them
 //! are taken, is for who reads it.
 //!
 //! ## Invariants
@@ -32,7 +32,9 @@ mod reader;
 mod writer;
 
 pub use error::ArchiveError;
-pub use format::{ArchivedChannel, ArchivedCover, ArchivedSetting, Element, LINE_BYTES, Manifest, Metadata, VERSION};
+pub use format::{
+    ArchivedChannel, ArchivedCover, ArchivedSetting, Element, LINE_BYTES, Manifest, Metadata, VERSION,
+};
 pub use key::{DeviceKey, Key, Lock};
-pub use reader::ArchiveReader;
+pub use reader::{ArchiveReader, PlainReader};
 pub use writer::ArchiveWriter;
