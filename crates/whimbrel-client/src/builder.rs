@@ -4,14 +4,14 @@ use crate::{
     command::Commands,
     device_sync::Worker,
     contacts::CONSENTS,
-    driver::{self, Driver, ThisDevice},
+    driver::{self, Driver},
     environment::Monotonic,
     notice::NOTICES,
 };
 use eyeball::SharedObservable;
 use std::{collections::BTreeSet, fmt, future::Future, pin::Pin, sync::Arc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use whimbrel_model::{ConsentState, UserId};
+use whimbrel_model::{ConsentState, Invalid, UserId, limits};
 use whimbrel_protocol::Token;
 use whimbrel_state::{State, StateConfig, Windows};
 use whimbrel_store::{InMemory, MemoryStore, SplitStore, Store, StoreError};
@@ -49,7 +49,7 @@ pub struct ClientBuilder {
     follow_consent: Option<BTreeSet<ConsentState>>,
     unknown_messages: Option<Option<u32>>,
     no_background_sync: bool,
-    this_device: Option<ThisDevice>,
+    device_name: Option<String>,
 }
 
 impl fmt::Debug for ClientBuilder {
@@ -128,15 +128,11 @@ impl ClientBuilder {
     }
 
     /// Sets what this device is called in the account's list of devices until its owner names it with
-    /// [`Client::rename_device`]. Without it: the operating system's name. At most 100 characters, or the device is not
-    /// registered.
+    /// [`Client::rename_device`]. Without it: the operating system's name. More than [`limits::DEVICE_NAME_CHARS`] characters are
+    /// an error at [`ClientBuilder::open`].
     #[must_use]
     pub fn device_name(mut self, name: impl Into<String>) -> Self {
-        let known = self.this_device.unwrap_or_else(ThisDevice::unnamed);
-        self.this_device = Some(ThisDevice {
-            name: name.into(),
-            ..known
-        });
+        self.device_name = Some(name.into());
         self
     }
 
@@ -271,6 +267,7 @@ impl ClientBuilder {
             return Err(Error::Missing("a user"));
         }
         let user = UserId::new(&self.user)?;
+        let device_name = device_name(self.device_name)?;
         let connector = self.connector.ok_or(Error::Missing("a server"))??;
         let tokens = self.tokens.ok_or(Error::Missing("a token or a token provider"))?;
         let environment = self.environment.unwrap_or_else(|| Arc::new(SystemEnvironment));
@@ -311,7 +308,7 @@ impl ClientBuilder {
             tasks: tasks.clone(),
             notices: notices.clone(),
             consents: told,
-            this_device: self.this_device.unwrap_or_else(ThisDevice::unnamed),
+            device_name,
             sequential: self.sequential,
         };
         let (worker, device_sync) = Worker::new(&parts, &account, &commands, !self.no_device_sync);
@@ -343,6 +340,17 @@ async fn put_account(state: &State, store: &dyn Store, environment: &dyn Environ
     // That is how it is, and nothing that changed.
     drop(state.take_consent_changes());
     Ok(())
+}
+
+/// Checks what the device is to be called.
+fn device_name(given: Option<String>) -> Result<String, Error> {
+    let name = given.unwrap_or_else(|| driver::system_name().to_owned());
+    let chars = name.chars().count();
+    if chars > limits::DEVICE_NAME_CHARS {
+        let most = limits::DEVICE_NAME_CHARS;
+        return Err(Invalid::too_large("device_name", chars, most, "characters").into());
+    }
+    Ok(name)
 }
 
 /// Opens the database, with what is never written to it in memory.

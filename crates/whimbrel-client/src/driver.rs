@@ -40,7 +40,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use whimbrel_model::{ChannelId, Code, Delta, Loaded, MessageId, OpId, Rejection, UserId};
 use whimbrel_state::{ConsentChange, State};
 use whimbrel_store::Store;
-pub(crate) use devices::ThisDevice;
+pub(crate) use devices::system_name;
 pub(crate) use local::{Import, Imported, Refused};
 pub(crate) use visits::Visit;
 use whimbrel_sync::{CommandError, Effects, Engine, EngineConfig, Entropy, Env, Input, HistoryError};
@@ -63,7 +63,8 @@ pub(crate) struct Parts {
     pub(crate) tasks: TaskTracker,
     pub(crate) notices: broadcast::Sender<Notice>,
     pub(crate) consents: broadcast::Sender<ConsentChange>,
-    pub(crate) this_device: ThisDevice,
+    /// What this device is called until its owner names it.
+    pub(crate) device_name: String,
     /// Whether inputs are taken one at a time.
     pub(crate) sequential: bool,
 }

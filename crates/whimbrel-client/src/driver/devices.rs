@@ -5,30 +5,15 @@ use tracing::warn;
 use whimbrel_model::{Op, OpId, limits};
 use whimbrel_sync::Status;
 
-/// What this device says of itself, beside its software.
-#[derive(Clone, Debug)]
-pub(crate) struct ThisDevice {
-    /// What it is called, until its owner gives it a name.
-    pub(crate) name: String,
-    /// Public key that other devices encrypt to for it.
-    pub(crate) key: Option<String>,
-}
-
-impl ThisDevice {
-    /// Says what is known without the app: the operating system.
-    pub(crate) fn unnamed() -> Self {
-        let system = match std::env::consts::OS {
-            "android" => "Android",
-            "ios" => "iOS",
-            "linux" => "Linux",
-            "macos" => "macOS",
-            "windows" => "Windows",
-            other => other,
-        };
-        Self {
-            name: system.to_owned(),
-            key: None,
-        }
+/// Returns what a device is called of which the app says nothing: its operating system.
+pub(crate) fn system_name() -> &'static str {
+    match std::env::consts::OS {
+        "android" => "Android",
+        "ios" => "iOS",
+        "linux" => "Linux",
+        "macos" => "macOS",
+        "windows" => "Windows",
+        other => other,
     }
 }
 
@@ -55,10 +40,9 @@ impl Driver {
     fn register(&mut self, round: &mut Round) {
         let device = self.engine.account().device;
         let agent = cut(&self.parts.config.agent);
-        let key = self.parts.this_device.key.clone();
         let facts = self.parts.state.account();
         let known = facts.devices.get(&device);
-        if known.is_some_and(|known| known.revoked_at.is_some() || (known.agent == agent && known.key == key)) {
+        if known.is_some_and(|known| known.revoked_at.is_some() || known.agent == agent) {
             return;
         }
         for rejected in self.rejected_registrations() {
@@ -68,9 +52,10 @@ impl Driver {
         }
         let op = Op::RegisterDevice {
             device,
-            name: self.parts.this_device.name.clone(),
+            name: self.parts.device_name.clone(),
             agent,
-            key,
+            // Nothing is encrypted to a device for good: each request of it has a key of its own.
+            key: None,
         };
         match self.with_env(|engine, env| engine.enqueue(op, env)) {
             Ok((_, effects)) => round.effects.merge(effects),

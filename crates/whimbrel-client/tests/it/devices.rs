@@ -150,6 +150,9 @@ async fn a_device_without_a_name_is_called_like_its_system_and_a_long_agent_is_c
     let row = stored(&server, &ada).await;
     assert!(!row.name.is_empty());
     assert_eq!(row.agent, "ü".repeat(limits::AGENT_BYTES / 2));
+    let name = "a".repeat(limits::DEVICE_NAME_CHARS + 1);
+    let refused = server.client("ada").device_name(name).open().await.unwrap_err();
+    assert!(refused.to_string().contains("device_name"), "{refused}");
 }
 
 #[tokio::test(start_paused = true)]
