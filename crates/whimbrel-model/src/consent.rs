@@ -18,10 +18,6 @@ pub enum ConsentState {
 
 impl ConsentState {
     /// Returns whether nothing was decided.
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "serde passes the field by reference"
-    )]
     #[must_use]
     pub const fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown)

@@ -120,6 +120,31 @@ impl Op {
                 },
                 Self::UpdateMembership { cid, change },
             ) if before == cid => *change = old.then(*change),
+            (
+                Self::SaveDraft {
+                    cid: before,
+                    parent: old_parent,
+                    device: old_device,
+                    replaces: old,
+                    ..
+                },
+                Self::SaveDraft {
+                    cid,
+                    parent,
+                    device,
+                    replaces,
+                    ..
+                },
+            ) if (before, old_parent, old_device) == (cid, parent, device) => replace_too(replaces, old),
+            _ => return self.merged_with_account(later),
+        }
+        Merge::Replace(merged)
+    }
+
+    /// What is about the account itself.
+    fn merged_with_account(&self, later: &Self) -> Merge {
+        let mut merged = later.clone();
+        match (self, &mut merged) {
             (Self::UpdateSettings { change: old }, Self::UpdateSettings { change }) => {
                 *change = old.clone().then(std::mem::take(change));
             }
@@ -152,22 +177,6 @@ impl Op {
                     name.clone_from(old);
                 }
             }
-            (
-                Self::SaveDraft {
-                    cid: before,
-                    parent: old_parent,
-                    device: old_device,
-                    replaces: old,
-                    ..
-                },
-                Self::SaveDraft {
-                    cid,
-                    parent,
-                    device,
-                    replaces,
-                    ..
-                },
-            ) if (before, old_parent, old_device) == (cid, parent, device) => replace_too(replaces, old),
             _ => return Merge::Keep,
         }
         Merge::Replace(merged)

@@ -1,7 +1,7 @@
 //! Who may do what. The server decides with this, in the transaction that applies the operation; a device predicts
 //! with the same code.
 
-use crate::{Code, Member, MemberState, Message, MessageKind, Op, Role, UserId};
+use crate::{ChannelId, Code, Member, MemberState, Message, MessageKind, Op, Role, UserId};
 
 /// A refusal: the stable code and what it means here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +59,11 @@ pub fn authorize(op: &Op, scene: Scene<'_>) -> Result<(), Denied> {
             format!("{} is not a member of {cid} any more", scene.actor),
         ));
     }
-    let owner = member.role == Role::Owner;
+    authorize_member(op, scene, cid, member.role == Role::Owner)
+}
+
+/// Decides on an operation of an active member.
+fn authorize_member(op: &Op, scene: Scene<'_>, cid: &ChannelId, owner: bool) -> Result<(), Denied> {
     match op {
         Op::UpdateChannel { .. } | Op::AddMembers { .. } | Op::InviteMembers { .. } if !owner => Err(deny(
             Code::Forbidden,
@@ -120,7 +124,7 @@ fn deny(code: Code, reason: String) -> Denied {
     Denied { code, reason }
 }
 
-fn no_message(cid: &crate::ChannelId, id: &crate::MessageId) -> Denied {
+fn no_message(cid: &ChannelId, id: &crate::MessageId) -> Denied {
     deny(
         Code::MessageNotFound,
         format!("there is no message {id} in {cid}"),

@@ -18,6 +18,6 @@ impl Readers {
         let request = request.as_bytes().to_vec();
         let rows = self.select("reading a transfer", sql, |sql| sql.bind(request).bind(offset));
         let bytes = rows.await?.first().map(|row| row.try_get(0)).transpose();
-        Ok(bytes.map_err(|error| StoreError::Corrupt(error.to_string()))?)
+        bytes.map_err(|error| StoreError::Corrupt(error.to_string()))
     }
 }

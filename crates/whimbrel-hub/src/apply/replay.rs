@@ -178,15 +178,8 @@ fn current_rows(set: &WorkingSet, scene: &Scene<'_>) -> Vec<Row> {
             slots.cloned().map(Row::Draft).collect()
         }
         Op::UpdateUser { .. } => set.user(scene.user).cloned().map(Row::User).into_iter().collect(),
-        Op::UpdateSettings { .. }
-        | Op::UpdateContact { .. }
-        | Op::RegisterDevice { .. }
-        | Op::UpdateDevice { .. }
-        | Op::RevokeDevice { .. }
-        | Op::RequestDeviceSync { .. }
-        | Op::OfferDeviceSync { .. }
-        | Op::EndDeviceSync { .. } => {
-            let keys = account_key(&scene.op.op).into_iter();
+        op => {
+            let keys = account_key(op).into_iter();
             let rows = keys.filter_map(|key| set.account(scene.user, &key));
             rows.cloned().map(Row::Account).collect()
         }

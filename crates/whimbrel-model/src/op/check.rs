@@ -64,6 +64,19 @@ impl Op {
             Self::SaveDraft {
                 content, replaces, ..
             } => draft::check(content.as_ref(), replaces),
+            Self::DeleteMessage { .. }
+            | Self::PinMessage { .. }
+            | Self::UnpinMessage { .. }
+            | Self::AddReaction { .. }
+            | Self::RemoveReaction { .. }
+            | Self::AnswerInvite { .. } => Ok(()),
+            op => op.validate_account(),
+        }
+    }
+
+    /// What is about the account itself.
+    fn validate_account(&self) -> Result<(), Invalid> {
+        match self {
             Self::UpdateSettings { change } => change.validate(),
             Self::UpdateContact { change, .. } => change.validate(),
             Self::RegisterDevice {
@@ -81,14 +94,7 @@ impl Op {
                 limits::check_bytes("key", key, limits::DEVICE_KEY_BYTES)
             }
             Self::OfferDeviceSync { bytes, sha256, .. } => check_offer(*bytes, sha256),
-            Self::AnswerInvite { .. }
-            | Self::RevokeDevice { .. }
-            | Self::EndDeviceSync { .. }
-            | Self::DeleteMessage { .. }
-            | Self::PinMessage { .. }
-            | Self::UnpinMessage { .. }
-            | Self::AddReaction { .. }
-            | Self::RemoveReaction { .. } => Ok(()),
+            _ => Ok(()),
         }
     }
 
