@@ -69,10 +69,12 @@ pub async fn local_settings_are_set_replaced_and_removed(mut t: StoreFixture) {
         set("never there", None),
     ])
     .await;
-    let mut expected = Local::default();
-    expected.settings = [("theme", "dark"), ("font", "")]
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .into();
+    let mut expected = Local {
+        settings: [("theme", "dark"), ("font", "")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
+        ..Local::default()
+    };
     assert_local(&mut t, &expected).await;
     t.apply([
         Change::Rebase(u_stream(ME)),
