@@ -14,6 +14,7 @@
 //! - Nothing outside a temporary directory is read or written, whatever the bytes name.
 
 mod address;
+mod archive;
 mod config;
 mod database;
 mod door;
@@ -72,6 +73,12 @@ pub const TARGETS: &[Target] = &[
         run: ids::identity,
         seeds: ids::seeds,
         bounded: 20_000,
+    },
+    Target {
+        name: "archive",
+        run: archive::archive,
+        seeds: archive::seeds,
+        bounded: 4_000,
     },
     Target {
         name: "since",

@@ -161,6 +161,7 @@ const TABLE: &[Arrows] = &[
     Arrows {
         package: "whimbrel-fuzz",
         needs: &[
+            "whimbrel-archive",
             "whimbrel-hub",
             "whimbrel-model",
             "whimbrel-protocol",

@@ -67,6 +67,7 @@ bounded! {
     server_frames_hold: "server_frame",
     operations_hold: "op",
     identities_hold: "identity",
+    archives_hold: "archive",
     tokens_of_heads_and_cursors_hold: "since",
     the_door_holds: "token",
     configuration_files_hold: "config",

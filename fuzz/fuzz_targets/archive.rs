@@ -1,0 +1,3 @@
+#![no_main]
+
+whimbrel_fuzz_targets::target!("archive");
