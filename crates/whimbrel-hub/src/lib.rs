@@ -6,7 +6,8 @@
 //! | the decision on operations, as a pure function | [`apply`] on a [`WorkingSet`] |
 //! | the same within one transaction, without a task | [`apply_group`] |
 //! | the running server: connections, the writer, fan-out | [`Hub`], [`Session`], [`Outbound`] |
-//! | the seams to the outside | [`Authenticate`], [`Clock`], [`Storage`] |
+//! | who is online and who has a channel open | [`Presence`]; stored of it is only what [`PresenceStorage`] says |
+//! | the seams to the outside | [`Authenticate`], [`Clock`], [`Storage`], [`Bus`] between the servers of one database |
 //!
 //! To add a database: implement [`Storage`], and run `storage_conformance!` of `whimbrel-testkit` on it.
 //!
@@ -22,6 +23,8 @@
 //! - Who is not an active member after a step gets no event of it.
 //! - Who types is passed on and never stored: at most once in two seconds for a connection and a place, and that often the
 //!   members are read, never for a keystroke.
+//! - Who is online is in memory only, as leases that end: of connections, and of other servers. Nobody is told anything of who is
+//!   invisible, nor, of anybody, who is denied by them or shares no channel with them.
 //! - There is no HTTP, no SQL and no socket here.
 
 mod apply;

@@ -226,7 +226,7 @@ impl PresenceKeeper {
         let stale = self.presence.take_stale();
         let Some(any) = stale.first() else { return };
         match self.storage.presence(any, &stale).await {
-            Ok(records) => records.iter().for_each(|record| self.presence.learn(record)),
+            Ok(records) => records.iter().for_each(|record| self.presence.refresh(record)),
             // The next beat names them again.
             Err(error) => debug!(%error, "presence could not be read"),
         }

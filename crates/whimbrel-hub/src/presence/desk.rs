@@ -2,6 +2,7 @@
 
 mod beat;
 mod live;
+mod recent;
 
 use super::{
     ConnectionNumber, LastSeen, Now, PresenceRecord,
@@ -124,7 +125,7 @@ impl PresenceDesk {
 
     /// Somebody is in a channel no longer.
     pub(crate) fn put_out(&self, cid: &ChannelId, user: &UserId) {
-        self.with(|live, now| live.put_out(cid, user, now));
+        self.with(|live, now| live.put_out(cid, user, true, now));
     }
 
     /// Takes a row of an account that was committed.
@@ -200,9 +201,9 @@ impl PresenceDesk {
         self.with(|live, now| live.presence.leave_all(now));
     }
 
-    /// Takes what is stored of somebody.
-    pub(crate) fn learn(&self, record: &PresenceRecord) {
-        self.with(|live, now| live.learn(record, now));
+    /// Takes what was read anew of somebody.
+    pub(crate) fn refresh(&self, record: &PresenceRecord) {
+        self.with(|live, now| live.refresh(record, now));
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Live, Now) -> T) -> T {

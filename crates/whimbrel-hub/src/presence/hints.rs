@@ -24,6 +24,8 @@ pub(crate) enum Hint {
     Opened(ChannelId, UserId),
     /// Nobody is to see any more that somebody has a channel open.
     Closed(ChannelId, UserId),
+    /// Somebody is in a channel no longer.
+    Out(ChannelId, UserId),
     /// Settings were committed.
     Settings(Settings),
     /// Somebody decided of somebody else.

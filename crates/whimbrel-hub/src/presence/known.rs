@@ -196,14 +196,14 @@ impl Known {
         self.last_active = self.last_active.max(here.active);
     }
 
-    /// Returns what other servers are told.
-    pub(super) fn here(&self, user: &UserId) -> Here {
+    /// Returns what other servers are told: with every beat without the words, which are told when they change.
+    pub(super) fn here(&self, user: &UserId, words: bool) -> Here {
         Here {
             user: user.clone(),
             active: self.last_active,
             invisible: self.shown.invisible,
             ver: self.shown.ver,
-            says: Some((self.shown.status.clone(), self.shown.custom.clone())),
+            says: words.then(|| (self.shown.status.clone(), self.shown.custom.clone())),
         }
     }
 

@@ -58,7 +58,7 @@ impl Presence {
     /// Iterates over who has a connection here.
     pub(crate) fn here(&self) -> Vec<Here> {
         let here = self.users.iter().filter(|(_, known)| known.connections > 0);
-        let mut here: Vec<Here> = here.map(|(user, known)| known.here(user)).collect();
+        let mut here: Vec<Here> = here.map(|(user, known)| known.here(user, false)).collect();
         here.sort_by(|a, b| a.user.cmp(&b.user));
         here
     }
@@ -81,7 +81,7 @@ impl Presence {
 
     pub(super) fn hint_here(&mut self, user: &UserId) {
         if let Some(known) = self.users.get(user) {
-            let here = known.here(user);
+            let here = known.here(user, true);
             self.hint(|| Hint::Here(here));
         }
     }

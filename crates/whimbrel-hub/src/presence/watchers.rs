@@ -8,6 +8,8 @@ use whimbrel_model::{ChannelId, UserId, limits};
 pub(super) struct Watchers {
     channels: BTreeMap<ChannelId, Open>,
     open: HashMap<ConnectionNumber, BTreeSet<ChannelId>>,
+    /// The channels that each user has open here.
+    users: HashMap<UserId, BTreeSet<ChannelId>>,
     /// When to tell how many have a large channel open.
     rounds: BTreeSet<(u64, ChannelId)>,
 }
@@ -51,6 +53,7 @@ impl Watchers {
         members: usize,
     ) -> (bool, News) {
         self.open.entry(number).or_default().insert(cid.clone());
+        self.users.entry(user.clone()).or_default().insert(cid.clone());
         let channel = self.channels.entry(cid.clone()).or_default();
         let is_new = channel.here.is_empty();
         channel.here.entry(user.clone()).or_default().insert(number);
@@ -82,6 +85,12 @@ impl Watchers {
             return false;
         }
         channel.here.remove(user);
+        if let Some(open) = self.users.get_mut(user) {
+            open.remove(cid);
+            if open.is_empty() {
+                self.users.remove(user);
+            }
+        }
         if channel.here.is_empty()
             && let Some(channel) = self.channels.remove(cid)
             && let Some(at) = channel.round
@@ -98,9 +107,7 @@ impl Watchers {
 
     /// Returns the channels that a user has open here.
     pub(super) fn of_user(&self, user: &UserId) -> Vec<ChannelId> {
-        let channels = self.channels.iter();
-        let open = channels.filter(|(_, channel)| channel.here.contains_key(user));
-        open.map(|(cid, _)| cid.clone()).collect()
+        self.users.get(user).into_iter().flatten().cloned().collect()
     }
 
     /// Returns the connections of a user that have a channel open.

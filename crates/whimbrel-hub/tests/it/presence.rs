@@ -2,7 +2,7 @@
 
 use crate::support::{Client, ManualClock, Names, accept, create, hello, start, start_on, user};
 use std::{collections::HashMap, sync::Arc, time::Duration};
-use tokio::time::{Instant, interval, sleep, timeout};
+use tokio::time::{Instant, interval, timeout};
 use whimbrel_hub::{Hub, HubConfig, MemoryStorage, PresenceStorage};
 use whimbrel_model::{
     Code, ConsentState, ContactChange, Custom, Epoch, Op, SetConsent, SettingsChange, Timestamp, UserId,
@@ -11,6 +11,7 @@ use whimbrel_model::{
 use whimbrel_protocol::{
     AskPresence, ClientFrame, Hello, OwnPresence, Presence, ServerFrame, UserPresence, Watch, decode,
 };
+use whimbrel_testkit::time::pass;
 
 fn ask(id: u64, add: &[&str]) -> ClientFrame {
     ClientFrame::Presence(AskPresence {
@@ -258,7 +259,7 @@ async fn when_somebody_was_seen_last_is_stored_while_the_server_runs() {
     let hub = start_on(storage.clone(), &clock, HubConfig::default());
     accept(&hub, "ada", create(&["bob"])).await;
     let ada = Client::connect(&hub, "ada").await;
-    sleep(Duration::from_secs(5)).await;
+    pass(Duration::from_secs(5)).await;
     // A server that is killed says nothing more.
     let killed = start_on(storage.clone(), &clock, HubConfig::default());
     let mut bob = Client::connect(&killed, "bob").await;
@@ -266,7 +267,7 @@ async fn when_somebody_was_seen_last_is_stored_while_the_server_runs() {
     assert_eq!((seen.online, seen.last_active), (false, Some(Timestamp(5_000))));
     clock.set(64_000);
     drop(ada);
-    sleep(Duration::from_secs(15)).await;
+    pass(Duration::from_secs(15)).await;
     let record = storage
         .presence(&user("bob"), &[user("ada")])
         .await
@@ -390,7 +391,7 @@ async fn a_thousand_flapping_clients_are_no_more_than_one_change_each_a_lease() 
             }
         }
         round += 1;
-        sleep(Duration::from_millis(400)).await;
+        pass(Duration::from_millis(400)).await;
         heard(&bob).await;
         while let Ok(batch) = timeout(Duration::from_millis(1), bob.outbound.next_batch()).await {
             for bytes in batch.expect("bob is connected") {

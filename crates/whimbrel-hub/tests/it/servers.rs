@@ -1,7 +1,7 @@
 //! Two servers over one database and one bus.
 
 use crate::{
-    support::{Client, ManualClock, accept, cid, create, user},
+    support::{Client, ManualClock, accept, cid, create, remove, user},
     watchers::{told, watching},
 };
 use async_trait::async_trait;
@@ -13,10 +13,11 @@ use std::{
     },
     time::Duration,
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use whimbrel_hub::{Beside, Bus, BusError, BusLink, Hub, HubConfig, LocalBus, MemoryStorage, Subscription};
 use whimbrel_model::{ConsentState, ContactChange, Epoch, Op, SetConsent, SettingsChange};
 use whimbrel_protocol::{AskPresence, ClientFrame, ServerFrame, Typing, UserPresence};
+use whimbrel_testkit::time::pass;
 
 /// A bus that can lose everything.
 #[derive(Clone, Debug, Default)]
@@ -78,7 +79,7 @@ impl Servers {
         let (north, south) = (self.start("north"), self.start("south"));
         accept(&north, "ada", create(&["bob", "carol"])).await;
         // Both listen.
-        sleep(Duration::from_secs(1)).await;
+        pass(Duration::from_secs(1)).await;
         (north, south)
     }
 }
@@ -182,7 +183,7 @@ async fn a_killed_server_takes_its_users_offline_at_the_other_after_its_lease() 
     let (north, south) = servers.two().await;
     let mut bob = Client::connect(&south, "bob").await;
     let ada = Client::connect(&north, "ada").await;
-    sleep(Duration::from_secs(1)).await;
+    pass(Duration::from_secs(1)).await;
     assert!(ask(&mut bob).await.online);
     let killed = Instant::now();
     // Nothing of what it says from now on arrives, not even that it ends.
@@ -201,11 +202,11 @@ async fn a_server_that_starts_anew_has_nobody_of_before() {
     let (north, south) = servers.two().await;
     let mut bob = Client::connect(&south, "bob").await;
     let ada = Client::connect(&north, "ada").await;
-    sleep(Duration::from_secs(1)).await;
+    pass(Duration::from_secs(1)).await;
     assert!(ask(&mut bob).await.online);
     servers.bus.loses.store(true, Ordering::Relaxed);
     drop((ada, north));
-    sleep(Duration::from_millis(10)).await;
+    pass(Duration::from_millis(10)).await;
     servers.bus.loses.store(false, Ordering::Relaxed);
     servers.clock.set(2_000);
     let again = servers.start("north");
@@ -222,7 +223,7 @@ async fn a_user_of_both_servers_is_online_while_either_lives() {
     let mut bob = Client::connect(&south, "bob").await;
     let phone = Client::connect(&north, "ada").await;
     let laptop = Client::connect(&south, "ada").await;
-    sleep(Duration::from_secs(1)).await;
+    pass(Duration::from_secs(1)).await;
     assert!(ask(&mut bob).await.online);
     north.close().await;
     drop(phone);
@@ -251,7 +252,7 @@ async fn what_the_bus_loses_heals_with_the_next_beat() {
     watching(&ada, true).await;
     watching(&bob, true).await;
     assert_eq!(told(&mut bob).await.0, 1);
-    sleep(Duration::from_millis(100)).await;
+    pass(Duration::from_millis(100)).await;
     servers.bus.loses.store(false, Ordering::Relaxed);
     let beat = HubConfig::default().server_beat;
     assert!(
@@ -263,7 +264,7 @@ async fn what_the_bus_loses_heals_with_the_next_beat() {
 
     servers.bus.loses.store(true, Ordering::Relaxed);
     accept(&north, "ada", invisible()).await;
-    sleep(Duration::from_millis(100)).await;
+    pass(Duration::from_millis(100)).await;
     servers.bus.loses.store(false, Ordering::Relaxed);
     let hidden = change(&mut bob, beat + Duration::from_secs(1)).await.unwrap();
     assert!(!hidden.online, "{hidden:?}");
@@ -278,7 +279,7 @@ async fn who_is_invisible_or_denies_somebody_is_so_at_every_server() {
     let mut bob = Client::connect(&south, "bob").await;
     accept(&north, "ada", invisible()).await;
     let ada = Client::connect(&north, "ada").await;
-    sleep(Duration::from_secs(1)).await;
+    pass(Duration::from_secs(1)).await;
     assert!(!ask(&mut bob).await.online);
     accept(
         &north,
@@ -343,6 +344,29 @@ async fn who_has_a_channel_open_and_who_types_is_told_at_every_server() {
             other => panic!("{other:?}"),
         }
     }
+    north.close().await;
+    south.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_put_out_at_one_server_has_the_channel_open_at_none() {
+    let servers = Servers::new();
+    let (north, south) = servers.two().await;
+    let (mut ada, mut bob) = (
+        Client::connect(&north, "ada").await,
+        Client::connect(&south, "bob").await,
+    );
+    watching(&ada, true).await;
+    assert_eq!(told(&mut ada).await.0, 1);
+    pass(Duration::from_millis(100)).await;
+    watching(&bob, true).await;
+    assert_eq!((told(&mut bob).await.0, told(&mut ada).await.0), (2, 2));
+    accept(&north, "ada", remove(&["bob"])).await;
+    assert_eq!(told(&mut ada).await, (1, vec![], vec!["bob".to_owned()]));
+    watching(&ada, false).await;
+    pass(Duration::from_millis(100)).await;
+    let later = timeout(Duration::from_secs(10), told(&mut bob)).await;
+    assert!(later.is_err(), "{later:?}");
     north.close().await;
     south.close().await;
 }

@@ -15,12 +15,10 @@ const RUN: usize = 500;
 impl Live {
     /// Returns everything that other servers have to know, in parts.
     pub(super) fn beat(&self) -> Vec<Vec<Hint>> {
-        let here: Vec<Here> = self.presence.here().into_iter().map(Here::short).collect();
-        let users = Run::cut(here, RUN, |here| here.user.clone());
+        let users = Run::cut(self.presence.here(), RUN, |here| here.user.clone());
         let open = self.watchers.here(|user| self.presence.is_seen(user));
         let open = Run::cut(open, RUN, Clone::clone);
-        let recent = self.recent.iter().filter(|(_, here, _)| *here);
-        let recent: Vec<Hint> = recent.map(|(.., hint)| hint.clone()).collect();
+        let recent = self.recent.hints();
         let runs = users
             .into_iter()
             .map(Hint::Users)
@@ -61,6 +59,7 @@ impl Live {
                 self.elsewhere.set_open(server, &place, false);
                 self.touch_place(&place, now);
             }
+            Hint::Out(cid, user) => self.put_out(&cid, &user, false, now),
             Hint::Settings(settings) => self.settings(&settings, false, now),
             Hint::Contact(contact) => self.contact(&contact, false, now),
             Hint::Users(run) => {
@@ -85,8 +84,7 @@ impl Live {
 
     fn hear_here(&mut self, here: &Here, now: Now) {
         let servers = self.elsewhere.servers_of(&here.user);
-        let told = self.presence.heard(here, servers, now);
-        self.tell(told);
+        self.with_shown(&here.user, now, |live| live.presence.heard(here, servers, now));
         let known = self.presence.settings_ver(&here.user);
         if known.is_some_and(|ver| ver < here.ver) {
             self.stale.insert(here.user.clone());

@@ -1,4 +1,4 @@
-use super::{DeskConfig, Opening};
+use super::{DeskConfig, Opening, recent::Recent};
 use crate::{
     hub::millis,
     outbound::{Mailbox, encode_frame},
@@ -10,7 +10,7 @@ use crate::{
     },
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 use whimbrel_model::{ChannelId, Contact, Settings, UserId};
@@ -18,13 +18,6 @@ use whimbrel_protocol::{
     AskPresence, OwnPresence, Presence as Frame, PresenceRefused, ServerFrame, UserPresence,
     Watchers as WatchersFrame,
 };
-
-/// For how long a committed row is remembered: what was read before it may be used after it, and other servers may not have heard
-/// of it the first time.
-const REMEMBERED_MS: u64 = 60_000;
-
-/// Rows that are remembered at once; of more, the oldest are forgotten.
-const REMEMBERED: usize = 10_000;
 
 /// Users in one frame: as many as in an answer.
 const TOLD_AT_ONCE: usize = whimbrel_model::limits::PRESENCE_PER_FRAME;
@@ -34,8 +27,7 @@ pub(super) struct Live {
     pub(super) presence: Presence,
     pub(super) watchers: Watchers,
     pub(super) elsewhere: Elsewhere,
-    /// Rows of accounts that were committed lately, and whether on this server.
-    pub(super) recent: VecDeque<(u64, bool, Hint)>,
+    pub(super) recent: Recent,
     /// Of whom another server knows newer settings.
     pub(super) stale: BTreeSet<UserId>,
     pub(super) grace_ms: u64,
@@ -51,7 +43,7 @@ impl Live {
             presence: Presence::new(grace_ms).lease(millis(config.lease)),
             watchers: Watchers::default(),
             elsewhere: Elsewhere::new(millis(config.server_lease)),
-            recent: VecDeque::new(),
+            recent: Recent::default(),
             stale: BTreeSet::new(),
             grace_ms,
             hints: Vec::new(),
@@ -71,11 +63,10 @@ impl Live {
         let (number, user) = (self.last, record.user.clone());
         self.connections.insert(number, (user.clone(), mailbox.clone()));
         self.learn(&record, now);
-        let told = match background {
-            true => self.presence.join_in_background(number, &user, own, now),
-            false => self.presence.join(number, &user, own, now),
-        };
-        self.tell(told);
+        self.with_shown(&user, now, |live| match background {
+            true => live.presence.join_in_background(number, &user, own, now),
+            false => live.presence.join(number, &user, own, now),
+        });
         number
     }
 
@@ -89,32 +80,29 @@ impl Live {
 
     /// Takes what was read of somebody, and what was committed since.
     pub(super) fn learn(&mut self, record: &PresenceRecord, now: Now) {
-        let mut told = self.presence.learn(record, now);
         let elsewhere = self.elsewhere.of(&record.user);
-        for here in &elsewhere {
-            told.extend(self.presence.heard(here, elsewhere.len(), now));
+        self.with_shown(&record.user, now, |live| {
+            let mut told = live.presence.learn(record, now);
+            if let Some(settings) = live.recent.settings(&record.user) {
+                told.extend(live.presence.settings(settings, now));
+            }
+            for here in &elsewhere {
+                told.extend(live.presence.heard(here, elsewhere.len(), now));
+            }
+            told
+        });
+    }
+
+    /// Takes what was read anew of somebody, unless they are forgotten by now.
+    pub(super) fn refresh(&mut self, record: &PresenceRecord, now: Now) {
+        if self.presence.settings_ver(&record.user).is_some() {
+            self.learn(record, now);
         }
-        let of_user = |hint: &Hint| match hint {
-            Hint::Settings(settings) if settings.user == record.user => Some(settings.clone()),
-            _ => None,
-        };
-        let settings: Vec<Settings> = self
-            .recent
-            .iter()
-            .filter_map(|(.., hint)| of_user(hint))
-            .collect();
-        for settings in settings {
-            told.extend(self.presence.settings(&settings, now));
-        }
-        self.tell(told);
     }
 
     /// Returns what was decided last, of what was read and what was committed since.
     fn newest(&self, user: &UserId, of: &UserId, read: Option<&Contact>) -> Option<Contact> {
-        let recent = self.recent.iter().filter_map(|(.., hint)| match hint {
-            Hint::Contact(contact) if contact.user == *user && contact.of == *of => Some(contact),
-            _ => None,
-        });
+        let recent = self.recent.contact(user, of).into_iter();
         recent.chain(read).max_by_key(|contact| contact.ver).cloned()
     }
 
@@ -200,28 +188,50 @@ impl Live {
         }
     }
 
-    pub(super) fn put_out(&mut self, cid: &ChannelId, user: &UserId, now: Now) {
+    /// Somebody is in a channel no longer.
+    pub(super) fn put_out(&mut self, cid: &ChannelId, user: &UserId, here: bool, now: Now) {
         for number in self.watchers.connections(cid, user) {
             self.close(number, cid, now);
+        }
+        if here {
+            self.hints.push(Hint::Out(cid.clone(), user.clone()));
         }
     }
 
     pub(super) fn settings(&mut self, settings: &Settings, here: bool, now: Now) {
-        let was_seen = self.presence.is_seen(&settings.user);
-        let told = self.presence.settings(settings, now);
+        self.with_shown(&settings.user, now, |live| live.presence.settings(settings, now));
+        self.recent.put_settings(settings, here, now.mono);
+        if here {
+            self.hints.push(Hint::Settings(settings.clone()));
+        }
+    }
+
+    /// Does something that may change whether a user may be seen, tells of it, and of the channels that the user has open.
+    pub(super) fn with_shown(
+        &mut self,
+        user: &UserId,
+        now: Now,
+        change: impl FnOnce(&mut Self) -> Vec<Told>,
+    ) {
+        let was_seen = self.presence.is_seen(user);
+        let told = change(self);
         self.tell(told);
-        self.remember(Hint::Settings(settings.clone()), here, now);
-        if self.presence.is_seen(&settings.user) != was_seen {
-            for cid in self.watchers.of_user(&settings.user) {
-                self.show(&cid, &settings.user, None, now);
-                if was_seen {
-                    self.hints.push(Hint::Closed(cid, settings.user.clone()));
-                }
+        if self.presence.is_seen(user) == was_seen {
+            return;
+        }
+        for cid in self.watchers.of_user(user) {
+            self.show(&cid, user, None, now);
+            if was_seen {
+                self.hints.push(Hint::Closed(cid, user.clone()));
             }
         }
     }
 
     pub(super) fn contact(&mut self, contact: &Contact, here: bool, now: Now) {
+        if !self.recent.put_contact(contact, here, now.mono) {
+            // It is said again, for those who have not heard of it.
+            return;
+        }
         let told = self.presence.contact(contact, now);
         self.tell(told);
         for cid in self.watchers.of_user(&contact.of) {
@@ -230,7 +240,9 @@ impl Live {
                 self.tell_everyone(&cid, &[number]);
             }
         }
-        self.remember(Hint::Contact(contact.clone()), here, now);
+        if here {
+            self.hints.push(Hint::Contact(contact.clone()));
+        }
     }
 
     pub(super) fn tick(&mut self, now: Now) {
@@ -246,13 +258,7 @@ impl Live {
         }
         let touched = self.elsewhere.tick(now.mono);
         self.touch(touched, 0, now);
-        while self
-            .recent
-            .front()
-            .is_some_and(|(at, ..)| now.mono > at + REMEMBERED_MS)
-        {
-            self.recent.pop_front();
-        }
+        self.recent.tick(now.mono);
     }
 
     pub(super) fn take_hints(&mut self) -> Vec<Hint> {
@@ -264,16 +270,6 @@ impl Live {
     fn refuse(&mut self, number: ConnectionNumber, contact: &Contact, now: Now) {
         let told = self.presence.refuse(number, contact, now);
         self.tell(told.into_iter().collect());
-    }
-
-    fn remember(&mut self, row: Hint, here: bool, now: Now) {
-        if here {
-            self.hints.push(row.clone());
-        }
-        self.recent.push_back((now.mono, here, row));
-        if self.recent.len() > REMEMBERED {
-            self.recent.pop_front();
-        }
     }
 
     /// Tells whoever has a channel open whether a user has, as it is now; but not on `except`, which is told of everyone.

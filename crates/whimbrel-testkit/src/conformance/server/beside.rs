@@ -251,7 +251,7 @@ pub(super) async fn who_is_silent_is_offline_within_the_lease(world: &World) -> 
                 other => return Err(unexpected("presence", &other)),
             }
         }
-        tokio::time::sleep(heartbeat / 4).await;
+        tokio::time::sleep(heartbeat / 4).await; // tidy: allow sleep: it is the heartbeat of a client
     }
     Err(Problem::Failed(
         "ada is silent, and still told to be online".to_owned(),
