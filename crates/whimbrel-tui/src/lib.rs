@@ -38,4 +38,5 @@ mod token;
 pub use app::{Action, App, Decision, Event, Feed, Hold, Keep, Results, Scope, ShownDraft, TimelineFeed};
 pub use cli::run;
 pub use draw::draw;
-pub use runtime::{Surface, chat};
+pub use runtime::chat;
+pub use terminal::Surface;

@@ -7,8 +7,7 @@ mod search;
 
 use crate::{
     app::{Action, App, Event, Scope},
-    draw,
-    terminal::Screen,
+    terminal::{Screen, Surface},
 };
 use crossterm::event::{Event as TerminalEvent, EventStream};
 use futures_util::{Stream, StreamExt};
@@ -51,39 +50,6 @@ pub(crate) async fn run(client: Client, connect: bool) -> io::Result<()> {
         ));
     }
     ended
-}
-
-/// What the app is painted on.
-pub trait Surface {
-    /// Returns its columns and rows.
-    ///
-    /// # Errors
-    /// When it is gone.
-    fn size(&self) -> io::Result<(u16, u16)>;
-
-    /// Paints the whole app.
-    ///
-    /// # Errors
-    /// When it is gone.
-    fn paint(&mut self, app: &App) -> io::Result<()>;
-
-    /// Returns whether nothing may be painted on it any more.
-    fn is_lost(&self) -> bool;
-}
-
-impl Surface for Screen {
-    fn size(&self) -> io::Result<(u16, u16)> {
-        let size = self.terminal.size()?;
-        Ok((size.width, size.height))
-    }
-
-    fn paint(&mut self, app: &App) -> io::Result<()> {
-        self.terminal.draw(|frame| draw(app, frame)).map(drop)
-    }
-
-    fn is_lost(&self) -> bool {
-        Self::is_lost(self)
-    }
 }
 
 /// Chats with any client on any surface until a key ends it, or there are no more keys. What was written is on disk then; the client

@@ -1,5 +1,6 @@
 //! The terminal: taken at the start, given back on every way out.
 
+use crate::{app::App, draw};
 use crossterm::{
     event::{DisableBracketedPaste, EnableBracketedPaste},
     execute,
@@ -12,6 +13,39 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
+
+/// What the app is painted on.
+pub trait Surface {
+    /// Returns its columns and rows.
+    ///
+    /// # Errors
+    /// When it is gone.
+    fn size(&self) -> io::Result<(u16, u16)>;
+
+    /// Paints the whole app.
+    ///
+    /// # Errors
+    /// When it is gone.
+    fn paint(&mut self, app: &App) -> io::Result<()>;
+
+    /// Returns whether nothing may be painted on it any more.
+    fn is_lost(&self) -> bool;
+}
+
+impl Surface for Screen {
+    fn size(&self) -> io::Result<(u16, u16)> {
+        let size = self.terminal.size()?;
+        Ok((size.width, size.height))
+    }
+
+    fn paint(&mut self, app: &App) -> io::Result<()> {
+        self.terminal.draw(|frame| draw(app, frame)).map(drop)
+    }
+
+    fn is_lost(&self) -> bool {
+        Self::is_lost(self)
+    }
+}
 
 /// The screen, until it is dropped.
 pub(crate) struct Screen {
