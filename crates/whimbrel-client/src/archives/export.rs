@@ -242,6 +242,10 @@ async fn thread(
     sink: &mut impl Sink,
     seen: &mut RangeSet,
 ) -> Result<Vec<Row>, Error> {
+    if sink.is_full() {
+        sink.leave_out("thread").await?;
+        return Ok(Vec::new());
+    }
     let mut from = HistoryFrom::Newest;
     loop {
         let mut page = page(store, &message.cid, MessageScope::Thread(message.id), from).await?;
@@ -299,4 +303,127 @@ fn both(known: &RangeSet, seen: &RangeSet) -> RangeSet {
         }
     }
     both
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use whimbrel_model::{Change, Delta, Epoch};
+    use whimbrel_store::MemoryStore;
+
+    const CID: &str = "messaging:old";
+
+    /// Takes elements until it has so many.
+    #[derive(Default)]
+    struct Small {
+        elements: Vec<Element>,
+        room: usize,
+        left_out: Vec<&'static str>,
+    }
+
+    impl Sink for Small {
+        async fn put(&mut self, elements: Vec<Element>) -> Result<(), Error> {
+            self.elements.extend(elements);
+            Ok(())
+        }
+
+        async fn leave_out(&mut self, kind: &'static str) -> Result<(), Error> {
+            self.left_out.push(kind);
+            Ok(())
+        }
+
+        fn is_full(&self) -> bool {
+            self.elements.len() >= self.room
+        }
+    }
+
+    fn row(value: serde_json::Value) -> Change {
+        Change::Row(serde_json::from_value(value).unwrap())
+    }
+
+    fn message(seq: u64) -> Change {
+        let id = format!("01900000-0000-7000-8000-{seq:012}");
+        row(
+            json!({"message": {"id": id, "cid": CID, "author": "bob", "seq": seq, "ver": seq,
+            "body": {"text": "hello"}, "composed_at": 1, "accepted_at": 1}}),
+        )
+    }
+
+    async fn store() -> MemoryStore {
+        let store = MemoryStore::new();
+        let mut ranges = RangeSet::default();
+        ranges.insert(11, 450);
+        let stream = StreamId::Channel(CID.parse().unwrap());
+        let cursor = Cursor {
+            epoch: Epoch(7),
+            ver: 450,
+            seq: 450,
+            window: None,
+        };
+        let channel =
+            json!({"channel": {"cid": CID, "created_by": "bob", "created_at": 1, "updated_at": 1, "ver": 1}});
+        let mut delta = Delta::from(row(channel));
+        delta.changes.extend((1..=450).map(message));
+        delta.push(Change::Cursor(stream, cursor));
+        delta.push(Change::Ranges(CID.parse().unwrap(), ranges));
+        store.apply(&delta).await.unwrap();
+        store
+    }
+
+    async fn exported(room: usize) -> Small {
+        let store = store().await;
+        let loaded = store.load().await.unwrap();
+        let options = ArchiveOptions::default();
+        let selection = Selection {
+            manifest: Manifest {
+                account: "ada".parse().unwrap(),
+                device: whimbrel_model::DeviceId(uuid::Uuid::nil()),
+                epoch: None,
+                made_at: whimbrel_model::Timestamp(1),
+                elements: options.elements(),
+            },
+            settings: Vec::new(),
+            channels: channels(&store, &loaded, options).await.unwrap(),
+        };
+        let mut sink = Small {
+            room,
+            ..Small::default()
+        };
+        export(&store, &selection, &mut sink).await.unwrap();
+        sink
+    }
+
+    fn covered(sink: &Small) -> (RangeSet, Vec<u64>) {
+        let seqs = sink.elements.iter().filter_map(|element| match element {
+            Element::Row(row) => match &**row {
+                Row::Message(message) => Some(message.seq),
+                _ => None,
+            },
+            _ => None,
+        });
+        match sink.elements.last() {
+            Some(Element::Covered(cover)) => (cover.ranges.clone(), seqs.collect()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn all_of_a_channel_covers_what_the_device_had_of_it() {
+        let sink = exported(usize::MAX).await;
+        let (ranges, seqs) = covered(&sink);
+        assert_eq!(seqs.len(), 450);
+        assert!(ranges.is_fresh(11, 450) && !ranges.covers(10, 10));
+        assert!(sink.left_out.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_is_told_and_not_covered() {
+        let sink = exported(150).await;
+        let (ranges, seqs) = covered(&sink);
+        assert!(seqs.len() >= 150 && seqs.len() < 450, "{}", seqs.len());
+        let lowest = seqs.iter().copied().min().unwrap();
+        assert!(ranges.is_fresh(lowest, 450) && !ranges.covers(lowest - 1, lowest - 1));
+        assert_eq!(sink.left_out, ["message"]);
+    }
 }
