@@ -230,6 +230,15 @@ impl Presence {
         self.change(user, now, |known| known.set(settings))
     }
 
+    /// Takes the settings that an operation of the account came to without a change: it was a repeat, or said what was so already.
+    /// What was laid over them as the user came is over.
+    pub fn settle(&mut self, settings: &Settings, now: Now) -> Vec<Told> {
+        if !self.users.contains_key(&settings.user) {
+            return Vec::new();
+        }
+        self.change(&settings.user, now, |known| known.settle(settings))
+    }
+
     /// Takes what somebody decided of somebody else: whoever is denied is told that they are offline, as long as it holds.
     pub fn contact(&mut self, contact: &Contact, now: Now) -> Vec<Told> {
         let watchers = self.watchers.get(&contact.user).into_iter().flatten();

@@ -213,6 +213,9 @@ impl Writer {
                 }
                 revoked.extend(events.iter().flat_map(|event| revoked_devices(&event.rows)));
                 synced.extend(events.iter().flat_map(|event| synced_users(&event.rows)));
+                if events.is_empty() {
+                    self.settle(&outcome);
+                }
                 for event in events {
                     self.fan_out(event, reply.connection());
                 }
@@ -229,6 +232,18 @@ impl Writer {
         // A device that revokes itself still gets its answer.
         for (user, device) in revoked {
             self.registry.end_revoked(&user, device);
+        }
+    }
+
+    /// Lets presence know what an operation that changed nothing came to.
+    fn settle(&self, outcome: &Outcome) {
+        let Outcome::Accepted { steps } = outcome else {
+            return;
+        };
+        for row in steps.iter().flat_map(|step| &step.rows) {
+            if let Row::Account(row) = row {
+                self.presence.answered(row);
+            }
         }
     }
 

@@ -141,6 +141,15 @@ impl PresenceDesk {
         }
     }
 
+    /// Takes a row of an account that an operation came to without a change. Nobody may have been told of it when it changed: the
+    /// outcome of its transaction may not have been known.
+    pub(crate) fn answered(&self, row: &AccountRow) {
+        match row {
+            AccountRow::Settings(settings) => self.with(|live, now| live.settle(settings, now)),
+            row => self.committed(row),
+        }
+    }
+
     /// Does what is due by now.
     pub(crate) fn tick(&self) {
         self.with(Live::tick);

@@ -143,6 +143,13 @@ impl Known {
     /// Takes settings, unless they are older than those that are known.
     pub(super) fn set(&mut self, settings: &Settings) {
         if settings.ver > self.shown.ver {
+            self.settle(settings);
+        }
+    }
+
+    /// Takes settings that are no older than those that are known: what was laid over them is over.
+    pub(super) fn settle(&mut self, settings: &Settings) {
+        if settings.ver >= self.shown.ver {
             self.show(Shown {
                 invisible: settings.invisible,
                 status: settings.status.clone(),

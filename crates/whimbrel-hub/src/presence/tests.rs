@@ -105,6 +105,22 @@ fn who_stays_is_active_again_every_quarter_of_an_hour() {
     assert_eq!(presence.tick(at(2 * REFRESH_MS)).len(), 1);
 }
 
+/// An operation of long ago that waits again, as its answer was lost, is no wish of now.
+#[test]
+fn what_was_laid_over_the_settings_is_over_once_it_is_answered() {
+    let mut presence = watched();
+    drop(join(&mut presence, 2, 5));
+    drop(presence.settings(&settings(2, true, ""), at(6)));
+    // Another device comes, in which the older wish to be seen still waits.
+    let told = presence.join(3, &user("ada"), invisible(false), at(7));
+    assert!(told.iter().any(|told| told.to == [1] && told.user.online), "{told:?}");
+    assert_eq!(presence.settings(&settings(2, true, ""), at(8)), [], "they are known");
+
+    let told = presence.settle(&settings(2, true, ""), at(9));
+    assert!(told.iter().any(|told| told.to == [1] && !told.user.online), "{told:?}");
+    assert_eq!(presence.settle(&settings(1, false, ""), at(10)), [], "they are old");
+}
+
 #[test]
 fn an_invisible_user_stays_as_they_were_for_others_and_knows_the_truth() {
     let mut presence = watched();

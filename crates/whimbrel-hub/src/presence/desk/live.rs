@@ -206,6 +206,11 @@ impl Live {
         }
     }
 
+    /// Takes settings that an operation came to without a change.
+    pub(super) fn settle(&mut self, settings: &Settings, now: Now) {
+        self.with_shown(&settings.user, now, |live| live.presence.settle(settings, now));
+    }
+
     /// Does something that may change whether a user may be seen, tells of it, and of the channels that the user has open.
     pub(super) fn with_shown(
         &mut self,
