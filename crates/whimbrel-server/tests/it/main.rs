@@ -6,6 +6,7 @@ mod config;
 mod dropped;
 mod http;
 mod lifecycle;
+mod privacy;
 mod process;
 mod push;
 mod search;

@@ -8,7 +8,7 @@ use super::{
     },
 };
 use std::collections::BTreeMap;
-use whimbrel_model::{Change, ChannelId, Delivered, DeviceId, MemberState, Message, Read, StreamId, UserId};
+use whimbrel_model::{Change, ChannelId, Delivered, DeviceId, MemberState, Message, Read, UserId};
 
 /// A register with one device: this one is 0.
 pub(super) fn delivered(id: &str, who: &str, device: u64, seq: u64, ver: u64) -> Delivered {
