@@ -110,6 +110,15 @@ impl World {
             }
             if let Outcome::Accepted { steps } = &applied.outcome {
                 self.ghost.acks(steps);
+                if !applied_moves {
+                    // A repeat: nobody was told the first time, perhaps.
+                    let rows = steps.iter().flat_map(|step| step.rows.clone());
+                    for row in rows.collect::<Vec<_>>() {
+                        if let Row::Account(row) = row {
+                            self.account_moves(&row, true)?;
+                        }
+                    }
+                }
                 if applied_moves {
                     self.shuts_out(&request.user, &request.op.op);
                 }
@@ -257,7 +266,7 @@ impl World {
         self.ghost.tells(&event);
         for row in &event.rows {
             if let Row::Account(row) = row {
-                self.account_moves(row)?;
+                self.account_moves(row, false)?;
             }
         }
         let users: BTreeSet<UserId> = match &event.stream {

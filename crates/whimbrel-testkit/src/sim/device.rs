@@ -152,6 +152,7 @@ impl World {
         }
         self.ghost.cursors[index] = loaded.cursors.clone();
         let outbox = loaded.outbox.clone();
+        let owed = loaded.undelivered.clone();
         let other = UserId::new("eve")
             .ok()
             .filter(|_| counter || self.dice.per_mille(50));
@@ -193,7 +194,7 @@ impl World {
         let online = device.wants_online;
         let name = device.name.clone();
         self.wake_later(index);
-        self.say(&name, || "starts".to_owned());
+        self.say(&name, || format!("starts, and owes {owed:?}"));
         self.carry_out(index, effects, &Allowed::default())?;
         self.watch_presence(index)?;
         self.introduce(index)?;

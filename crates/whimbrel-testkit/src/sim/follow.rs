@@ -92,8 +92,10 @@ impl World {
         let consent = self.ghost.server.consent(&device.user, cid, self.server_time());
         let run = device.run.as_ref();
         // What was decided in a history that the server lost stays decided here: nothing says otherwise.
-        let lost = self.ghost.restores > 0 && run.is_some_and(|run| !run.engine.is_followed(cid));
-        device.config.follow_consent.contains(&consent) && !lost
+        let follow = &device.config.follow_consent;
+        let lost =
+            self.ghost.restores > 0 && run.is_some_and(|run| !follow.contains(&run.engine.consent(cid)));
+        follow.contains(&consent) && !lost
     }
 
     pub(super) fn follows_stream(&self, index: usize, stream: &StreamId) -> bool {

@@ -58,8 +58,8 @@ pub(super) struct Plan {
 
 /// Weights of the kinds of action, in the order of `action::KINDS`.
 const WEIGHTS: [u64; 38] = [
-    40, 9, 5, 9, 5, 9, 8, 2, 4, 4, 1, 2, 2, 4, 3, 4, 4, 6, 3, 4, 2, 4, 2, 6, 7, 2, 5, 5, 5, 4, 4, 5, 2, 2, 1,
-    2, 3, 1,
+    40, 9, 5, 9, 5, 9, 8, 2, 4, 4, 1, 2, 2, 4, 3, 4, 4, 6, 3, 4, 2, 4, 2, 6, 7, 2, 5, 5, 5, 4, 8, 14, 2, 2,
+    1, 2, 3, 1,
 ];
 
 impl Plan {

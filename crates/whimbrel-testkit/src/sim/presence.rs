@@ -10,7 +10,8 @@ use super::{
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_hub::{Now, Presence as Machine, PresenceRecord, PresenceStorage as _, Storage as _, Told};
 use whimbrel_model::{
-    AccountKey, AccountRow, ChannelId, Code, MessageId, Row, RowKey, Settings, StreamId, UserId, limits,
+    AccountKey, AccountRow, ChannelId, Code, Contact, MessageId, Row, RowKey, Settings, StreamId, UserId,
+    limits,
 };
 use whimbrel_protocol::{
     AskPresence, OwnPresence, Presence, PresenceRefused, ServerFrame, Typing, UserPresence, UserTyping,
@@ -50,8 +51,10 @@ pub(super) struct Desk {
     machine: Machine,
     /// Who was told last that somebody types, by the connection of that somebody.
     typing: BTreeMap<(u64, Place), Vec<UserId>>,
-    /// What who said hello wants to be shown, while what they have done about it waits.
+    /// How users want to be shown: what they said as they came, or what was committed since.
     said: BTreeMap<UserId, OwnPresence>,
+    /// What users have decided of others, as of the step that was told last.
+    contacts: BTreeMap<(UserId, UserId), Contact>,
     /// When each user was last heard of by this process, on any connection.
     heard: BTreeMap<UserId, u64>,
 }
@@ -62,6 +65,7 @@ impl Default for Desk {
             machine: Machine::new(GRACE_MS).lease(LEASE_MS),
             typing: BTreeMap::new(),
             said: BTreeMap::new(),
+            contacts: BTreeMap::new(),
             heard: BTreeMap::new(),
         }
     }
@@ -129,11 +133,15 @@ impl World {
         } else {
             OwnPresence::default()
         };
-        let said = self.server.desk.said.entry(user.clone()).or_default();
-        said.invisible = own.invisible.or(said.invisible);
-        said.status = own.status.clone().or(said.status.take());
         let now = self.presence_now();
         for record in self.presence_records(user, std::slice::from_ref(user))? {
+            let settings = record.settings.as_ref();
+            let said = OwnPresence {
+                invisible: own.invisible.or(settings.map(|row| row.invisible)),
+                status: own.status.clone().or(settings.map(|row| row.status.clone())),
+                ..OwnPresence::default()
+            };
+            self.server.desk.said.insert(user.clone(), said);
             let told = self.server.desk.machine.learn(&self.seen_anyway(record), now);
             self.tell_presence(told)?;
         }
@@ -212,6 +220,8 @@ impl World {
             self.tell_presence(told)?;
             if let Some(contact) = &record.contact {
                 // The answer says it.
+                let place = (contact.user.clone(), contact.of.clone());
+                self.server.desk.contacts.insert(place, contact.clone());
                 drop(self.server.desk.machine.refuse(conn, contact, now));
             }
             add.push(record.user);
@@ -222,15 +232,27 @@ impl World {
         self.send_presence(conn, Presence { id, users, refused })
     }
 
-    /// What an account holds about itself has changed.
-    pub(super) fn account_moves(&mut self, row: &AccountRow) -> Result<(), Violation> {
+    /// What an account holds about itself has changed. `again`: it was said once more, and is so already.
+    pub(super) fn account_moves(&mut self, row: &AccountRow, again: bool) -> Result<(), Violation> {
         let now = self.presence_now();
         if let AccountRow::Settings(row) = row {
-            self.server.desk.said.remove(&row.user);
+            // One after the other, as they were committed.
+            let said = OwnPresence {
+                invisible: Some(row.invisible),
+                status: Some(row.status.clone()),
+                ..OwnPresence::default()
+            };
+            self.server.desk.said.insert(row.user.clone(), said);
+        }
+        if let AccountRow::Contact(row) = row {
+            let desk = &mut self.server.desk;
+            desk.contacts
+                .insert((row.user.clone(), row.of.clone()), row.clone());
         }
         let machine = &mut self.server.desk.machine;
         let told = match row {
             AccountRow::Settings(_) if self.mutant == Some(Mutant::InvisibleSeen) => Vec::new(),
+            AccountRow::Settings(row) if again => machine.settle(row, now),
             AccountRow::Settings(row) => machine.settings(row, now),
             AccountRow::Contact(row) => machine.contact(row, now),
             AccountRow::Device(_) | AccountRow::DeviceSync(_) => Vec::new(),
@@ -400,18 +422,14 @@ impl World {
         }
     }
 
-    /// What the server holds as the settings of somebody, with what they said when they came.
+    /// What the server holds as the settings of somebody.
     fn settings_of(&self, user: &UserId) -> Settings {
         let rows = self.ghost.server.rows.get(&StreamId::User(user.clone()));
         let row = rows.and_then(|rows| rows.get(&RowKey::Account(user.clone(), AccountKey::Settings)));
-        let mut settings = match row {
+        match row {
             Some(Row::Account(AccountRow::Settings(row))) => row.clone(),
             _ => Settings::new(user.clone()),
-        };
-        let said = self.server.desk.said.get(user).cloned().unwrap_or_default();
-        settings.invisible = said.invisible.unwrap_or(settings.invisible);
-        settings.status = said.status.unwrap_or(settings.status);
-        settings
+        }
     }
 
     /// Whether somebody has decided that somebody else is not to reach them.
@@ -445,13 +463,21 @@ impl World {
         })
     }
 
+    /// Whether the server knows, by what it was told or has read, that somebody is not to be seen by somebody else.
+    fn is_hidden(&self, user: &UserId, reader: &UserId) -> bool {
+        let desk = &self.server.desk;
+        let contact = desk.contacts.get(&(user.clone(), reader.clone()));
+        let invisible = desk.said.get(user).and_then(|said| said.invisible);
+        contact.is_some_and(|contact| contact.is_denied(self.server_time())) || invisible == Some(true)
+    }
+
     /// P3: who does not want to be seen is not.
     fn check_hidden(&self, reader: &UserId, shown: &UserPresence) -> Result<(), Violation> {
         let user = &shown.user;
         if *reader == *user || !(shown.online || shown.invisible) {
             return Ok(());
         }
-        if self.settings_of(user).invisible || self.denies(user, reader) || shown.invisible {
+        if self.is_hidden(user, reader) || shown.invisible {
             let (settings, denied) = (self.settings_of(user), self.denies(user, reader));
             return violated(
                 "P3",

@@ -200,7 +200,7 @@ fn show_people_again(state: &State, store: &MemoryStore) -> Result<(), Violation
         for item in list.items() {
             observe::put_channel(state, store, &item.cid)?;
         }
-        let rows = now_or(store.channels(list.query(), None, list.loaded() + FIRST_THREADS, &state.people()));
+        let rows = now_or(store.channels(list.query(), None, ALL, &state.people()));
         for row in or_broken(rows?)? {
             state.put_channel(observe::with_members(state, store, row)?);
         }
