@@ -190,7 +190,9 @@ async fn many_at_once_do_not_disturb_each_other() {
         bob.sync_all(&all),
         bob.sync_preferences()
     );
-    (a.unwrap(), b.unwrap(), e.unwrap());
+    for done in [a, b, e] {
+        done.unwrap();
+    }
     assert!(c.unwrap().eligible <= 3, "those that are not here yet");
     assert_eq!(d.unwrap().eligible, 3);
     assert_eq!(messages(&bob, "messaging:two").await, ["hello"]);

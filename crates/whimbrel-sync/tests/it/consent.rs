@@ -262,6 +262,8 @@ fn a_channel_on_the_screen_is_pulled_whatever_was_decided() {
     assert_eq!(syncs(&world.wake().frames).len(), 1);
 }
 
+const STATES: [ConsentState; 3] = [ConsentState::Unknown, ConsentState::Allowed, ConsentState::Denied];
+
 /// What a connection was told, by the frames that left on it.
 #[derive(Default)]
 struct Told {
@@ -288,6 +290,20 @@ impl Told {
                     }
                 }
                 _ => {}
+            }
+        }
+    }
+}
+
+impl Told {
+    /// Answers every question for a page with nothing new.
+    fn settle(&mut self, world: &mut World, effects: Effects) {
+        let mut waiting = vec![effects];
+        while let Some(effects) = waiting.pop() {
+            self.hear(&effects);
+            for ask in syncs(&effects.frames) {
+                let here = ask.cursor.unwrap_or(cursor(0, 0));
+                waiting.push(world.frame(ServerFrame::Page(page(&ask, here.ver, here, Vec::new()))));
             }
         }
     }
@@ -337,7 +353,6 @@ fn denied(world: &World, now: Timestamp) -> BTreeSet<ChannelId> {
 
 #[test]
 fn whatever_is_decided_and_however_often_it_connects_the_server_is_told_that_and_nothing_twice() {
-    let states = [ConsentState::Unknown, ConsentState::Allowed, ConsentState::Denied];
     let mut most = 0;
     for seed in 0..300 {
         let mut dice = crate::world::Dice(seed);
@@ -345,7 +360,7 @@ fn whatever_is_decided_and_however_often_it_connects_the_server_is_told_that_and
         let mut world = World::configured(Disk::default(), seed, EngineConfig::default());
         let (mut told, mut ver, mut message) = (Told::default(), 0, 0);
         for _ in 0..60 {
-            let state = states[usize::try_from(roll(3)).expect("it is small")];
+            let state = STATES[usize::try_from(roll(3)).expect("it is small")];
             let name = ["general", "random", "third"][usize::try_from(roll(3)).expect("it is small")];
             let live = matches!(world.engine.status(), Status::Live | Status::CatchingUp { .. });
             let effects = match roll(9) {
@@ -400,15 +415,7 @@ fn whatever_is_decided_and_however_often_it_connects_the_server_is_told_that_and
                 }
                 _ => Effects::default(),
             };
-            // Every question for a page is answered with nothing new.
-            let mut waiting = vec![effects];
-            while let Some(effects) = waiting.pop() {
-                told.hear(&effects);
-                for ask in syncs(&effects.frames) {
-                    let here = ask.cursor.unwrap_or(cursor(0, 0));
-                    waiting.push(world.frame(ServerFrame::Page(page(&ask, here.ver, here, Vec::new()))));
-                }
-            }
+            told.settle(&mut world, effects);
             most = most.max(told.off.len());
             if told.connected {
                 assert_eq!(told.off, denied(&world, Timestamp(0)), "seed {seed}");
