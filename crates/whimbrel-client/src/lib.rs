@@ -85,7 +85,7 @@ pub use watchers::{Watchers, WatchersOf};
 pub use unread::{LeftOut, MarkUnreadError, UnreadExplanation};
 pub use whimbrel_archive::{ArchiveError, Manifest as ArchiveManifest, Metadata as ArchiveMetadata};
 pub use whimbrel_model as model;
-pub use whimbrel_protocol::{PushKind, PushPayload};
+pub use whimbrel_protocol::{DeviceState, PushKind, PushPayload};
 pub use whimbrel_query as query;
 pub use whimbrel_query::{Filter, PageCursor, Query, QueryError, Sort, field};
 pub use whimbrel_state::{

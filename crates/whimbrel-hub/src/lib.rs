@@ -7,7 +7,8 @@
 //! | the same within one transaction, without a task | [`apply_group`] |
 //! | the running server: connections, the writer, fan-out | [`Hub`], [`Session`], [`Outbound`] |
 //! | who is online and who has a channel open | [`Presence`]; stored of it is only what [`PresenceStorage`] says |
-//! | the seams to the outside | [`Authenticate`], [`Clock`], [`Storage`], [`Bus`] between the servers of one database |
+//! | devices: shut out, how far each is, woken | [`DeviceStorage`], [`PushProvider`] |
+//! | the seams to the outside | [`Authenticate`], [`Clock`], [`Storage`], [`PushProvider`], [`Bus`] between the servers of one database |
 //!
 //! To add a database: implement [`Storage`], and run `storage_conformance!` of `whimbrel-testkit` on it.
 //!
@@ -25,6 +26,8 @@
 //!   members are read, never for a keystroke.
 //! - Who is online is in memory only, as leases that end: of connections, and of other servers. Nobody is told anything of who is
 //!   invisible, nor, of anybody, who is denied by them or shares no channel with them.
+//! - No connection of a device is live once its revocation was answered to somebody else.
+//! - A push is a hint with ids only; nobody who writes waits for one.
 //! - There is no HTTP, no SQL and no socket here.
 
 mod apply;
