@@ -1,13 +1,13 @@
-//! Requests and invitations, blocked and muted people, settings, devices.
+//! Requests and invitations, blocked and muted people, settings.
 
-use crate::support::{Screen, channel, channels, cid, id, message, user};
+use crate::support::{Screen, channel, channels, cid, message, user};
 use crossterm::event::KeyCode;
 use std::sync::Arc;
 use whimbrel::{
-    AccountFacts, ChannelItem, DeviceItem, OlderEdge, UnreadTotals,
+    AccountFacts, ChannelItem, OlderEdge, UnreadTotals,
     model::{
-        ConsentState, Contact, Device, DeviceId, Invite, Member, MemberState, Mute, People, Role, Settings,
-        SettingsChange, Timestamp,
+        ConsentState, Contact, Invite, Member, MemberState, Mute, People, Role, Settings, SettingsChange,
+        Timestamp,
     },
 };
 use whimbrel_tui::{Action, Decision, Event, Feed, Hold, Scope};
@@ -15,11 +15,11 @@ use whimbrel_tui::{Action, Decision, Event, Feed, Hold, Scope};
 /// 2026-11-24 12:00 UTC.
 const NOON: i64 = 1_795_521_600_000;
 
-fn decide(decision: Decision) -> Vec<Action> {
+pub(crate) fn decide(decision: Decision) -> Vec<Action> {
     vec![Action::Decide(decision)]
 }
 
-fn account(contacts: &[Contact]) -> AccountFacts {
+pub(crate) fn account(contacts: &[Contact]) -> AccountFacts {
     let shared = contacts
         .iter()
         .map(|contact| (contact.of.clone(), Arc::new(contact.clone())));
@@ -229,89 +229,4 @@ fn a_setting_is_switched_to_the_opposite_of_what_it_is() {
     screen.feed(Feed::Account(facts));
     screen.sees("on  Invisible");
     screen.sees("invisible");
-}
-
-fn device(number: u64) -> DeviceId {
-    id(number).to_string().parse().unwrap()
-}
-
-fn item(number: u64, name: &str, is_this: bool) -> DeviceItem {
-    DeviceItem {
-        device: Arc::new(Device {
-            user: user("ada"),
-            id: device(number),
-            name: name.to_owned(),
-            agent: "whimbrel-tui 1".to_owned(),
-            key: None,
-            registered_at: Timestamp(NOON),
-            revoked_at: None,
-            push: None,
-            ver: 1,
-        }),
-        is_this,
-        state: None,
-    }
-}
-
-/// The devices of ada: this one, and a laptop.
-fn with_devices() -> Screen {
-    let mut screen = Screen::new(90, 20);
-    let items = vec![item(1, "phone", true), item(2, "laptop", false)];
-    let mut facts = account(&[]);
-    facts.devices = items
-        .iter()
-        .map(|item| (item.id(), item.device.clone()))
-        .collect();
-    screen.feed(Feed::Account(facts));
-    screen.feed(Feed::Devices(items));
-    screen
-}
-
-#[test]
-fn the_devices_are_listed_and_the_server_is_asked_when_each_was_seen() {
-    let mut screen = with_devices();
-    assert_eq!(screen.write("D"), [Action::RefreshDevices]);
-    screen.sees("phone");
-    screen.sees("this device");
-    screen.sees("whimbrel-tui 1 · since 2026-11-24 · when it was seen is not known now");
-}
-
-#[test]
-fn a_device_is_revoked_after_a_question_and_never_the_one_in_the_hands() {
-    let mut screen = with_devices();
-    screen.write("D");
-    assert!(screen.write("r").is_empty());
-    screen.sees("This is the device in your hands");
-    screen.press(KeyCode::Down);
-    screen.write("r");
-    screen.sees("Shut out laptop for good?");
-    assert!(screen.write("n").is_empty());
-    screen.sees("Devices");
-    screen.write("r");
-    assert_eq!(screen.write("y"), decide(Decision::RevokeDevice(device(2))));
-}
-
-#[test]
-fn a_device_is_given_another_name() {
-    let mut screen = with_devices();
-    screen.write("D");
-    screen.press(KeyCode::Down);
-    screen.write("n");
-    screen.sees("> laptop");
-    screen.write("!");
-    let renamed = Decision::RenameDevice(device(2), "laptop!".to_owned());
-    assert_eq!(screen.press(KeyCode::Enter), decide(renamed));
-    screen.sees("n rename");
-}
-
-#[test]
-fn a_list_that_became_shorter_does_not_lose_its_selection() {
-    let mut screen = with_devices();
-    screen.write("D");
-    screen.press(KeyCode::End);
-    screen.feed(Feed::Devices(vec![item(1, "phone", true)]));
-    screen.sees("▌phone");
-    screen.feed(Feed::Devices(Vec::new()));
-    screen.sees("None is registered yet");
-    assert!(screen.write("r").is_empty());
 }

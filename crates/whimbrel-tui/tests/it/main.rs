@@ -4,6 +4,7 @@
 
 mod composing;
 mod deciding;
+mod devices;
 mod dialogs;
 mod drafts;
 mod drawing;
