@@ -15,8 +15,8 @@ use super::{
 };
 use std::collections::{BTreeSet, VecDeque};
 use whimbrel_model::{
-    Change, ChannelId, Code, Delta, DeviceId, HistoryFrom, Loaded, MessageQuery, MessageScope, OpId, Row,
-    RowKey, StreamId, Timestamp, UserId,
+    Change, ChannelId, Code, ConsentState, Delta, DeviceId, HistoryFrom, Loaded, MessageQuery, MessageScope,
+    OpId, Row, RowKey, StreamId, Timestamp, UserId,
 };
 use whimbrel_protocol::{ClientFrame, OpResult, Ops, Outcome, Results, ServerFrame};
 use whimbrel_query::Query;
@@ -156,6 +156,11 @@ impl World {
         let other = UserId::new("eve")
             .ok()
             .filter(|_| counter || self.dice.per_mille(50));
+        let mut config = device.config.clone();
+        if self.mutant == Some(Mutant::DeniedFollowed) {
+            config.follow_consent =
+                [ConsentState::Allowed, ConsentState::Unknown, ConsentState::Denied].into();
+        }
         let mut env = Env {
             mono: self.now + mono_offset,
             wall: Timestamp(
@@ -169,7 +174,7 @@ impl World {
         {
             return violated("C13", format!("{other} opened the database of {}", device.user));
         }
-        let (engine, effects) = match Engine::load(loaded, &device.user, device.config.clone(), &mut env) {
+        let (engine, effects) = match Engine::load(loaded, &device.user, config, &mut env) {
             Ok(loaded) => loaded,
             Err(error) => return violated("sim", error.to_string()),
         };

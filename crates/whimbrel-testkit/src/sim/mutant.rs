@@ -160,6 +160,8 @@ mutants! {
     ConsentLost = "consent-lost";
     /// What is known of a device is forgotten when it says something of itself.
     DeviceForgotten = "device-forgotten";
+    /// A device follows every channel, whatever was decided of it.
+    DeniedFollowed = "denied-followed";
     /// The connection that is over, and nobody said so, keeps its user online.
     LeaseForEver = "lease-for-ever";
     /// Who connects is seen, whatever they want.

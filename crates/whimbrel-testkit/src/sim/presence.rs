@@ -52,7 +52,7 @@ pub(super) struct Desk {
     /// Who was told last that somebody types, by the connection of that somebody.
     typing: BTreeMap<(u64, Place), Vec<UserId>>,
     /// How users want to be shown: what they said as they came, or what was committed since.
-    said: BTreeMap<UserId, OwnPresence>,
+    said: BTreeMap<UserId, (OwnPresence, u64)>,
     /// What users have decided of others, as of the step that was told last.
     contacts: BTreeMap<(UserId, UserId), Contact>,
     /// When each user was last heard of by this process, on any connection.
@@ -135,13 +135,13 @@ impl World {
         };
         let now = self.presence_now();
         for record in self.presence_records(user, std::slice::from_ref(user))? {
-            let settings = record.settings.as_ref();
-            let said = OwnPresence {
-                invisible: own.invisible.or(settings.map(|row| row.invisible)),
-                status: own.status.clone().or(settings.map(|row| row.status.clone())),
-                ..OwnPresence::default()
-            };
-            self.server.desk.said.insert(user.clone(), said);
+            let (said, ver) = self.server.desk.said.entry(user.clone()).or_default();
+            if let Some(settings) = record.settings.as_ref().filter(|row| row.ver > *ver) {
+                (said.invisible, said.status) = (Some(settings.invisible), Some(settings.status.clone()));
+                *ver = settings.ver;
+            }
+            said.invisible = own.invisible.or(said.invisible);
+            said.status = own.status.clone().or(said.status.take());
             let told = self.server.desk.machine.learn(&self.seen_anyway(record), now);
             self.tell_presence(told)?;
         }
@@ -242,7 +242,7 @@ impl World {
                 status: Some(row.status.clone()),
                 ..OwnPresence::default()
             };
-            self.server.desk.said.insert(row.user.clone(), said);
+            self.server.desk.said.insert(row.user.clone(), (said, row.ver));
         }
         if let AccountRow::Contact(row) = row {
             let desk = &mut self.server.desk;
@@ -452,8 +452,14 @@ impl World {
             .into_iter()
             .any(|index| self.devices[index].user == *user);
         let hidden = !own && (settings.invisible || self.denies(user, &device.user));
-        let wrong = shown.online != (connected && !hidden) || (shown.invisible && !own);
-        let silent = hidden || shown.status == settings.status;
+        // What they said as they came counts until an operation of theirs is decided: one that is given up never is.
+        let (said, _) = self.server.desk.said.get(user).cloned().unwrap_or_default();
+        let hid = !own && (said.invisible == Some(true) || self.denies(user, &device.user));
+        let fits = |hidden: bool| shown.online == (connected && !hidden);
+        let wrong = !(fits(hidden) || fits(hid)) || (shown.invisible && !own);
+        let status = |text: &String| shown.status == *text;
+        let silent =
+            hidden || hid || status(&settings.status) || said.status.is_some_and(|text| status(&text));
         let known = self.server.desk.machine.of(user, true);
         (wrong || !silent).then(|| {
             format!(
@@ -467,7 +473,7 @@ impl World {
     fn is_hidden(&self, user: &UserId, reader: &UserId) -> bool {
         let desk = &self.server.desk;
         let contact = desk.contacts.get(&(user.clone(), reader.clone()));
-        let invisible = desk.said.get(user).and_then(|said| said.invisible);
+        let invisible = desk.said.get(user).and_then(|(said, _)| said.invisible);
         contact.is_some_and(|contact| contact.is_denied(self.server_time())) || invisible == Some(true)
     }
 

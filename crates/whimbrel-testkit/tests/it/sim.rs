@@ -136,6 +136,20 @@ caught! {
     a_channel_that_anyone_speaks_for_is_caught: SystemByAnyone within 50 by ["E8", "S4", "S9"];
     a_setting_that_is_folded_away_is_caught: SettingsFoldForgets within 100 by ["C4", "E8"];
     a_pin_that_an_edit_takes_away_is_caught: PinForgotten within 200 by ["C8", "E3"];
+    private_rows_that_go_to_everybody_are_caught: PrivateRowsLeak within 100 by ["S19"];
+    a_device_that_was_shut_out_and_goes_on_is_caught: RevokedGoesOn within 400 by ["L1", "S21"];
+    a_mark_before_its_rows_are_on_disk_is_caught: MarkBeforeCommit within 100 by ["S20"];
+    a_lost_mark_that_is_not_said_again_is_caught: MarkNotRepeated within 200 by ["L1", "L5"];
+    a_register_of_the_last_mark_is_caught: DeliveredLastWrite within 200 by ["S11", "E6", "S4"];
+    settings_that_are_reset_by_a_change_are_caught: SettingsForgotten within 200 by ["E19", "E6", "S19", "S4"];
+    an_invitation_that_cannot_be_rejected_is_caught: InviteForced within 200 by ["E20", "S4"];
+    a_contact_that_no_device_hears_of_is_caught: ContactLost within 100 by ["E3"];
+    consent_that_a_snapshot_leaves_out_is_caught: ConsentLost within 100 by ["E3", "C8"];
+    a_device_that_is_forgotten_when_it_says_something_is_caught: DeviceForgotten within 400 by ["E19", "S4"];
+    a_denied_channel_that_is_followed_is_caught: DeniedFollowed within 400 by ["E22"];
+    a_lease_that_never_ends_is_caught: LeaseForEver within 2_000 by ["P1", "P4"];
+    somebody_invisible_who_is_seen_is_caught: InvisibleSeen within 200 by ["P3", "P4"];
+    somebody_online_since_before_the_server_is_caught: OnlineAfterCrash within 200 by ["P2", "P4"];
 }
 
 /// In the evening each list is what the server's rows, a new device and the server's own answer say. `cargo xtask sim --day` has a
