@@ -3,10 +3,7 @@
 use crate::outbox::Outbox;
 use eyeball::SharedObservable;
 use imbl::OrdMap;
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 use whimbrel_model::{
     AccountKey, AccountRow, Change, ConsentState, Contact, Delta, Device, DeviceId, DeviceSync,
     DeviceSyncState, Op, OutboxItem, People, Row, Settings, StreamId, Timestamp, UserId,
@@ -137,7 +134,9 @@ impl Account {
 
     fn show(&mut self, facts: AccountFacts) {
         let ends = facts.contacts.values().flat_map(|contact| {
-            let denied = contact.denied_until.filter(|_| contact.consent == ConsentState::Denied);
+            let denied = contact
+                .denied_until
+                .filter(|_| contact.consent == ConsentState::Denied);
             [denied, contact.muted.and_then(|mute| mute.until)]
         });
         self.next = ends.flatten().filter(|end| *end > self.now).min();
@@ -292,7 +291,9 @@ impl Shown {
 }
 
 fn shared<K: Ord + Clone, V>(of: BTreeMap<K, V>) -> OrdMap<K, Arc<V>> {
-    of.into_iter().map(|(key, value)| (key, Arc::new(value))).collect()
+    of.into_iter()
+        .map(|(key, value)| (key, Arc::new(value)))
+        .collect()
 }
 
 /// Returns whether an operation is about the account's rows.

@@ -1,6 +1,8 @@
 //! The account as one observable object.
 
-use crate::{AccountFacts, Currency, Drafts, Freshness, OutboxSummary, Part, Source, SyncState, Unread, UnreadTotals};
+use crate::{
+    AccountFacts, Currency, Drafts, Freshness, OutboxSummary, Part, Source, SyncState, Unread, UnreadTotals,
+};
 use eyeball::{SharedObservable, Subscriber};
 use imbl::OrdMap;
 use std::{fmt, sync::Arc};

@@ -277,7 +277,9 @@ pub(crate) fn stale(
             Op::RemoveMembers { users, .. } if users.contains(me) => stale.all = true,
             Op::UpdateMembership { change, .. } if change.consent.is_some() => stale.all = true,
             Op::AnswerInvite { .. } => stale.all = true,
-            Op::SendMessage { cid, .. } if list.is_some_and(|list| list.hides_threads_of(cid)) => stale.all = true,
+            Op::SendMessage { cid, .. } if list.is_some_and(|list| list.hides_threads_of(cid)) => {
+                stale.all = true
+            }
             op => {
                 add(parent(item).into_iter().collect());
                 if let Some(id) = op.message() {

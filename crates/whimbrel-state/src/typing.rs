@@ -31,7 +31,10 @@ struct Typists {
 
 impl Typists {
     fn show(&mut self, people: &People, unwanted: bool) {
-        let shown = self.users.iter().filter(|user| !unwanted && !people.is_denied(user));
+        let shown = self
+            .users
+            .iter()
+            .filter(|user| !unwanted && !people.is_denied(user));
         Observable::set_if_not_eq(&mut self.shown, shown.cloned().collect());
     }
 }
@@ -39,8 +42,7 @@ impl Typists {
 impl Typing {
     fn change<T>(&self, change: impl FnOnce(&mut BTreeMap<Place, Typists>) -> T) -> T {
         let mut places = lock(&self.places);
-        places
-            .retain(|_, place| !place.users.is_empty() || Observable::subscriber_count(&place.shown) > 0);
+        places.retain(|_, place| !place.users.is_empty() || Observable::subscriber_count(&place.shown) > 0);
         change(&mut places)
     }
 

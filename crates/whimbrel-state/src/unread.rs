@@ -7,7 +7,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 use whimbrel_model::{
-    ChannelId, ChannelSummary, ConsentState, FollowedThread, MemberState, MessageId, Mute, Op, Timestamp, UserId,
+    ChannelId, ChannelSummary, ConsentState, FollowedThread, MemberState, MessageId, Mute, Op, Timestamp,
+    UserId,
 };
 
 /// How much is unread in all channels together: the sums over the whole channel list, loaded or not. Channels that are muted

@@ -30,7 +30,10 @@ fn user(name: &str) -> UserId {
 }
 
 fn names(list: &ChannelList) -> Vec<String> {
-    list.items().iter().map(|item| item.cid.local_id().to_owned()).collect()
+    list.items()
+        .iter()
+        .map(|item| item.cid.local_id().to_owned())
+        .collect()
 }
 
 fn consent(list: &ChannelList) -> Vec<ConsentState> {
@@ -62,7 +65,10 @@ async fn a_channel_that_somebody_else_began_is_a_request_until_one_replies_offli
     caught_up(&bob).await;
     let (list, requests) = (bob.channels().await.unwrap(), bob.requests().await.unwrap());
     let unread = bob.unread().await.unwrap();
-    assert_eq!((names(&list), names(&requests)), (vec!["general".into()], vec!["general".into()]));
+    assert_eq!(
+        (names(&list), names(&requests)),
+        (vec!["general".into()], vec!["general".into()])
+    );
     assert_eq!(consent(&list), [Unknown]);
     assert_eq!(requests.items()[0].added_by, Some(user("ada")));
     assert_eq!((unread.totals().requests, unread.totals().requested), (1, 1));
@@ -97,7 +103,10 @@ async fn a_decision_reaches_the_other_device_survives_a_restart_and_is_told_with
     // Offline, and closed before it was sent.
     phone.disconnect().await.unwrap();
     general(&phone).deny().await.unwrap();
-    assert_eq!(next(&mut on_phone).await, (of_general(), Unknown, Denied, ChangedBy::ThisDevice));
+    assert_eq!(
+        next(&mut on_phone).await,
+        (of_general(), Unknown, Denied, ChangedBy::ThisDevice)
+    );
     assert_eq!(names(&phone.channels().await.unwrap()), [""; 0]);
     phone.close().await;
     assert!(within("the end", on_phone.next()).await.unwrap().is_none());
@@ -108,14 +117,20 @@ async fn a_decision_reaches_the_other_device_survives_a_restart_and_is_told_with
     assert_eq!(names(&denied), ["general"]);
     go_live(&phone).await;
     settled(&phone).await;
-    assert_eq!(next(&mut on_desk).await, (of_general(), Unknown, Denied, ChangedBy::Elsewhere));
+    assert_eq!(
+        next(&mut on_desk).await,
+        (of_general(), Unknown, Denied, ChangedBy::Elsewhere)
+    );
     assert_eq!(names(&desk.channels().await.unwrap()), [""; 0]);
     general(&desk).allow().await.unwrap();
     settled(&desk).await;
     until("the other decision", || async { names(&denied).is_empty() }).await;
     assert_eq!(names(&phone.channels().await.unwrap()), ["general"]);
     let own = general(&phone).members().await.unwrap();
-    assert!(own.iter().all(|member| member.state == MemberState::Active), "nobody has left");
+    assert!(
+        own.iter().all(|member| member.state == MemberState::Active),
+        "nobody has left"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,9 +153,19 @@ async fn a_person_is_blocked_for_a_while_on_all_devices_and_nothing_they_wrote_i
     let object = desk.watch_channel_as_state(CID, 20).await.unwrap();
     let of_carol = || {
         let members = object.members();
-        members.iter().find(|item| item.user == user("carol")).unwrap().person
+        members
+            .iter()
+            .find(|item| item.user == user("carol"))
+            .unwrap()
+            .person
     };
-    let hidden = || timeline.items().iter().map(|item| item.hidden).collect::<Vec<_>>();
+    let hidden = || {
+        timeline
+            .items()
+            .iter()
+            .map(|item| item.hidden)
+            .collect::<Vec<_>>()
+    };
     assert_eq!((hidden(), unread.totals().messages), (vec![false, false], 2));
 
     phone.disconnect().await.unwrap();
@@ -182,7 +207,10 @@ async fn channels_begun_by_a_blocked_person_leave_the_lists_and_come_back() {
     assert_eq!((consent(&list), names(&requests)), (vec![Allowed], vec![]));
     bob.unblock_user(user("ada")).await.unwrap();
     settled(&bob).await;
-    assert_eq!((consent(&list), names(&requests)), (vec![Unknown], vec!["general".into()]));
+    assert_eq!(
+        (consent(&list), names(&requests)),
+        (vec![Unknown], vec!["general".into()])
+    );
     // What was decided of the channel itself wins.
     general(&bob).allow().await.unwrap();
     bob.block_user(user("ada"), None).await.unwrap();
@@ -231,7 +259,9 @@ async fn an_invitation_is_seen_with_who_asks_and_answered_offline() {
     let object = ada.watch_channel_as_state(CID, 20).await.unwrap();
     let members = || {
         let members = object.members();
-        let shown = members.iter().map(|item| format!("{} {}", item.user, item.invited));
+        let shown = members
+            .iter()
+            .map(|item| format!("{} {}", item.user, item.invited));
         shown.collect::<Vec<_>>()
     };
     assert_eq!(members(), ["ada false", "bob true", "carol true"], "offline too");
@@ -262,13 +292,19 @@ async fn an_invitation_is_seen_with_who_asks_and_answered_offline() {
     settled(&bob).await;
     let timeline = general(&bob).timeline().await.unwrap();
     until("what was said", || async { !timeline.items().is_empty() }).await;
-    until("the other device", || async { names(&desk.channels().await.unwrap()) == ["general"] }).await;
+    until("the other device", || async {
+        names(&desk.channels().await.unwrap()) == ["general"]
+    })
+    .await;
     assert_eq!(names(&desk.invites().await.unwrap()), [""; 0]);
 
     general(&carol).reject_invite().await.unwrap();
     assert_eq!(names(&carol.invites().await.unwrap()), [""; 0]);
     settled(&carol).await;
-    until("both answers", || async { members() == ["ada false", "bob false"] }).await;
+    until("both answers", || async {
+        members() == ["ada false", "bob false"]
+    })
+    .await;
     assert_eq!(names(&carol.channels().await.unwrap()), [""; 0]);
 }
 
@@ -328,7 +364,11 @@ async fn a_block_is_on_disk_when_it_returns_and_hides_what_comes_after_a_restart
     bob.disconnect().await.unwrap();
     bob.block_user(user("ada"), None).await.unwrap();
     bob.close().await;
-    ada.channel("messaging:general").unwrap().send("two").await.unwrap();
+    ada.channel("messaging:general")
+        .unwrap()
+        .send("two")
+        .await
+        .unwrap();
     settled(&ada).await;
 
     let bob = open().await;
@@ -343,7 +383,10 @@ async fn a_block_is_on_disk_when_it_returns_and_hides_what_comes_after_a_restart
     let bob = open().await;
     assert!(bob.people().is_denied(&user("ada")), "the server has it");
     let list = bob.query_channels(field("consent").eq("denied")).await.unwrap();
-    assert_eq!((names(&list), list.items()[0].unread), (vec!["general".into()], 0));
+    assert_eq!(
+        (names(&list), list.items()[0].unread),
+        (vec!["general".into()], 0)
+    );
     let denied: Vec<_> = bob.account().denied().map(|contact| contact.of.clone()).collect();
     assert_eq!(denied, [user("ada")]);
 }

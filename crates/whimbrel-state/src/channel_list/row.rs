@@ -4,8 +4,8 @@ use super::{Admission, ChannelItem, ChannelRow, asked, asks_for_members};
 use crate::outbox::{Outbox, replace};
 use std::borrow::Cow;
 use whimbrel_model::{
-    Channel, ChannelId, ChannelSummary, ConsentState, Custom, MemberState, Membership, Op, OutboxItem, People,
-    Role, UserId,
+    Channel, ChannelId, ChannelSummary, ConsentState, Custom, MemberState, Membership, Op, OutboxItem,
+    People, Role, UserId,
     overlay::{self, MessageStatus, MessageView},
 };
 use whimbrel_query::{ChannelItem as Asked, FieldValue, Item, Place, Query};
@@ -85,7 +85,10 @@ pub(super) fn show(
         .or_else(|| last_accepted(stored, outbox));
     let created = laid.created.is_some();
     let people = outbox.people();
-    Some((place, item_of(&laid.row.summary, people, view, laid.pending, created)))
+    Some((
+        place,
+        item_of(&laid.row.summary, people, view, laid.pending, created),
+    ))
 }
 
 /// A channel as it is placed: what waits is newer than all that was accepted.

@@ -161,9 +161,7 @@ fn member<'a>(
                     invited: false,
                     ..item
                 };
-                item = item
-                    .filter(|item| *accept || !item.invited)
-                    .map(accepted);
+                item = item.filter(|item| *accept || !item.invited).map(accepted);
             }
             Op::RemoveMembers { users, .. } if users.contains(user) => item = None,
             _ => {}
