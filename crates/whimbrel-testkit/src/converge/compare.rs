@@ -118,6 +118,7 @@ impl<'a> Comparison<'a> {
         let reads = channel.reads().await?.into_iter();
         let reads = reads.map(|read| (read.user.clone(), read)).collect();
         self.each(cid, "read position of", &reads, &contents.reads);
+        self.delivered(&channel, contents).await?;
         self.thread_reads(&channel, contents).await?;
         self.held(&channel, contents).await?;
         let gaps = channel.gaps().await?;
@@ -129,6 +130,19 @@ impl<'a> Comparison<'a> {
             .collect();
         for parent in parents {
             self.shown(&channel.thread(parent).await?, contents, &gaps);
+        }
+        Ok(())
+    }
+
+    /// Compares what has reached whom. Devices say so by themselves and at any time, so only what is of one version has to be the
+    /// same.
+    async fn delivered(&mut self, channel: &Channel, contents: &Contents) -> Result<(), Error> {
+        for held in channel.delivered().await? {
+            let there = contents.delivered.get(&held.user).filter(|row| row.ver == held.ver);
+            if let Some(there) = there {
+                let place = format!("{}, what has reached {}", channel.cid(), held.user);
+                self.equal(&place, &held, there);
+            }
         }
         Ok(())
     }

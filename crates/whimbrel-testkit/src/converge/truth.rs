@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use whimbrel_hub::{Storage, StorageError};
 use whimbrel_model::{
-    AccountKey, AccountRow, Channel, ChannelId, Draft, Gap, HistoryFrom, Member, MemberState, Membership,
+    AccountKey, AccountRow, Channel, ChannelId, Delivered, Draft, Gap, HistoryFrom, Member, MemberState, Membership,
     Message, MessageId, Reaction, ReactionType, Read, Row, StreamId, User, UserId, limits,
 };
 
@@ -27,6 +27,7 @@ pub(super) struct Contents {
     pub(super) channel: Option<Channel>,
     pub(super) members: BTreeMap<UserId, Member>,
     pub(super) reads: BTreeMap<UserId, Read>,
+    pub(super) delivered: BTreeMap<UserId, Delivered>,
     /// By the message that began the thread.
     pub(super) thread_reads: BTreeMap<MessageId, BTreeMap<UserId, Read>>,
     /// By sequence.
@@ -93,7 +94,8 @@ impl Truth {
                 contents.reactions.insert(key, row);
             }
             Row::User(row) => self.profile(row),
-            Row::Reaction(_) | Row::Membership(_) | Row::Draft(_) | Row::Delivered(_) | Row::Account(_) => {}
+            Row::Delivered(row) => drop(contents.delivered.insert(row.user.clone(), row)),
+            Row::Reaction(_) | Row::Membership(_) | Row::Draft(_) | Row::Account(_) => {}
         }
     }
 
