@@ -195,18 +195,7 @@ impl World {
             let epoch = Epoch(self.server.epoch);
             let path = self.ghost.decided(&request.user, &asked.op, applied, epoch)?;
             self.log.count(path);
-            let private = |row: &Row| matches!(row, Row::Delivered(row) if row.private);
-            if applied.events.iter().any(|event| event.rows.iter().any(private)) {
-                self.log.count("private_delivered");
-            }
-            let users = applied.events.iter().filter_map(|event| match &event.stream {
-                StreamId::User(user) => Some(user.clone()),
-                StreamId::Channel(_) => None,
-            });
-            for user in users.collect::<BTreeSet<_>>() {
-                let now = self.server_time();
-                self.ghost.server.note_consents(&user, now);
-            }
+            self.note(applied);
             if path == "accepted" {
                 self.count_deed(request, applied);
             }
@@ -224,6 +213,22 @@ impl World {
             });
         }
         Ok(applied)
+    }
+
+    /// Notes what the oracle needs of a step besides its rows.
+    fn note(&mut self, applied: &whimbrel_hub::Applied) {
+        let private = |row: &Row| matches!(row, Row::Delivered(row) if row.private);
+        if applied.events.iter().any(|event| event.rows.iter().any(private)) {
+            self.log.count("private_delivered");
+        }
+        let users = applied.events.iter().filter_map(|event| match &event.stream {
+            StreamId::User(user) => Some(user.clone()),
+            StreamId::Channel(_) => None,
+        });
+        for user in users.collect::<BTreeSet<_>>() {
+            let now = self.server_time();
+            self.ghost.server.note_consents(&user, now);
+        }
     }
 
     /// Counts what was accepted that a schedule may well go without.

@@ -92,6 +92,16 @@ impl Device {
         }
     }
 
+    /// Returns how its engine is set up; a mutant follows everything.
+    fn set_up(&self, mutant: Option<Mutant>) -> EngineConfig {
+        let mut config = self.config.clone();
+        if mutant == Some(Mutant::DeniedFollowed) {
+            config.follow_consent =
+                [ConsentState::Allowed, ConsentState::Unknown, ConsentState::Denied].into();
+        }
+        config
+    }
+
     pub(super) fn next_wake(&self) -> Option<u64> {
         let run = self.run.as_ref()?;
         Some(run.engine.next_wake()?.saturating_sub(run.mono_offset))
@@ -140,27 +150,14 @@ impl World {
             Ok(loaded) => loaded,
             Err(error) => return violated("sim", error.to_string()),
         };
-        for (stream, cursor) in &self.ghost.cursors[index] {
-            if loaded.cursors.get(stream) != Some(cursor)
-                && !matches!(self.mutant, Some(Mutant::ClientLazySync | Mutant::CursorFirst))
-            {
-                return violated(
-                    "C6",
-                    format!("the cursor of {stream} on disk is not what was committed"),
-                );
-            }
-        }
+        self.ghost.check_cursors(index, &loaded, self.mutant)?;
         self.ghost.cursors[index] = loaded.cursors.clone();
         let outbox = loaded.outbox.clone();
         let owed = loaded.undelivered.clone();
         let other = UserId::new("eve")
             .ok()
             .filter(|_| counter || self.dice.per_mille(50));
-        let mut config = device.config.clone();
-        if self.mutant == Some(Mutant::DeniedFollowed) {
-            config.follow_consent =
-                [ConsentState::Allowed, ConsentState::Unknown, ConsentState::Denied].into();
-        }
+        let config = device.set_up(self.mutant);
         let mut env = Env {
             mono: self.now + mono_offset,
             wall: Timestamp(

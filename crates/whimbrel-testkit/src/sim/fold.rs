@@ -154,6 +154,32 @@ fn is_both(old: &Op, new: &Op, kept: &Op) -> bool {
                 && kept.consent == new.consent.or(old.consent)
         }
         (
+            Op::SaveDraft { replaces: old, .. },
+            Op::SaveDraft {
+                content: new,
+                replaces,
+                ..
+            },
+            Op::SaveDraft {
+                content,
+                replaces: kept,
+                ..
+            },
+        ) => {
+            // Of a slot that both have seen, the later one has seen the later version.
+            let named = |device| replaces.iter().chain(old).find(|seen| seen.device == device);
+            let is_kept = |seen: &DraftSeen| kept.iter().any(|kept| kept.device == seen.device);
+            content == new
+                && old.iter().chain(replaces).all(is_kept)
+                && kept.iter().all(|kept| named(kept.device) == Some(kept))
+        }
+        _ => is_both_of_account(old, new, kept),
+    }
+}
+
+fn is_both_of_account(old: &Op, new: &Op, kept: &Op) -> bool {
+    match (old, new, kept) {
+        (
             Op::UpdateSettings { change: old },
             Op::UpdateSettings { change: new },
             Op::UpdateSettings { change: kept },
@@ -184,26 +210,6 @@ fn is_both(old: &Op, new: &Op, kept: &Op) -> bool {
         ) => {
             let first = if old.is_empty() { name } else { old };
             (kept_name, kept_agent, kept_key) == (first, agent, key)
-        }
-        (
-            Op::SaveDraft { replaces: old, .. },
-            Op::SaveDraft {
-                content: new,
-                replaces,
-                ..
-            },
-            Op::SaveDraft {
-                content,
-                replaces: kept,
-                ..
-            },
-        ) => {
-            // Of a slot that both have seen, the later one has seen the later version.
-            let named = |device| replaces.iter().chain(old).find(|seen| seen.device == device);
-            let is_kept = |seen: &DraftSeen| kept.iter().any(|kept| kept.device == seen.device);
-            content == new
-                && old.iter().chain(replaces).all(is_kept)
-                && kept.iter().all(|kept| named(kept.device) == Some(kept))
         }
         (_, new, kept) => new == kept,
     }

@@ -1,10 +1,10 @@
 //! The oracle: what happened, kept outside of devices and server so that no crash erases it.
 
-use super::{Violation, log::violated, marks::Marks};
+use super::{Mutant, Violation, log::violated, marks::Marks};
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_hub::Applied;
 use whimbrel_model::{
-    Change, ChannelId, Code, ConsentState, Cursor, Delta, DeviceId, Epoch, Head, Lane, MemberState,
+    Change, ChannelId, Code, ConsentState, Cursor, Delta, DeviceId, Epoch, Head, Lane, Loaded, MemberState,
     MessageId, Op, OpEnvelope, OpId, OutboxItem, OutboxStatus, Row, RowKey, StreamEvent, StreamId, UserId,
 };
 use whimbrel_protocol::Outcome;
@@ -99,6 +99,26 @@ pub(super) struct Allowed {
 }
 
 impl Ghost {
+    /// C6: the cursors on disk are those that were committed.
+    pub(super) fn check_cursors(
+        &self,
+        index: usize,
+        loaded: &Loaded,
+        mutant: Option<Mutant>,
+    ) -> Result<(), Violation> {
+        for (stream, cursor) in &self.cursors[index] {
+            if loaded.cursors.get(stream) != Some(cursor)
+                && !matches!(mutant, Some(Mutant::ClientLazySync | Mutant::CursorFirst))
+            {
+                return violated(
+                    "C6",
+                    format!("the cursor of {stream} on disk is not what was committed"),
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// Takes in what a device has committed.
     pub(super) fn committed(
         &mut self,

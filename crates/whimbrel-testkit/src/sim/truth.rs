@@ -87,15 +87,7 @@ impl Truth {
     }
 
     fn take(&mut self, user: &UserId, op: &Op) {
-        let cid = op.cid();
-        let around = Around {
-            name: cid.and_then(|cid| self.names.get(cid)),
-            said: cid
-                .and_then(|cid| self.said.get(cid))
-                .copied()
-                .unwrap_or_default(),
-        };
-        self.people.take(user, op, around);
+        self.take_people(user, op);
         match op {
             // The one that is there already is the one that was meant.
             Op::CreateChannel { cid, name, .. } => {
@@ -160,6 +152,18 @@ impl Truth {
             Op::SaveDraft { .. } => self.save(user, op),
             _ => {}
         }
+    }
+
+    fn take_people(&mut self, user: &UserId, op: &Op) {
+        let cid = op.cid();
+        let around = Around {
+            name: cid.and_then(|cid| self.names.get(cid)),
+            said: cid
+                .and_then(|cid| self.said.get(cid))
+                .copied()
+                .unwrap_or_default(),
+        };
+        self.people.take(user, op, around);
     }
 
     fn send(&mut self, user: &UserId, op: &Op) {

@@ -39,6 +39,29 @@ fn is_no_contact(row: &Row) -> bool {
     !matches!(row, Row::Account(AccountRow::Contact(_)))
 }
 
+/// Lets a mutant change what a device hears of people.
+fn weaken_people(mutant: Option<Mutant>, frame: ServerFrame) -> ServerFrame {
+    match (mutant, frame) {
+        (Some(Mutant::ConsentLost), ServerFrame::Page(mut page)) if page.reset => {
+            for row in &mut page.rows {
+                if let Row::Membership(row) = row {
+                    row.consent = ConsentState::Unknown;
+                }
+            }
+            ServerFrame::Page(page)
+        }
+        (Some(Mutant::ContactLost), ServerFrame::Page(mut page)) => {
+            page.rows.retain(is_no_contact);
+            ServerFrame::Page(page)
+        }
+        (Some(Mutant::ContactLost), ServerFrame::Event(mut event)) => {
+            event.rows.retain(is_no_contact);
+            ServerFrame::Event(event)
+        }
+        (_, frame) => frame,
+    }
+}
+
 fn one_run(ranges: &RangeSet) -> RangeSet {
     let mut whole = RangeSet::default();
     if let Some(newest) = ranges.as_slice().last() {
@@ -123,27 +146,11 @@ impl World {
                 }
                 ServerFrame::Page(page)
             }
-            (Some(Mutant::ConsentLost), ServerFrame::Page(mut page)) if page.reset => {
-                for row in &mut page.rows {
-                    if let Row::Membership(row) = row {
-                        row.consent = ConsentState::Unknown;
-                    }
-                }
-                ServerFrame::Page(page)
-            }
-            (Some(Mutant::ContactLost), ServerFrame::Page(mut page)) => {
-                page.rows.retain(is_no_contact);
-                ServerFrame::Page(page)
-            }
-            (Some(Mutant::ContactLost), ServerFrame::Event(mut event)) => {
-                event.rows.retain(is_no_contact);
-                ServerFrame::Event(event)
-            }
             (Some(Mutant::WindowForgotten), ServerFrame::Page(mut page)) => {
                 page.to.window = None;
                 ServerFrame::Page(page)
             }
-            (_, frame) => frame,
+            (mutant, frame) => weaken_people(mutant, frame),
         }
     }
 

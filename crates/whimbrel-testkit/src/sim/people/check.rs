@@ -98,7 +98,7 @@ impl World {
                 match row {
                     Row::Delivered(row) if row.user == *user => said = row.clone(),
                     Row::Read(row) if row.user == *user && row.thread.is_none() && !row.private => {
-                        read = row.receipt()
+                        read = row.receipt();
                     }
                     _ => {}
                 }
