@@ -200,6 +200,38 @@ impl World {
         Ok(begin)
     }
 
+    /// Answers a request for a page.
+    fn page(
+        &mut self,
+        user: &UserId,
+        ask: Sync,
+    ) -> Result<(u64, Result<ServerFrame, StorageError>), Violation> {
+        use whimbrel_hub::Storage as _;
+        let rows = self.plan.page_rows;
+        let begin = self.capped(user, &ask)?;
+        let ask = Sync {
+            cursor: begin.or(ask.cursor),
+            ..ask
+        };
+        let page = now_or(self.server.storage.page(user, &ask.stream, ask.cursor, rows))?;
+        let page = self.weaken_page(user, &ask, page)?;
+        let asked = Asked {
+            user,
+            stream: &ask.stream,
+            cursor: ask.cursor,
+            epoch: self.server.storage.epoch(),
+        };
+        self.ghost.server.check_answer(asked, &page)?;
+        let answer = page.map(|page| {
+            ServerFrame::Page(Page {
+                id: ask.id,
+                reset: page.reset || begin.is_some(),
+                ..page
+            })
+        });
+        Ok((ask.id, answer))
+    }
+
     fn request(&mut self, id: u64, user: &UserId, frame: ClientFrame) -> Result<(), Violation> {
         use whimbrel_hub::Storage as _;
         let (rows, time) = (self.plan.page_rows, self.server_time());
@@ -223,30 +255,7 @@ impl World {
                 });
                 (ask.id, answer)
             }
-            ClientFrame::Sync(ask) => {
-                let begin = self.capped(user, &ask)?;
-                let ask = Sync {
-                    cursor: begin.or(ask.cursor),
-                    ..ask
-                };
-                let page = now_or(storage.page(user, &ask.stream, ask.cursor, rows))?;
-                let page = self.weaken_page(user, &ask, page)?;
-                let asked = Asked {
-                    user,
-                    stream: &ask.stream,
-                    cursor: ask.cursor,
-                    epoch: storage.epoch(),
-                };
-                self.ghost.server.check_answer(asked, &page)?;
-                let answer = page.map(|page| {
-                    ServerFrame::Page(Page {
-                        id: ask.id,
-                        reset: page.reset || begin.is_some(),
-                        ..page
-                    })
-                });
-                (ask.id, answer)
-            }
+            ClientFrame::Sync(ask) => self.page(user, ask)?,
             ClientFrame::History(ask) => {
                 let limit = usize::try_from(ask.limit).unwrap_or(usize::MAX);
                 let page = now_or(storage.history(user, &ask.cid, ask.from, limit))?;
