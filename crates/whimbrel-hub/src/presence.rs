@@ -70,6 +70,8 @@ pub struct Presence {
     elsewhere: HashMap<UserId, usize>,
     /// When going offline of somebody without a connection is told, or `last_active` of somebody with one is to be refreshed.
     due: BTreeSet<(u64, UserId)>,
+    /// When what a connection that has ended said of its user counts no longer.
+    unsaid: BTreeSet<(u64, UserId, ConnectionNumber)>,
     /// When somebody's refusal of the user of a connection is over.
     refusals: BTreeSet<(Timestamp, ConnectionNumber, UserId)>,
     /// When to tell connections of many users what has changed of them.
@@ -94,6 +96,7 @@ impl Presence {
             watchers: HashMap::new(),
             elsewhere: HashMap::new(),
             due: BTreeSet::new(),
+            unsaid: BTreeSet::new(),
             refusals: BTreeSet::new(),
             rounds: BTreeSet::new(),
             unsaved: BTreeSet::new(),
@@ -130,7 +133,7 @@ impl Presence {
     }
 
     /// A connection of a user begins: its lease lives until [`Presence::leave`]. `own` is laid over what is stored of the user,
-    /// until that changes.
+    /// until that changes or the grace after the connection is over. It makes nobody visible whose settings say invisible.
     pub fn join(&mut self, number: ConnectionNumber, user: &UserId, own: OwnPresence, now: Now) -> Vec<Told> {
         let mut told = self.join_in_background(number, user, own, now);
         told.extend(self.set_background(number, false, now));
@@ -149,7 +152,7 @@ impl Presence {
             return Vec::new();
         }
         self.connections.insert(number, Peer::new(user.clone()));
-        self.change(user, now, |known| known.lay_over(own))
+        self.change(user, now, |known| known.lay_over(number, own))
     }
 
     /// Sets whether a connection makes its user online.
@@ -183,6 +186,9 @@ impl Presence {
         }
         for user in &peer.watched {
             self.unwatch(number, user);
+        }
+        if self.users.get(&peer.user).is_some_and(|known| known.has_said(number)) {
+            self.unsaid.insert((now.mono + self.grace_ms, peer.user.clone(), number));
         }
         match peer.is_here {
             true => self.go(&peer.user, now),
@@ -359,6 +365,7 @@ impl Presence {
                 told.extend(self.change(&user, now, Known::go));
             }
         }
+        told.extend(self.end_said(now));
         while let Some((until, number, user)) = self.refusals.first().cloned() {
             if until > now.wall {
                 break;
@@ -480,6 +487,35 @@ impl Presence {
                 to: others,
                 user: after,
             });
+        }
+        told
+    }
+
+    /// Returns the users of whom something that a connection said is due to be forgotten.
+    pub(crate) fn ends_said(&self, now: Now) -> BTreeSet<UserId> {
+        let due = self.unsaid.iter().take_while(|(at, _, _)| *at <= now.mono);
+        due.map(|(_, user, _)| user.clone()).collect()
+    }
+
+    /// Forgets what connections said that have ended. Of a user who is about to go offline, not before that: they would be seen in
+    /// between.
+    fn end_said(&mut self, now: Now) -> Vec<Told> {
+        let mut told = Vec::new();
+        while let Some((at, user, number)) = self.unsaid.first().cloned() {
+            if at > now.mono {
+                break;
+            }
+            self.unsaid.pop_first();
+            let is_back = self.connections.get(&number).is_some_and(|peer| peer.user == user);
+            let Some(known) = self.users.get(&user).filter(|_| !is_back) else {
+                continue;
+            };
+            match known.due.filter(|_| known.connections == 0) {
+                Some(due) => {
+                    self.unsaid.insert((due.max(now.mono + 1), user, number));
+                }
+                None => told.extend(self.change(&user, now, |known| known.unsay(number))),
+            }
         }
         told
     }

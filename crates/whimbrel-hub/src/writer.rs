@@ -6,8 +6,8 @@ use crate::{
     outbound::encode_frame,
     parcels,
     presence::PresenceDesk,
-    push::{self, PushDesk},
     privacy,
+    push::{self, PushDesk},
     registry::{Connection, Registry},
 };
 use bytes::Bytes;
@@ -21,8 +21,8 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use whimbrel_model::{
-    AccountRow, ChannelId, Code, DeviceId, MemberState, Op, OpEnvelope, OpId, Row, StreamEvent, StreamId, UserId,
-    limits,
+    AccountRow, ChannelId, Code, DeviceId, MemberState, Op, OpEnvelope, OpId, Row, StreamEvent, StreamId,
+    UserId, limits,
 };
 use whimbrel_protocol::{OpResult, Outcome, Results, ServerFrame, encode};
 
@@ -199,6 +199,7 @@ impl Writer {
                 return;
             }
         };
+        let newest = newest_settings(&applied);
         let mut applied = requests.iter().zip(applied);
         let mut revoked = Vec::new();
         let mut synced = BTreeSet::new();
@@ -214,9 +215,10 @@ impl Writer {
                 revoked.extend(events.iter().flat_map(|event| revoked_devices(&event.rows)));
                 synced.extend(events.iter().flat_map(|event| synced_users(&event.rows)));
                 if events.is_empty() {
-                    self.settle(&outcome);
+                    self.settle(&outcome, &newest);
                 }
                 for event in events {
+                    self.tell_presence(&event, &newest);
                     self.fan_out(event, reply.connection());
                 }
                 let id = request.op.id;
@@ -236,13 +238,27 @@ impl Writer {
     }
 
     /// Lets presence know what an operation that changed nothing came to.
-    fn settle(&self, outcome: &Outcome) {
+    fn settle(&self, outcome: &Outcome, newest: &BTreeMap<UserId, u64>) {
         let Outcome::Accepted { steps } = outcome else {
             return;
         };
         for row in steps.iter().flat_map(|step| &step.rows) {
-            if let Row::Account(row) = row {
+            if let Row::Account(row) = row
+                && !is_outdated(row, newest)
+            {
                 self.presence.answered(row);
+            }
+        }
+    }
+
+    /// Lets presence know what an operation changed in an account. Settings that another operation of the group has changed again
+    /// are not told: what they said never held for anybody.
+    fn tell_presence(&self, event: &StreamEvent, newest: &BTreeMap<UserId, u64>) {
+        for row in &event.rows {
+            if let (StreamId::User(_), Row::Account(row)) = (&event.stream, row)
+                && !is_outdated(row, newest)
+            {
+                self.presence.committed(row);
             }
         }
     }
@@ -302,11 +318,6 @@ impl Writer {
     fn fan_out(&mut self, event: StreamEvent, except: Option<&Arc<Connection>>) {
         match event.stream.clone() {
             StreamId::User(user) => {
-                for row in &event.rows {
-                    if let Row::Account(row) = row {
-                        self.presence.committed(row);
-                    }
-                }
                 let stream = event.stream.clone();
                 self.registry
                     .send(&stream, slice::from_ref(&user), except, || event_frame(event));
@@ -345,12 +356,37 @@ fn tell_members(
     }
     let mut others = members.difference(&owners).peekable();
     if let Some(reader) = others.peek().copied() {
-        registry.send(&stream, others, except, || event_frame(privacy::event(&event, reader)));
+        registry.send(&stream, others, except, || {
+            event_frame(privacy::event(&event, reader))
+        });
     }
     for owner in members.intersection(&owners) {
         registry.send(&stream, slice::from_ref(owner), except, || {
             event_frame(privacy::event(&event, owner))
         });
+    }
+}
+
+/// Returns the version of the last settings of each user that a group came to.
+fn newest_settings(applied: &[Applied]) -> BTreeMap<UserId, u64> {
+    let mut newest = BTreeMap::new();
+    for row in applied
+        .iter()
+        .flat_map(|applied| &applied.events)
+        .flat_map(|event| &event.rows)
+    {
+        if let Row::Account(AccountRow::Settings(settings)) = row {
+            let ver = newest.entry(settings.user.clone()).or_insert(settings.ver);
+            *ver = settings.ver.max(*ver);
+        }
+    }
+    newest
+}
+
+fn is_outdated(row: &AccountRow, newest: &BTreeMap<UserId, u64>) -> bool {
+    match row {
+        AccountRow::Settings(settings) => newest.get(&settings.user).is_some_and(|ver| settings.ver < *ver),
+        _ => false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is known of one user.
 
-use super::hints::Here;
+use super::{ConnectionNumber, hints::Here};
+use std::collections::BTreeMap;
 use whimbrel_model::{Contact, Custom, Settings, Timestamp, UserId};
 use whimbrel_protocol::{OwnPresence, UserPresence};
 
@@ -70,6 +71,10 @@ pub(super) struct Known {
     /// Whether a connection lives anywhere, or did a grace ago.
     pub(super) online: bool,
     pub(super) shown: Shown,
+    /// The same by the settings alone.
+    stored: Shown,
+    /// What each connection said that the user's operations that wait will set.
+    said: BTreeMap<ConnectionNumber, OwnPresence>,
     pub(super) last_active: Option<Timestamp>,
     /// When the last connection ended, while that is not told.
     pub(super) left: Option<Timestamp>,
@@ -93,6 +98,7 @@ impl Known {
             known.last_active = seen.last_active;
             known.shown.status.clone_from(&seen.status);
             known.shown.custom.clone_from(&seen.custom);
+            known.stored = known.shown.clone();
         }
         if let Some(settings) = &record.settings {
             known.set(settings);
@@ -150,7 +156,7 @@ impl Known {
     /// Takes settings that are no older than those that are known: what was laid over them is over.
     pub(super) fn settle(&mut self, settings: &Settings) {
         if settings.ver >= self.shown.ver {
-            self.show(Shown {
+            self.store(Shown {
                 invisible: settings.invisible,
                 status: settings.status.clone(),
                 custom: settings.custom.clone(),
@@ -159,13 +165,48 @@ impl Known {
         }
     }
 
-    /// Lays what the user's operations that wait will set over the settings.
-    pub(super) fn lay_over(&mut self, own: OwnPresence) {
-        let mut shown = self.shown.clone();
-        shown.invisible = own.invisible.unwrap_or(shown.invisible);
-        shown.status = own.status.unwrap_or(shown.status);
-        shown.custom = own.custom.unwrap_or(shown.custom);
+    /// Lays what the user's operations that wait will set over the settings, until the connection that says so takes it along.
+    pub(super) fn lay_over(&mut self, number: ConnectionNumber, own: OwnPresence) {
+        if own == OwnPresence::default() {
+            self.said.remove(&number);
+        } else {
+            self.said.insert(number, own);
+        }
+        self.lay();
+    }
+
+    /// Forgets what a connection said.
+    pub(super) fn unsay(&mut self, number: ConnectionNumber) {
+        if self.said.remove(&number).is_some() {
+            self.lay();
+        }
+    }
+
+    /// Returns whether something is laid over the settings that a connection said.
+    pub(super) fn has_said(&self, number: ConnectionNumber) -> bool {
+        self.said.contains_key(&number)
+    }
+
+    /// Shows the settings with what is laid over them. A wish to be seen uncovers nobody before it is committed.
+    fn lay(&mut self) {
+        let mut shown = self.stored.clone();
+        for own in self.said.values() {
+            shown.invisible |= own.invisible == Some(true);
+            if let Some(status) = &own.status {
+                shown.status.clone_from(status);
+            }
+            if let Some(custom) = &own.custom {
+                shown.custom.clone_from(custom);
+            }
+        }
         self.show(shown);
+    }
+
+    /// Takes newer settings: what was laid over those before is over.
+    fn store(&mut self, stored: Shown) {
+        self.said.clear();
+        self.stored = stored;
+        self.lay();
     }
 
     /// Is online no longer.
@@ -186,7 +227,7 @@ impl Known {
     pub(super) fn hear(&mut self, here: &Here) {
         let same = here.ver == self.shown.ver;
         if let (true, Some((status, custom))) = (here.ver > self.shown.ver, here.says.clone()) {
-            self.show(Shown {
+            self.store(Shown {
                 invisible: here.invisible,
                 status,
                 custom,
@@ -194,11 +235,8 @@ impl Known {
             });
         } else if here.invisible && !self.shown.invisible && (same || here.ver > self.shown.ver) {
             // Of two words of the same settings, the one that shows less holds.
-            let shown = self.shown.clone();
-            self.show(Shown {
-                invisible: true,
-                ..shown
-            });
+            self.stored.invisible = true;
+            self.lay();
         }
         self.last_active = self.last_active.max(here.active);
     }

@@ -111,14 +111,52 @@ fn what_was_laid_over_the_settings_is_over_once_it_is_answered() {
     let mut presence = watched();
     drop(join(&mut presence, 2, 5));
     drop(presence.settings(&settings(2, true, ""), at(6)));
-    // Another device comes, in which the older wish to be seen still waits.
-    let told = presence.join(3, &user("ada"), invisible(false), at(7));
-    assert!(told.iter().any(|told| told.to == [1] && told.user.online), "{told:?}");
-    assert_eq!(presence.settings(&settings(2, true, ""), at(8)), [], "they are known");
+    // Another device comes, in which the older wish to be seen still waits: it uncovers nobody.
+    assert_eq!(presence.join(3, &user("ada"), invisible(false), at(7)), []);
+    assert_eq!(presence.settle(&settings(2, true, ""), at(8)), []);
+    assert_eq!(
+        presence.settle(&settings(1, false, ""), at(9)),
+        [],
+        "they are old"
+    );
 
-    let told = presence.settle(&settings(2, true, ""), at(9));
-    assert!(told.iter().any(|told| told.to == [1] && !told.user.online), "{told:?}");
-    assert_eq!(presence.settle(&settings(1, false, ""), at(10)), [], "they are old");
+    assert_eq!(presence.settings(&settings(3, false, ""), at(10)).len(), 1);
+    assert_eq!(
+        onlines(&presence.join(4, &user("ada"), invisible(true), at(11))),
+        [(false, Some(1_007))]
+    );
+    assert_eq!(
+        presence.settings(&settings(3, false, ""), at(12)),
+        [],
+        "they are known"
+    );
+    assert_eq!(
+        onlines(&presence.settle(&settings(3, false, ""), at(13))),
+        [(true, Some(1_011))]
+    );
+}
+
+#[test]
+fn what_a_connection_laid_over_the_settings_leaves_with_it() {
+    let mut presence = watched();
+    drop(join(&mut presence, 2, 5));
+    assert_eq!(
+        onlines(&presence.join(3, &user("ada"), invisible(true), at(6))),
+        [(false, Some(1_005))]
+    );
+    presence.leave(3, at(7));
+    assert_eq!(presence.tick(at(7 + GRACE - 1)), [], "it may come back");
+    assert_eq!(onlines(&presence.tick(at(7 + GRACE))), [(true, Some(1_006))]);
+
+    // Who leaves altogether is not seen on the way out.
+    drop(presence.join(4, &user("ada"), invisible(true), at(8 + GRACE)));
+    presence.leave(2, at(9 + GRACE));
+    presence.leave(4, at(10 + GRACE));
+    for now in 11..400 {
+        let told = presence.tick(at(now * 1_000));
+        assert!(told.iter().all(|told| !told.user.online), "{told:?}");
+    }
+    assert!(presence.unsaid.is_empty());
 }
 
 #[test]
@@ -408,20 +446,25 @@ proptest! {
         let mut seen: HashMap<UserId, UserPresence> = states.into_iter().map(|state| (state.user.clone(), state)).collect();
         let (mut now, mut ver, mut live) = (0, 0, BTreeMap::new());
         let (mut ended, mut hidden) = (HashMap::new(), BTreeSet::new());
+        // By connection: of whom it said that they are invisible; and until when what such a one said may still count.
+        let (mut said, mut lingers) = (BTreeMap::new(), HashMap::new());
         for step in steps {
             let told = match step {
                 Step::Join(number, of, own) => {
                     let own = OwnPresence { invisible: own, ..OwnPresence::default() };
                     let of = *live.entry(number).or_insert_with(|| (of, own.clone()).0);
                     let is_new = !presence.connections.contains_key(&number);
-                    if let (true, Some(own)) = (is_new, own.invisible) {
-                        if own { hidden.insert(of); } else { hidden.remove(&of); }
+                    if is_new && own.invisible == Some(true) {
+                        said.insert(number, of);
                     }
                     presence.join(number, &users[usize::from(of)], own, at(now))
                 }
                 Step::Leave(number) => {
                     if let Some(of) = live.remove(&number) {
                         ended.insert(of, now);
+                        if said.remove(&number).is_some() {
+                            lingers.insert(of, now + 4 * LEASE_MS);
+                        }
                     }
                     presence.leave(number, at(now));
                     Vec::new()
@@ -430,6 +473,7 @@ proptest! {
                     ver += 1;
                     let of = live.get(&number).copied().unwrap_or(0);
                     if own { hidden.insert(of); } else { hidden.remove(&of); }
+                    said.retain(|_, other| *other != of);
                     let changed = Settings { invisible: own, ver, ..Settings::new(users[usize::from(of)].clone()) };
                     presence.settings(&changed, at(now))
                 }
@@ -448,11 +492,13 @@ proptest! {
                 prop_assert_eq!(&seen[&state.user], &state);
                 let lives = live.values().any(|other| *other == of);
                 let leased = lives || ended.get(&of).is_some_and(|at| now < at + GRACE);
-                prop_assert!(!state.online || !hidden.contains(&of));
+                let is_hidden = hidden.contains(&of) || said.values().any(|other| *other == of);
+                prop_assert!(!state.online || !is_hidden);
+                let may_linger = lingers.get(&of).is_some_and(|until| now < *until);
                 // Of who comes and goes all the time, going offline may be told later.
                 let late = ended.get(&of).is_some_and(|at| now < at + 3 * LEASE_MS);
-                let holds = match leased && !hidden.contains(&of) {
-                    true => state.online,
+                let holds = match leased && !is_hidden {
+                    true => state.online || may_linger,
                     false => !state.online || late,
                 };
                 prop_assert!(holds, "{:?}", state);

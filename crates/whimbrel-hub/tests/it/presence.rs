@@ -1,6 +1,8 @@
 //! Who is online, as connections are told.
 
-use crate::support::{Client, ManualClock, Names, accept, create, hello, start, start_on, user};
+use crate::support::{
+    Client, ManualClock, Names, accept, create, envelope, hello, start, start_on, steps, user,
+};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::time::{Instant, interval, timeout};
 use whimbrel_hub::{Hub, HubConfig, MemoryStorage, PresenceStorage};
@@ -195,6 +197,25 @@ async fn an_invisible_user_is_never_seen_to_come() {
         }
     };
     assert!(seen.online, "{seen:?}");
+    hub.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_that_are_changed_twice_in_one_group_are_told_once() {
+    let hub = start_with(&["bob"], HubConfig::default()).await;
+    let _ada = Client::connect(&hub, "ada").await;
+    let mut bob = Client::connect(&hub, "bob").await;
+    accept(&hub, "ada", invisible(true)).await;
+    assert!(!asked(&mut bob, 1, "ada").await.online);
+    let both = [false, true].map(|hide| envelope(invisible(hide))).to_vec();
+    for result in hub.ops(&user("ada"), both).await {
+        assert!(!steps(&result.outcome).is_empty());
+    }
+    accept(&hub, "ada", invisible(false)).await;
+    assert!(change(&mut bob).await.online);
+    accept(&hub, "ada", status("here")).await;
+    let seen = change(&mut bob).await;
+    assert_eq!((seen.online, seen.status.as_str()), (true, "here"), "she was not seen before");
     hub.close().await;
 }
 

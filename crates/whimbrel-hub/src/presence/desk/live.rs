@@ -251,8 +251,17 @@ impl Live {
     }
 
     pub(super) fn tick(&mut self, now: Now) {
+        let hidden = self.presence.ends_said(now).into_iter();
+        let hidden: Vec<_> = hidden.filter(|user| !self.presence.is_seen(user)).collect();
         let told = self.presence.tick(now);
         self.tell(told);
+        for user in hidden {
+            if self.presence.is_seen(&user) {
+                for cid in self.watchers.of_user(&user) {
+                    self.show(&cid, &user, None, now);
+                }
+            }
+        }
         for number in self.presence.take_unrefused() {
             for cid in self.watchers.of_connection(number) {
                 self.tell_everyone(&cid, &[number]);
