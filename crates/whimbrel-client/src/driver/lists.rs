@@ -116,13 +116,38 @@ impl Driver {
             for item in list.items() {
                 self.put_channel(&item.cid).await?;
             }
-            let (limit, people) = (list.loaded() + FIRST_CHANNELS, self.parts.state.people());
-            let rows = self.parts.store.channels(list.query(), None, limit, &people);
-            for summary in rows.await? {
+            self.read_again(&list).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads a list from its beginning as far as it reaches: any number of channels may have come into it.
+    async fn read_again(&self, list: &ChannelList) -> Result<(), Error> {
+        let (limit, people) = (list.loaded() + FIRST_CHANNELS, self.parts.state.people());
+        let (mut after, mut read) = (None, 0);
+        loop {
+            let rows = self
+                .parts
+                .store
+                .channels(list.query(), after.as_ref(), limit, &people)
+                .await?;
+            let is_last = rows.len() < limit;
+            read += rows.len();
+            after = rows.last().map(|summary| {
+                list.query().cursor(&ChannelItem {
+                    summary,
+                    members: &[],
+                    people: &people,
+                })
+            });
+            for summary in rows {
                 let row = self.with_members(summary).await?;
                 self.parts.state.put_channel(row);
             }
+            // Of what was read, some is beyond what the list was read up to: the rest comes with its next page.
+            if is_last || list.loaded() < read {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 }

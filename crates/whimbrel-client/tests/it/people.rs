@@ -220,6 +220,24 @@ async fn channels_begun_by_a_blocked_person_leave_the_lists_and_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn any_number_of_channels_comes_back_at_once() {
+    let server = TestServer::new();
+    let ada = online(&server, "ada").await;
+    let bob = online(&server, "bob").await;
+    for number in 0..70 {
+        let channel = ada.channel(&format!("messaging:c{number}")).unwrap();
+        channel.create("One of many", ["bob"]).await.unwrap();
+    }
+    settled(&ada).await;
+    caught_up(&bob).await;
+    bob.deny(user("ada")).await.unwrap();
+    let list = bob.channels().await.unwrap();
+    assert_eq!((list.items().len(), list.has_more()), (0, false));
+    bob.allow(user("ada")).await.unwrap();
+    assert_eq!(list.items().len(), 70, "more: {}", list.has_more());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_muted_person_writes_is_shown_and_counts_nowhere() {
     let server = TestServer::new();
     let ada = online(&server, "ada").await;
