@@ -16,7 +16,7 @@ pub struct Loaded {
     pub heads: BTreeMap<StreamId, Head>,
     /// The runs of messages that are on disk.
     pub ranges: BTreeMap<ChannelId, RangeSet>,
-    /// Of each channel that the account has not left, the newest message of somebody else that the stream has brought (up to the
+    /// Of each channel with a cursor, also of one that the account has left, the newest message of somebody else that the stream has brought (up to the
     /// cursor's sequence, or its version) and that the server does not know to have reached the account: neither the own delivered register says so (where others are shown each device: this
     /// device's mark in it), nor the own read position, if that is not private. Absent: there is none.
     pub undelivered: BTreeMap<ChannelId, u64>,

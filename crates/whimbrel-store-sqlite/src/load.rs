@@ -31,10 +31,9 @@ const UNDELIVERED: &str = "SELECT s.cid, \
     coalesce(max(r.seq, r.furthest), 0), d.row \
     FROM session u CROSS JOIN (SELECT substr(stream, 3) AS cid, seq, ver FROM streams \
         WHERE stream >= 'C:' AND stream < 'C;' AND epoch IS NOT NULL) s \
-    LEFT JOIN memberships p ON p.cid = s.cid AND p.user = u.user \
     LEFT JOIN reads r ON r.cid = s.cid AND r.thread = x'' AND r.user = u.user AND r.ver > 0 AND r.private = 0 \
     LEFT JOIN delivered d ON d.cid = s.cid AND d.user = u.user AND d.ver > 0 \
-    WHERE u.user IS NOT NULL AND coalesce(p.row ->> '$.state', 'active') <> 'gone'";
+    WHERE u.user IS NOT NULL";
 
 /// How much to load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -138,6 +138,11 @@ impl Consents {
         self.channels.get(cid).is_some_and(|own| own.active)
     }
 
+    /// Returns whether the account is known not to be in the channel any more.
+    pub(crate) fn is_left(&self, cid: &ChannelId) -> bool {
+        self.channels.get(cid).is_some_and(|own| !own.active)
+    }
+
     /// Returns whether nothing of the account's own stream is needed to know that a channel is followed.
     pub(crate) fn follows_all(&self) -> bool {
         self.follow.len() == 3

@@ -122,7 +122,12 @@ impl Receipts {
         self.known.get(cid).map_or(0, |known| known.seq())
     }
 
-    /// Forgets a channel that is not followed any more, or has another history.
+    /// The account is in a channel: what was refused may have been so because it was not.
+    pub(crate) fn is_in(&mut self, cid: &ChannelId) {
+        self.refused.remove(cid);
+    }
+
+    /// Forgets a channel that has another history.
     pub(crate) fn forget(&mut self, cid: &ChannelId) {
         self.owed.remove(cid);
         self.known.remove(cid);

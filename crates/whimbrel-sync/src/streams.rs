@@ -353,9 +353,7 @@ impl Streams {
         self.suspects.remove(id);
         self.forced.remove(id);
         self.unplaced.remove(id);
-        if let StreamId::Channel(cid) = id {
-            self.receipts.forget(cid);
-        }
+        // What is owed stays: whoever comes back is not brought it again.
         let Some(mut stream) = self.streams.remove(id) else {
             return;
         };
@@ -544,6 +542,7 @@ impl Streams {
             let id = StreamId::Channel(membership.cid.clone());
             match membership.state {
                 MemberState::Active => {
+                    self.receipts.is_in(&membership.cid);
                     self.streams.entry(id.clone()).or_default();
                     self.judge(&id);
                     if self.pulling.contains_key(&id) {

@@ -2,7 +2,7 @@
 
 use super::data::{ChannelData, Data};
 use std::collections::BTreeMap;
-use whimbrel_model::{Account, ChannelId, Cursor, MemberState, MessageId, StreamId};
+use whimbrel_model::{Account, ChannelId, Cursor, MessageId, StreamId};
 
 impl Data {
     pub(super) fn undelivered(&self) -> BTreeMap<ChannelId, u64> {
@@ -12,14 +12,11 @@ impl Data {
         };
         for (stream, cursor) in self.cursors() {
             let StreamId::Channel(cid) = stream else { continue };
-            let own = self.memberships.get(&(account.user.clone(), cid.clone()));
             let Some(channel) = self.channels.get(cid) else {
                 continue;
             };
-            // The own stream may be the later one to come, and so that an invitation was accepted.
-            if own.is_none_or(|own| own.state != MemberState::Gone)
-                && let Some(seq) = self.newest_undelivered(account, channel, *cursor)
-            {
+            // Of a channel that was left too: whoever comes back is not brought its messages again.
+            if let Some(seq) = self.newest_undelivered(account, channel, *cursor) {
                 undelivered.insert(cid.clone(), seq);
             }
         }

@@ -12,15 +12,22 @@ impl Streams {
             streams,
             epoch,
             receipts,
+            consents,
             ..
         } = self;
-        receipts.next(now, |cid| whole(streams, behind, cid, *epoch))
+        let covered = |cid: &ChannelId| match consents.is_left(cid) {
+            true => 0,
+            false => whole(streams, behind, cid, *epoch),
+        };
+        receipts.next(now, covered)
     }
 
     /// Returns whether the server is still to be told of messages that are here.
     pub(crate) fn owes_marks(&self) -> bool {
-        self.receipts
-            .is_owing(|cid| whole(&self.streams, &self.behind, cid, self.epoch))
+        self.receipts.is_owing(|cid| match self.consents.is_left(cid) {
+            true => 0,
+            false => whole(&self.streams, &self.behind, cid, self.epoch),
+        })
     }
 }
 
