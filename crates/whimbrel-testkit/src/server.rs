@@ -32,7 +32,9 @@ use std::{
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use whimbrel_client::{Client, ClientBuilder, Connector, EngineConfig, Error, FullJitter};
-use whimbrel_hub::{AuthError, Authenticate, DeviceStorage, Hub, HubConfig, Identity, MemoryStorage, Outbound, Session};
+use whimbrel_hub::{
+    AuthError, Authenticate, DeviceStorage, Hub, HubConfig, Identity, MemoryStorage, Outbound, Session,
+};
 use whimbrel_model::{Code, Device, Epoch, OpEnvelope, UserId};
 use whimbrel_protocol::{Bye, ClientFrame, OpResult, ServerFrame, Token, decode, encode};
 use whimbrel_store::MemoryStore;

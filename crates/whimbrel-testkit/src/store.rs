@@ -31,10 +31,12 @@ use std::{
 use tokio::sync::{broadcast, watch};
 use uuid::Uuid;
 use whimbrel_model::{
-    AccountRow, ChannelId, ChannelSummary, Delivered, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
-    MessageQuery, People, Read, ThreadPlace, User, UserId,
+    AccountRow, ChannelId, ChannelSummary, Delivered, Delta, Draft, FollowedThread, Loaded, Member, Message,
+    MessageId, MessagePage, MessageQuery, People, Read, ThreadPlace, User, UserId,
 };
-use whimbrel_store::{AccountReader, PageCursor, Query, Recovery, SearchPage, SearchQuery, Store, StoreError, StoreReader};
+use whimbrel_store::{
+    AccountReader, PageCursor, Query, Recovery, SearchPage, SearchQuery, Store, StoreError, StoreReader,
+};
 
 /// Deltas that a listener to [`FailingStore::written`] may fall behind before it misses some.
 const WRITTEN: usize = 1024;
@@ -227,11 +229,7 @@ impl StoreReader for FailingStore {
         self.inner.channels(query, after, limit, people).await
     }
 
-    async fn channel(
-        &self,
-        cid: &ChannelId,
-        people: &People,
-    ) -> Result<Option<ChannelSummary>, StoreError> {
+    async fn channel(&self, cid: &ChannelId, people: &People) -> Result<Option<ChannelSummary>, StoreError> {
         self.inner.channel(cid, people).await
     }
 
@@ -256,11 +254,7 @@ impl StoreReader for FailingStore {
         self.inner.threads(after, limit, people).await
     }
 
-    async fn thread(
-        &self,
-        parent: MessageId,
-        people: &People,
-    ) -> Result<Option<FollowedThread>, StoreError> {
+    async fn thread(&self, parent: MessageId, people: &People) -> Result<Option<FollowedThread>, StoreError> {
         self.inner.thread(parent, people).await
     }
 

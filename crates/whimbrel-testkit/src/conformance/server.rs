@@ -37,8 +37,8 @@ macro_rules! ensure {
     };
 }
 
-mod devices;
 mod beside;
+mod devices;
 mod feed;
 mod handshake;
 mod live;

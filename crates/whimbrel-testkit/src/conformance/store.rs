@@ -48,14 +48,18 @@ mod unread;
 pub use device::*;
 pub use fixture::StoreFixture;
 pub use list::*;
-pub use local::{a_transfer_is_kept_with_its_bytes_until_it_is_over, local_settings_are_set_replaced_and_removed};
+pub use local::{
+    a_transfer_is_kept_with_its_bytes_until_it_is_over, local_settings_are_set_replaced_and_removed,
+};
 pub use people::*;
 pub use query::{
     channels_are_found_by_what_they_are, queries_find_what_the_evaluator_finds,
     what_is_no_query_of_channels_is_refused,
 };
 pub use random::*;
-pub use receipts::{what_has_not_reached_the_account_is_told_at_start, what_has_reached_whom_is_read_by_user};
+pub use receipts::{
+    what_has_not_reached_the_account_is_told_at_start, what_has_reached_whom_is_read_by_user,
+};
 pub use rows::*;
 pub use search::*;
 pub use threads::*;

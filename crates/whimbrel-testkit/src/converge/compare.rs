@@ -138,7 +138,10 @@ impl<'a> Comparison<'a> {
     /// same.
     async fn delivered(&mut self, channel: &Channel, contents: &Contents) -> Result<(), Error> {
         for held in channel.delivered().await? {
-            let there = contents.delivered.get(&held.user).filter(|row| row.ver == held.ver);
+            let there = contents
+                .delivered
+                .get(&held.user)
+                .filter(|row| row.ver == held.ver);
             if let Some(there) = there {
                 let place = format!("{}, what has reached {}", channel.cid(), held.user);
                 self.equal(&place, &held, there);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use whimbrel_hub::{Storage, StorageError};
 use whimbrel_model::{
-    AccountKey, AccountRow, Channel, ChannelId, Delivered, Draft, Gap, HistoryFrom, Member, MemberState, Membership,
-    Message, MessageId, Reaction, ReactionType, Read, Row, StreamId, User, UserId, limits,
+    AccountKey, AccountRow, Channel, ChannelId, Delivered, Draft, Gap, HistoryFrom, Member, MemberState,
+    Membership, Message, MessageId, Reaction, ReactionType, Read, Row, StreamId, User, UserId, limits,
 };
 
 /// A user's channels, and the profiles that come with them.

@@ -5,6 +5,7 @@ use super::{
     dice::Dice,
     ghost::Allowed,
     log::violated,
+    marks::is_marks,
     observe::{Views, put_channel},
     presence::Beside,
     shelf::{Shelf, put_account},
@@ -15,10 +16,10 @@ use super::{
 };
 use std::collections::{BTreeSet, VecDeque};
 use whimbrel_model::{
-    Change, ChannelId, Code, ConsentState, Delta, DeviceId, HistoryFrom, Loaded, MessageQuery, MessageScope,
-    OpId, Row, RowKey, StreamId, Timestamp, UserId,
+    Change, ChannelId, Code, ConsentState, Delta, DeviceId, HistoryFrom, MessageQuery, MessageScope, OpId,
+    StreamId, Timestamp, UserId,
 };
-use whimbrel_protocol::{ClientFrame, OpResult, Ops, Outcome, Results, ServerFrame};
+use whimbrel_protocol::{ClientFrame, OpResult, Outcome, Results, ServerFrame};
 use whimbrel_query::Query;
 use whimbrel_state::State;
 use whimbrel_store::{MemoryStore, Store as _, StoreError, StoreReader};
@@ -509,55 +510,6 @@ impl World {
         Ok(())
     }
 
-    /// Marks leave beside the outbox, and leave no trace in it.
-    fn send_marks(
-        &mut self,
-        index: usize,
-        conn: u64,
-        mut ops: Ops,
-        loaded: &Loaded,
-    ) -> Result<(), Violation> {
-        for op in &ops.ops {
-            self.check_mark_leaves(index, op, loaded)?;
-        }
-        if self.mutant == Some(Mutant::MarkNotRepeated) {
-            ops.ops.retain(|op| self.ghost.marks.leaves(&op.op));
-        }
-        let name = self.devices[index].name.clone();
-        self.say(&name, || {
-            format!("has {:?}", ops.ops.iter().map(|op| &op.op).collect::<Vec<_>>())
-        });
-        self.send_up(conn, ClientFrame::Ops(ops));
-        Ok(())
-    }
-
-    /// S11 of what a device shows of reads and of what has arrived.
-    fn check_shows(&mut self, index: usize, delta: &Delta) -> Result<(), Violation> {
-        let moved = delta.changes.iter().filter_map(|change| match change {
-            Change::Row(row @ (Row::Read(_) | Row::Delivered(_))) => Some(row.key()),
-            _ => None,
-        });
-        let moved: BTreeSet<RowKey> = moved.collect();
-        for key in moved {
-            let store = &self.devices[index].store;
-            let shown = match &key {
-                RowKey::Read(cid, user, thread) => {
-                    let reads = or_broken(now_or(store.reads(cid, *thread))?)?.into_iter();
-                    reads.filter(|row| row.user == *user).map(Row::Read).next()
-                }
-                RowKey::Delivered(cid, user) => {
-                    let rows = or_broken(now_or(store.delivered(cid))?)?.into_iter();
-                    rows.filter(|row| row.user == *user).map(Row::Delivered).next()
-                }
-                _ => None,
-            };
-            if let Some(row) = shown {
-                self.ghost.marks.shows(index, &row)?;
-            }
-        }
-        Ok(())
-    }
-
     /// A device that begins tells the account of itself, mostly.
     fn introduce(&mut self, index: usize) -> Result<(), Violation> {
         if self.devices[index].life > 1 || self.plan.day || self.dice.per_mille(200) {
@@ -578,11 +530,6 @@ impl World {
         };
         self.log.count(path);
     }
-}
-
-/// Whether a frame says what has arrived.
-pub(super) fn is_marks(frame: &ClientFrame) -> bool {
-    matches!(frame, ClientFrame::Ops(ops) if ops.ops.iter().all(|op| op.op.leaves_no_result()))
 }
 
 /// Notes what an input allows.

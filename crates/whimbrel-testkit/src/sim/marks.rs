@@ -1,10 +1,15 @@
 //! What devices say to have: a mark never comes before its rows are on the disk of the device that it is of.
 
-use super::{Violation, ghost::Ghost, log::violated, world::World};
+use super::{
+    Mutant, Violation, device::or_broken, ghost::Ghost, log::violated, storage::now_or, world::World,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
-    ChannelId, Cursor, Delivered, DeviceId, Epoch, Loaded, Op, OpEnvelope, Row, RowKey, StreamId, UserId,
+    Change, ChannelId, Cursor, Delivered, Delta, DeviceId, Epoch, Loaded, Op, OpEnvelope, Row, RowKey,
+    StreamId, UserId,
 };
+use whimbrel_protocol::{ClientFrame, Ops};
+use whimbrel_store::StoreReader as _;
 
 /// What each device ever had on its disk, and what each shows.
 #[derive(Debug, Default)]
@@ -120,6 +125,55 @@ impl Ghost {
 }
 
 impl World {
+    /// Marks leave beside the outbox, and leave no trace in it.
+    pub(super) fn send_marks(
+        &mut self,
+        index: usize,
+        conn: u64,
+        mut ops: Ops,
+        loaded: &Loaded,
+    ) -> Result<(), Violation> {
+        for op in &ops.ops {
+            self.check_mark_leaves(index, op, loaded)?;
+        }
+        if self.mutant == Some(Mutant::MarkNotRepeated) {
+            ops.ops.retain(|op| self.ghost.marks.leaves(&op.op));
+        }
+        let name = self.devices[index].name.clone();
+        self.say(&name, || {
+            format!("has {:?}", ops.ops.iter().map(|op| &op.op).collect::<Vec<_>>())
+        });
+        self.send_up(conn, ClientFrame::Ops(ops));
+        Ok(())
+    }
+
+    /// S11 of what a device shows of reads and of what has arrived.
+    pub(super) fn check_shows(&mut self, index: usize, delta: &Delta) -> Result<(), Violation> {
+        let moved = delta.changes.iter().filter_map(|change| match change {
+            Change::Row(row @ (Row::Read(_) | Row::Delivered(_))) => Some(row.key()),
+            _ => None,
+        });
+        let moved: BTreeSet<RowKey> = moved.collect();
+        for key in moved {
+            let store = &self.devices[index].store;
+            let shown = match &key {
+                RowKey::Read(cid, user, thread) => {
+                    let reads = or_broken(now_or(store.reads(cid, *thread))?)?.into_iter();
+                    reads.filter(|row| row.user == *user).map(Row::Read).next()
+                }
+                RowKey::Delivered(cid, user) => {
+                    let rows = or_broken(now_or(store.delivered(cid))?)?.into_iter();
+                    rows.filter(|row| row.user == *user).map(Row::Delivered).next()
+                }
+                _ => None,
+            };
+            if let Some(row) = shown {
+                self.ghost.marks.shows(index, &row)?;
+            }
+        }
+        Ok(())
+    }
+
     /// S20, C13: a mark leaves after its rows are on disk, and is of this device.
     pub(super) fn check_mark_leaves(
         &self,
@@ -144,4 +198,9 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Whether a frame says what has arrived.
+pub(super) fn is_marks(frame: &ClientFrame) -> bool {
+    matches!(frame, ClientFrame::Ops(ops) if ops.ops.iter().all(|op| op.op.leaves_no_result()))
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Fault,
-    device::is_marks,
+    marks::is_marks,
     world::{Event, Phase, World},
 };
 use std::collections::{BTreeMap, BTreeSet};

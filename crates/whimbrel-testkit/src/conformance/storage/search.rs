@@ -4,9 +4,7 @@ use super::{Opener, Script, pair::Pair};
 use serde_json::json;
 use std::{future::Future, time::Duration};
 use whimbrel_hub::{Storage, StorageError};
-use whimbrel_model::{
-    ChannelId, Code, Custom, Message, MessageId, Op, PlainJson, Row, Timestamp, UserId,
-};
+use whimbrel_model::{ChannelId, Code, Custom, Message, MessageId, Op, PlainJson, Row, Timestamp, UserId};
 use whimbrel_protocol::{Answer, Question, Search};
 use whimbrel_query::limits;
 

@@ -8,7 +8,8 @@ use super::{
     },
 };
 use whimbrel_model::{
-    Account, Change, Code, Delta, Loaded, MessageQuery, MessageScope, OpId, OutboxItem, OutboxStatus, People, Rejection, SnapshotWindow,
+    Account, Change, Code, Delta, Loaded, MessageQuery, MessageScope, OpId, OutboxItem, OutboxStatus, People,
+    Rejection, SnapshotWindow,
 };
 use whimbrel_query::Query;
 use whimbrel_store::{Store, StoreError};
@@ -29,7 +30,10 @@ pub async fn a_new_store_is_empty(mut t: StoreFixture) {
     assert_loaded(&mut t, |loaded| assert_eq!(*loaded, Loaded::default())).await;
     let store = t.store();
     assert_eq!(
-        store.channels(&Query::channel_list(), None, 10, &People::default()).await.unwrap(),
+        store
+            .channels(&Query::channel_list(), None, 10, &People::default())
+            .await
+            .unwrap(),
         []
     );
     assert_eq!(store.channel(&cid("a"), &People::default()).await.unwrap(), None);
@@ -279,7 +283,10 @@ pub async fn a_closed_store_says_so(t: StoreFixture) {
     let closed = [
         store.load().await.err(),
         store.apply(&Delta::from(Change::Account(account()))).await.err(),
-        store.channels(&Query::channel_list(), None, 1, &People::default()).await.err(),
+        store
+            .channels(&Query::channel_list(), None, 1, &People::default())
+            .await
+            .err(),
         store.channel(&cid("a"), &People::default()).await.err(),
         store.members(&cid("a")).await.err(),
         store.reads(&cid("a"), None).await.err(),

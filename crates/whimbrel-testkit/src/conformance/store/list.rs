@@ -8,9 +8,7 @@ use super::{
         tombstone, user,
     },
 };
-use whimbrel_model::{
-    Change, ChannelSummary, MemberState, Message, People, Read,
-};
+use whimbrel_model::{Change, ChannelSummary, MemberState, Message, People, Read};
 use whimbrel_query::Query;
 
 async fn listed(t: &StoreFixture) -> Vec<String> {
@@ -87,7 +85,13 @@ pub async fn the_channel_list_is_paged(t: StoreFixture) {
     let pages = pages(t.store(), &query, 2, &People::default()).await;
     let pages: Vec<_> = pages.iter().map(|page| names(page)).collect();
     assert_eq!(pages, [vec!["c", "a"], vec!["b", "d"], vec!["e"], vec![]]);
-    assert_eq!(t.store().channels(&query, None, 0, &People::default()).await.unwrap(), []);
+    assert_eq!(
+        t.store()
+            .channels(&query, None, 0, &People::default())
+            .await
+            .unwrap(),
+        []
+    );
 }
 
 /// Leaving takes a channel from the list and nothing from the device; coming back lists it again.
@@ -127,7 +131,10 @@ pub async fn a_channel_with_only_a_membership_is_listed(t: StoreFixture) {
         members: 0,
         head_seq: 0,
     };
-    assert_eq!(all(t.store(), &Query::channel_list(), &People::default()).await, [expected]);
+    assert_eq!(
+        all(t.store(), &Query::channel_list(), &People::default()).await,
+        [expected]
+    );
     t.apply([put(channel("a", 1))]).await;
     assert_eq!(summary(&t, "a").await.channel, Some(channel("a", 1)));
 }
@@ -141,7 +148,10 @@ pub async fn an_unknown_channel_is_nothing(t: StoreFixture) {
         put(read("a", ME, 1, 3)),
     ])
     .await;
-    assert_eq!(t.store().channel(&cid("a"), &People::default()).await.unwrap(), None);
+    assert_eq!(
+        t.store().channel(&cid("a"), &People::default()).await.unwrap(),
+        None
+    );
     t.apply([put(channel("a", 4))]).await;
     assert_eq!(summary(&t, "a").await.read, Some(read("a", ME, 1, 3)));
     assert_eq!(listed(&t).await, [""; 0]);

@@ -4,7 +4,9 @@ mod threads;
 
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
-    Account, AccountRow, Change, ChannelId, ChannelSummary, Cursor, Delivered, Delta, Draft, HistoryFrom, Loaded, Member, MemberState, Membership, Message, MessageId, MessagePage, MessageQuery, MessageScope, Op, OutboxItem, OutboxStatus, People, Reaction, Read, ReadPosition, Row, RowKey, StreamId, User, UserId,
+    Account, AccountRow, Change, ChannelId, ChannelSummary, Cursor, Delivered, Delta, Draft, HistoryFrom,
+    Loaded, Member, MemberState, Membership, Message, MessageId, MessagePage, MessageQuery, MessageScope, Op,
+    OutboxItem, OutboxStatus, People, Reaction, Read, ReadPosition, Row, RowKey, StreamId, User, UserId,
 };
 use whimbrel_query::{ChannelItem, Query, SearchQuery};
 
@@ -43,10 +45,13 @@ impl Model {
 
     /// Iterates over the channels that have a cursor.
     pub(super) fn followed(&self) -> impl Iterator<Item = (&ChannelId, Cursor)> {
-        self.loaded.cursors.iter().filter_map(|(stream, cursor)| match stream {
-            StreamId::Channel(cid) => Some((cid, *cursor)),
-            StreamId::User(_) => None,
-        })
+        self.loaded
+            .cursors
+            .iter()
+            .filter_map(|(stream, cursor)| match stream {
+                StreamId::Channel(cid) => Some((cid, *cursor)),
+                StreamId::User(_) => None,
+            })
     }
 
     pub(super) fn apply(&mut self, delta: &Delta) {
@@ -117,7 +122,10 @@ impl Model {
     /// Returns everything that the query wants, in its order.
     pub(super) fn channels(&self, query: &Query, people: &People) -> Vec<ChannelSummary> {
         let cids: BTreeSet<_> = self.rows.values().filter_map(Row::cid).collect();
-        let mut all: Vec<_> = cids.into_iter().filter_map(|cid| self.channel(cid, people)).collect();
+        let mut all: Vec<_> = cids
+            .into_iter()
+            .filter_map(|cid| self.channel(cid, people))
+            .collect();
         all.retain(|summary| {
             let members = self.members(&summary.cid).into_iter();
             let active = members.filter(|row| row.state == MemberState::Active && row.ver > 0);

@@ -74,7 +74,10 @@ pub(super) fn a_few_queries() -> Vec<Query> {
         ask(&json!({"muted_until": {"$gt": 3}}), &json!([])),
         Query::requests(),
         ask(&json!({"consent": {"$in": ["allowed", "denied"]}}), &json!([])),
-        ask(&json!({"$nor": [{"consent": "denied"}, {"invited": true}]}), &json!([])),
+        ask(
+            &json!({"$nor": [{"consent": "denied"}, {"invited": true}]}),
+            &json!([]),
+        ),
     ]
 }
 

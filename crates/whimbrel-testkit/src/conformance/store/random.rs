@@ -18,7 +18,9 @@ use proptest::{
 };
 use std::{future::Future, path::PathBuf, sync::Arc};
 use whimbrel_model::{
-    Change, ConsentState, Delta, Draft, FollowedThread, HistoryFrom, LocalChange, MemberState, Membership, Message, MessageBody, MessageKind, MessageQuery, MessageScope, Mute, People, Pin, SnapshotWindow, ThreadSummary, Timestamp,
+    Change, ConsentState, Delta, Draft, FollowedThread, HistoryFrom, LocalChange, MemberState, Membership,
+    Message, MessageBody, MessageKind, MessageQuery, MessageScope, Mute, People, Pin, SnapshotWindow,
+    ThreadSummary, Timestamp,
 };
 use whimbrel_store::Store;
 
@@ -220,21 +222,26 @@ fn kept_rows() -> impl Strategy<Value = Change> {
             some(),
             proptest::option::of(0_u64..9),
             some(),
-            (consent, proptest::option::of(proptest::sample::select(&USERS[1..]))),
+            (
+                consent,
+                proptest::option::of(proptest::sample::select(&USERS[1..]))
+            ),
         )
-            .prop_map(|(here, ver, state, pinned_at, archived_at, hidden_seq, until, (consent, added_by))| {
-                put(Membership {
-                    consent,
-                    added_by: added_by.map(user),
-                    pinned_at: pinned_at.map(Timestamp),
-                    archived_at: archived_at.map(Timestamp),
-                    hidden_seq,
-                    muted: until.map(|until| Mute {
-                        until: (until > 2).then_some(Timestamp(until)),
-                    }),
-                    ..membership(CHANNELS[here], ver, state)
-                })
-            }),
+            .prop_map(
+                |(here, ver, state, pinned_at, archived_at, hidden_seq, until, (consent, added_by))| {
+                    put(Membership {
+                        consent,
+                        added_by: added_by.map(user),
+                        pinned_at: pinned_at.map(Timestamp),
+                        archived_at: archived_at.map(Timestamp),
+                        hidden_seq,
+                        muted: until.map(|until| Mute {
+                            until: (until > 2).then_some(Timestamp(until)),
+                        }),
+                        ..membership(CHANNELS[here], ver, state)
+                    })
+                }
+            ),
         (
             0_usize..2,
             proptest::option::of(1_u64..3),

@@ -186,7 +186,12 @@ pub async fn rows_come_back_as_they_were_put(mut t: StoreFixture) {
         assert_eq!(page.messages, [full.clone(), bare.clone(), gone.clone()]);
         assert_eq!(store.message(mid(1)).await.unwrap(), Some(full.clone()));
         assert_eq!(
-            store.channel(&cid("a"), &People::default()).await.unwrap().unwrap().channel,
+            store
+                .channel(&cid("a"), &People::default())
+                .await
+                .unwrap()
+                .unwrap()
+                .channel,
             Some(named.clone())
         );
         assert_eq!(
@@ -243,7 +248,9 @@ pub async fn a_rebased_user_stream_takes_any_row_of_the_new_history(mut t: Store
         "drafts of the old history are not shown"
     );
     assert_eq!(
-        all(t.store(), &Query::channel_list(), &People::default()).await.len(),
+        all(t.store(), &Query::channel_list(), &People::default())
+            .await
+            .len(),
         1,
         "a rebase takes no channel from the list"
     );
@@ -256,7 +263,12 @@ pub async fn a_rebased_user_stream_takes_any_row_of_the_new_history(mut t: Store
     .await;
     t.reopen().await;
     assert_eq!(t.store().drafts().await.unwrap(), [new]);
-    let summary = t.store().channel(&cid("a"), &People::default()).await.unwrap().unwrap();
+    let summary = t
+        .store()
+        .channel(&cid("a"), &People::default())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(summary.membership, Some(membership("a", 2, MemberState::Gone)));
     assert_eq!(summary.channel, Some(channel("a", 9)));
     assert_eq!(t.store().users(&[user(ME)]).await.unwrap(), [profile(ME, 3)]);

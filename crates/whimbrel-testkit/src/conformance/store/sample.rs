@@ -2,7 +2,11 @@
 
 use uuid::Uuid;
 use whimbrel_model::{
-    Account, Attachment, Change, Channel, ChannelId, Code, ConsentState, Contact, Cursor, Delivered, Custom, DeviceId, Draft, DraftContent, Epoch, Head, HistoryFrom, Member, MemberState, Membership, Message, MessageBody, MessageId, MessageQuery, MessageScope, Mute, Op, OpId, OutboxItem, OutboxStatus, People, RangeSet, Reaction, ReactionType, Read, Rejection, Role, Row, StreamId, ThreadSummary, Timestamp, User, UserId,
+    Account, Attachment, Change, Channel, ChannelId, Code, ConsentState, Contact, Cursor, Custom, Delivered,
+    DeviceId, Draft, DraftContent, Epoch, Head, HistoryFrom, Member, MemberState, Membership, Message,
+    MessageBody, MessageId, MessageQuery, MessageScope, Mute, Op, OpId, OutboxItem, OutboxStatus, People,
+    RangeSet, Reaction, ReactionType, Read, Rejection, Role, Row, StreamId, ThreadSummary, Timestamp, User,
+    UserId,
 };
 
 const V7: u128 = 0x0190_0000_0000_7000_8000_0000_0000_0000;
@@ -342,9 +346,13 @@ pub(super) fn people(denied: &[&str], allowed: &[&str], muted: &[&str]) -> Peopl
     };
     let mut contacts = with(ConsentState::Denied, denied);
     contacts.extend(with(ConsentState::Allowed, allowed));
-    contacts.extend(with(ConsentState::Unknown, muted).into_iter().map(|contact| Contact {
-        muted: Some(Mute { until: None }),
-        ..contact
-    }));
+    contacts.extend(
+        with(ConsentState::Unknown, muted)
+            .into_iter()
+            .map(|contact| Contact {
+                muted: Some(Mute { until: None }),
+                ..contact
+            }),
+    );
     People::at(&contacts, Timestamp(0))
 }

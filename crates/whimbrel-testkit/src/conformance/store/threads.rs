@@ -8,7 +8,8 @@ use super::{
     },
 };
 use whimbrel_model::{
-    Change, Draft, FollowedThread, MemberState, Message, OutboxItem, People, Pin, Read, ReadPosition, ThreadSummary,
+    Change, Draft, FollowedThread, MemberState, Message, OutboxItem, People, Pin, Read, ReadPosition,
+    ThreadSummary,
 };
 
 /// Three threads of which ada follows two: she began the first and has read in the second.
@@ -36,7 +37,12 @@ async fn three(t: &StoreFixture) {
 
 async fn thread(t: &StoreFixture, n: u64) -> FollowedThread {
     let listed = t.store().threads(None, 100, &People::default()).await.unwrap();
-    let one = t.store().thread(mid(n), &People::default()).await.unwrap().expect("it is here");
+    let one = t
+        .store()
+        .thread(mid(n), &People::default())
+        .await
+        .unwrap()
+        .expect("it is here");
     let same = listed.iter().find(|thread| thread.parent.id == mid(n));
     assert_eq!(
         same,
@@ -201,7 +207,12 @@ pub async fn replies_that_are_missing_are_told(t: StoreFixture) {
 pub async fn a_thread_is_read_without_an_account(t: StoreFixture) {
     t.apply([put(thread_of(message("a", 1, 1), 1, 2)), put(reply(1, 2))])
         .await;
-    let one = t.store().thread(mid(1), &People::default()).await.unwrap().expect("it is here");
+    let one = t
+        .store()
+        .thread(mid(1), &People::default())
+        .await
+        .unwrap()
+        .expect("it is here");
     assert_eq!(
         (one.followed, one.unread, one.last_reply),
         (false, 0, Some(reply(1, 2)))

@@ -313,7 +313,12 @@ pub async fn messages_of_a_lost_history_are_not_shown(mut t: StoreFixture) {
     t.apply([Change::Rebase(c_stream("a"))]).await;
     assert_eq!(page(&t, &query("a", None, 9)).await, MessagePage::default());
     assert_eq!(page(&t, &thread(1, None, 9)).await, MessagePage::default());
-    let summary = t.store().channel(&cid("a"), &People::default()).await.unwrap().unwrap();
+    let summary = t
+        .store()
+        .channel(&cid("a"), &People::default())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((summary.last_message, summary.unread), (None, 0));
     t.apply([put(message("a", 1, 1))]).await;
     t.reopen().await;

@@ -25,8 +25,17 @@ async fn nine(t: &StoreFixture) {
 }
 
 async fn summary(t: &StoreFixture) -> ChannelSummary {
-    let one = t.store().channel(&cid("a"), &People::default()).await.expect("the store reads");
-    let listed = super::query::all(t.store(), &whimbrel_query::Query::channel_list(), &People::default()).await;
+    let one = t
+        .store()
+        .channel(&cid("a"), &People::default())
+        .await
+        .expect("the store reads");
+    let listed = super::query::all(
+        t.store(),
+        &whimbrel_query::Query::channel_list(),
+        &People::default(),
+    )
+    .await;
     assert_eq!(listed.first(), one.as_ref(), "the list says something else");
     one.expect("the channel is known")
 }
@@ -224,7 +233,12 @@ pub async fn silent_messages_are_never_unread(mut t: StoreFixture) {
     for _ in 0..2 {
         let row = summary(&t).await;
         assert_eq!((row.unread, row.mentions), (4, 0));
-        let thread = t.store().thread(mid(1), &People::default()).await.unwrap().unwrap();
+        let thread = t
+            .store()
+            .thread(mid(1), &People::default())
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(thread.unread, 1);
         t.reopen().await;
     }

@@ -3,7 +3,8 @@
 use super::Model;
 use std::{cmp::Reverse, collections::BTreeSet};
 use whimbrel_model::{
-    ChannelId, Draft, FollowedThread, MemberState, Message, MessageId, OutboxItem, OutboxStatus, People, ReadPosition,
+    ChannelId, Draft, FollowedThread, MemberState, Message, MessageId, OutboxItem, OutboxStatus, People,
+    ReadPosition,
 };
 
 impl Model {
