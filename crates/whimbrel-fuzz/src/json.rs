@@ -18,12 +18,27 @@ pub(crate) fn assert_numbers(value: &Value) {
         Value::Array(list) => list.iter().for_each(assert_numbers),
         Value::Object(map) => map
             .iter()
-            .filter(|(key, _)| {
-                !(*key == "custom" || *key == "filter" || *key == "sort" || *key == "at" || key.ends_with("_at") || *key == "server_time" || *key == "last_active")
-            })
+            .filter(|(key, _)| !is_free(key))
             .for_each(|(_, value)| assert_numbers(value)),
         _ => {}
     }
+}
+
+/// Returns whether what stands under a key is no number of the protocol's own.
+fn is_free(key: &str) -> bool {
+    [
+        "custom",
+        "filter",
+        "sort",
+        "at",
+        "until",
+        "server_time",
+        "around_time",
+        "last_active",
+    ]
+    .contains(&key)
+        || key.ends_with("_at")
+        || key.ends_with("_until")
 }
 
 /// Returns how many lists and objects are within one another.
