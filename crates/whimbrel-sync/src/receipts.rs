@@ -122,8 +122,8 @@ impl Receipts {
         self.known.get(cid).map_or(0, |known| known.seq())
     }
 
-    /// The account is in a channel: what was refused may have been so because it was not.
-    pub(crate) fn is_in(&mut self, cid: &ChannelId) {
+    /// The account is in a channel again: what was refused may have been so because it was not.
+    pub(crate) fn is_back(&mut self, cid: &ChannelId) {
         self.refused.remove(cid);
     }
 

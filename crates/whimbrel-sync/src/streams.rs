@@ -542,13 +542,13 @@ impl Streams {
             let id = StreamId::Channel(membership.cid.clone());
             match membership.state {
                 MemberState::Active => {
-                    self.receipts.is_in(&membership.cid);
                     self.streams.entry(id.clone()).or_default();
                     self.judge(&id);
                     if self.pulling.contains_key(&id) {
                         self.rejoined.insert(id.clone());
                     }
                     if self.left.remove(&id) {
+                        self.receipts.is_back(&membership.cid);
                         self.force(&id, 0);
                     }
                 }
