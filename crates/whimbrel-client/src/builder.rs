@@ -2,8 +2,8 @@ use crate::{
     Client, Environment, Error, SystemEnvironment, TokenProvider,
     client::Inner,
     command::Commands,
-    device_sync::Worker,
     contacts::CONSENTS,
+    device_sync::Worker,
     driver::{self, Driver},
     environment::Monotonic,
     notice::NOTICES,
@@ -257,7 +257,10 @@ impl ClientBuilder {
     /// Lets what was set here have precedence over what was set as a whole.
     fn deciding_what_to_follow(mut self) -> Self {
         let engine = &mut self.engine;
-        engine.follow_consent = self.follow_consent.take().unwrap_or_else(|| engine.follow_consent.clone());
+        engine.follow_consent = self
+            .follow_consent
+            .take()
+            .unwrap_or_else(|| engine.follow_consent.clone());
         engine.unknown_messages = self.unknown_messages.unwrap_or(engine.unknown_messages);
         self
     }

@@ -8,7 +8,10 @@ mod typing;
 mod watch;
 
 use crate::{Client, Error, NewMessage, Queued, Sent, Timeline, UnreadExplanation, command::Command, unread};
-use whimbrel_model::{ChannelId, ChannelSummary, Custom, Gap, HistoryFrom, Member, MessageBody, MessageId, MessageQuery, MessageScope, Op, ReactionType, Read, ReadPosition, UserId, limits, Timestamp};
+use whimbrel_model::{
+    ChannelId, ChannelSummary, Custom, Gap, HistoryFrom, Member, MessageBody, MessageId, MessageQuery,
+    MessageScope, Op, ReactionType, Read, ReadPosition, Timestamp, UserId, limits,
+};
 
 /// A handle on one channel. Cheap to clone; the channel need not exist, not on this device nor on the server.
 ///
@@ -407,7 +410,11 @@ impl Channel {
     /// # Errors
     /// [`Error::Store`] when the database cannot be read.
     pub async fn summary(&self) -> Result<Option<ChannelSummary>, Error> {
-        Ok(self.client.store().channel(&self.cid, &self.client.people()).await?)
+        Ok(self
+            .client
+            .store()
+            .channel(&self.cid, &self.client.people())
+            .await?)
     }
 
     /// Returns the runs of messages that this device lacks (`stale`: has only as they once were), oldest first.

@@ -1,16 +1,18 @@
 use crate::{
-    Channel, ChannelList, ClientBuilder, Environment, Error, Explanation, MessageExplanation, Network, Notice,
-    QueryChannels, Queued, ThreadList, Timeline,
+    Channel, ChannelList, ClientBuilder, Environment, Error, Explanation, MessageExplanation, Network,
+    Notice, QueryChannels, Queued, ThreadList, Timeline,
     command::{Command, Commands, Place, Show},
-    device_sync,
-    explain,
+    device_sync, explain,
 };
 use eyeball::SharedObservable;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 use tokio_util::{sync::DropGuard, task::TaskTracker};
 use uuid::Uuid;
-use whimbrel_model::{Account, ChannelId, Custom, DeviceId, Message, MessageBody, MessageId, MessageScope, Op, OpId, OutboxItem, User, UserId, WaitsFor, HistoryFrom};
+use whimbrel_model::{
+    Account, ChannelId, Custom, DeviceId, HistoryFrom, Message, MessageBody, MessageId, MessageScope, Op,
+    OpId, OutboxItem, User, UserId, WaitsFor,
+};
 use whimbrel_query::{Filter, Query};
 use whimbrel_state::{ConsentChange, Diffs, Items, OutboxSummary, State, SyncState, Unread};
 use whimbrel_store::{Recovery, Store};
@@ -142,7 +144,11 @@ impl Client {
     /// # Errors
     /// As [`Client::channels`].
     pub async fn threads(&self) -> Result<ThreadList, Error> {
-        let list = self.0.commands.ask(|reply| Command::OpenThreads { reply }).await?;
+        let list = self
+            .0
+            .commands
+            .ask(|reply| Command::OpenThreads { reply })
+            .await?;
         Ok(ThreadList::new(list, self.clone()))
     }
 
@@ -161,8 +167,14 @@ impl Client {
         let channel = Channel::new(self.clone(), cid);
         let known = channel.summary().await?.and_then(|summary| summary.membership);
         let joined = known.is_some_and(|own| own.state == whimbrel_model::MemberState::Active);
-        let waits = |item: &OutboxItem| matches!(&item.op, Op::CreateChannel { cid, .. } if cid == channel.cid());
-        if joined || self.outbox().iter().any(|item| item.rejection().is_none() && waits(item)) {
+        let waits =
+            |item: &OutboxItem| matches!(&item.op, Op::CreateChannel { cid, .. } if cid == channel.cid());
+        if joined
+            || self
+                .outbox()
+                .iter()
+                .any(|item| item.rejection().is_none() && waits(item))
+        {
             return Ok((channel, None));
         }
         let new = crate::NewChannel {

@@ -3,12 +3,16 @@
 use crate::{
     Error, LogoutOptions, LogoutReceipt, Presence, Queued, Watchers,
     driver::{Import, Imported, Visit},
-    explain::Facts, queued::Settled, state_objects::OpenObject,
+    explain::Facts,
+    queued::Settled,
+    state_objects::OpenObject,
 };
 use std::time::Duration;
-use uuid::Uuid;
 use tokio::sync::{mpsc, oneshot};
-use whimbrel_model::{ChannelId, Cursor, Gap, HistoryFrom, LocalChange, MessageBody, MessageId, MessageScope, Op, OpId, UserId};
+use uuid::Uuid;
+use whimbrel_model::{
+    ChannelId, Cursor, Gap, HistoryFrom, LocalChange, MessageBody, MessageId, MessageScope, Op, OpId, UserId,
+};
 use whimbrel_protocol::{Answer, ParcelAct, ParcelPage, Question};
 use whimbrel_query::Query;
 use whimbrel_state::{ChannelList, Drafts, MessageReceipts, Pins, ThreadList, Timeline, Unread};
@@ -167,8 +171,14 @@ pub(crate) enum Command {
 /// What is asked about presence.
 #[derive(Debug)]
 pub(crate) enum OfPresence {
-    Open { users: Vec<UserId>, reply: Reply<Presence> },
-    Watchers { cid: ChannelId, reply: Reply<Watchers> },
+    Open {
+        users: Vec<UserId>,
+        reply: Reply<Presence>,
+    },
+    Watchers {
+        cid: ChannelId,
+        reply: Reply<Watchers>,
+    },
 }
 
 impl OfPresence {
@@ -183,12 +193,30 @@ impl OfPresence {
 /// What is asked about what the device keeps for itself, and has from other devices.
 #[derive(Debug)]
 pub(crate) enum OfLocal {
-    Set { key: String, value: Option<String>, reply: Reply<()> },
-    Write { changes: Vec<LocalChange>, reply: Reply<()> },
+    Set {
+        key: String,
+        value: Option<String>,
+        reply: Reply<()>,
+    },
+    Write {
+        changes: Vec<LocalChange>,
+        reply: Reply<()>,
+    },
     /// Queues an operation, with what belongs to it.
-    Queue { op: Op, changes: Vec<LocalChange>, reply: Reply<()> },
-    Carry { request: Uuid, act: ParcelAct, reply: Reply<ParcelPage> },
-    Import { part: Import, reply: Reply<Imported> },
+    Queue {
+        op: Op,
+        changes: Vec<LocalChange>,
+        reply: Reply<()>,
+    },
+    Carry {
+        request: Uuid,
+        act: ParcelAct,
+        reply: Reply<ParcelPage>,
+    },
+    Import {
+        part: Import,
+        reply: Reply<Imported>,
+    },
 }
 
 impl OfLocal {

@@ -4,9 +4,7 @@ use crate::{Client, Error, Queued, command::Command};
 use eyeball::SharedObservable;
 use futures_util::{Stream, StreamExt, stream};
 use std::{collections::BTreeMap, sync::Arc};
-use whimbrel_model::{
-    Device, DeviceChange, DeviceId, Op, PushToken, SetPush, Timestamp, limits,
-};
+use whimbrel_model::{Device, DeviceChange, DeviceId, Op, PushToken, SetPush, Timestamp, limits};
 use whimbrel_protocol::{DeviceState, FindDevices, Question};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -66,7 +64,11 @@ impl Devices {
         let this = self.client.device();
         let now = self.client.inner().environment.wall();
         let kept_ms = DAY_MS * i64::from(limits::REVOKED_DEVICE_DAYS);
-        let is_old = |device: &Device| device.revoked_at.is_some_and(|at| at.0.saturating_add(kept_ms) < now.0);
+        let is_old = |device: &Device| {
+            device
+                .revoked_at
+                .is_some_and(|at| at.0.saturating_add(kept_ms) < now.0)
+        };
         let states = self.states.get();
         let facts = self.client.inner().state.account();
         let known = facts.devices.values().filter(|device| !is_old(device));
@@ -103,7 +105,11 @@ impl Devices {
     /// Returns a stream of the devices: as they are whenever something has changed. A slow reader sees the latest.
     pub fn watch(&self) -> impl Stream<Item = Vec<DeviceItem>> + Unpin + Send + 'static {
         let this = self.clone();
-        let of_account = self.client.inner().state.account_part(|facts| facts.devices.clone());
+        let of_account = self
+            .client
+            .inner()
+            .state
+            .account_part(|facts| facts.devices.clone());
         let changed = stream::select(of_account.map(drop), self.states.subscribe().map(drop));
         changed.map(move |()| this.items())
     }

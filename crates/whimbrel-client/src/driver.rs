@@ -9,8 +9,8 @@ mod lists;
 mod local;
 mod objects;
 mod older;
-mod places;
 mod people;
+mod places;
 mod presences;
 mod questions;
 mod receipts;
@@ -27,7 +27,9 @@ use crate::{
     link::{Dialer, INPUTS, Link, LinkInput},
     queued::Settled,
 };
+pub(crate) use devices::system_name;
 use futures_util::FutureExt;
+pub(crate) use local::{Import, Imported, Refused};
 use std::{
     collections::{HashMap, HashSet},
     future::pending,
@@ -37,13 +39,11 @@ use std::{
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+pub(crate) use visits::Visit;
 use whimbrel_model::{ChannelId, Code, Delta, Loaded, MessageId, OpId, Rejection, UserId};
 use whimbrel_state::{ConsentChange, State};
 use whimbrel_store::Store;
-pub(crate) use devices::system_name;
-pub(crate) use local::{Import, Imported, Refused};
-pub(crate) use visits::Visit;
-use whimbrel_sync::{CommandError, Effects, Engine, EngineConfig, Entropy, Env, Input, HistoryError};
+use whimbrel_sync::{CommandError, Effects, Engine, EngineConfig, Entropy, Env, HistoryError, Input};
 use whimbrel_transport::Connector;
 
 /// Inputs whose effects are committed together. One commit for a burst of frames is what makes catching up fast; more
@@ -229,7 +229,11 @@ impl Driver {
             let event = self.next_event(commands, stop).await;
             let mut round = Round::default();
             let mut running = self.take(event, &mut round).await;
-            let together = if self.parts.sequential { 1 } else { INPUTS_PER_COMMIT };
+            let together = if self.parts.sequential {
+                1
+            } else {
+                INPUTS_PER_COMMIT
+            };
             for _ in 1..together {
                 if !running {
                     break;

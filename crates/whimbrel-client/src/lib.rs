@@ -23,9 +23,9 @@ mod channel;
 mod channel_list;
 mod client;
 mod command;
-mod devices;
 mod contacts;
 mod device_sync;
+mod devices;
 mod drafts;
 mod driver;
 mod environment;
@@ -40,9 +40,9 @@ mod notice;
 mod presence;
 mod push;
 mod queued;
-mod settings;
-mod server_query;
 mod search;
+mod server_query;
+mod settings;
 mod state_objects;
 mod sync;
 mod sync_once;
@@ -58,39 +58,45 @@ pub use channel::{Channel, ChannelUpdate, NewChannel};
 pub use channel_list::{ChannelList, QueryChannels};
 pub use client::Client;
 pub use contacts::ConsentChanges;
-pub use devices::{DeviceItem, Devices};
 pub use device_sync::DeviceSyncState;
+pub use devices::{DeviceItem, Devices};
 pub use drafts::NewDraft;
 pub use environment::{Environment, SystemEnvironment};
 pub use error::{Error, SettleError};
 pub use explain::{Explanation, MessageExplanation, Reason};
 /// A reader of one observable value: `get` it, or await its `next`.
 pub use eyeball::Subscriber as Watch;
-pub use local_settings::LocalSettings;
 pub use lifecycle::{LogoutOptions, LogoutReceipt};
+pub use local_settings::LocalSettings;
 pub use network::Network;
 pub use new_message::NewMessage;
 pub use notice::Notice;
 pub use presence::{Presence, PresenceOf};
 pub use push::Pushed;
 pub use queued::{Queued, Sent};
-pub use server_query::{FoundChannel, FoundMember, FoundThread, ServerPage, ServerQuery};
 pub use search::{Found, NotSearched, SearchHit, SearchMessages, SearchPlace, SearchResults};
-pub use state_objects::{ChannelState, Following, GlobalState, QueryChannelsAsState, QueryChannelsState, Seat, SeatState, ThreadState};
+pub use server_query::{FoundChannel, FoundMember, FoundThread, ServerPage, ServerQuery};
+pub use state_objects::{
+    ChannelState, Following, GlobalState, QueryChannelsAsState, QueryChannelsState, Seat, SeatState,
+    ThreadState,
+};
 pub use sync_once::OnceSummary;
 pub use thread_list::ThreadList;
 pub use timeline::Timeline;
 pub use token::{Token, TokenError, TokenProvider};
-pub use watchers::{Watchers, WatchersOf};
 pub use unread::{LeftOut, MarkUnreadError, UnreadExplanation};
+pub use watchers::{Watchers, WatchersOf};
 pub use whimbrel_archive::{ArchiveError, Manifest as ArchiveManifest, Metadata as ArchiveMetadata};
 pub use whimbrel_model as model;
 pub use whimbrel_protocol::{DeviceState, PushKind, PushPayload};
 pub use whimbrel_query as query;
 pub use whimbrel_query::{Filter, PageCursor, Query, QueryError, Sort, field};
 pub use whimbrel_state::{
-    AccountFacts, Admission, Capability, ChangedBy, ChannelCounts, ChannelFacts, ChannelItem, ChannelsFacts, ConsentChange, ConsentOf, Content, Currency, Diffs, DraftPlace, DraftView, Drafts, Freshness, GlobalFacts, Initialization, Items, LoadState, MemberItem, MemberReceipt, MessageReceipts, DeviceReceipt, Receipt, ReceiptStatus, NewerEdge, OlderEdge, OutboxSummary, Paging, Part, Pins, Sending, Source, SyncState,
-    ThreadFacts, ThreadItem, ThreadUnread, TimelineItem, Unread, UnreadTotals, VectorDiff,
+    AccountFacts, Admission, Capability, ChangedBy, ChannelCounts, ChannelFacts, ChannelItem, ChannelsFacts,
+    ConsentChange, ConsentOf, Content, Currency, DeviceReceipt, Diffs, DraftPlace, DraftView, Drafts,
+    Freshness, GlobalFacts, Initialization, Items, LoadState, MemberItem, MemberReceipt, MessageReceipts,
+    NewerEdge, OlderEdge, OutboxSummary, Paging, Part, Pins, Receipt, ReceiptStatus, Sending, Source,
+    SyncState, ThreadFacts, ThreadItem, ThreadUnread, TimelineItem, Unread, UnreadTotals, VectorDiff,
 };
 pub use whimbrel_store::{Recovery, Store, StoreError, StoreReader};
 pub use whimbrel_sync::{AskError, EngineConfig, FullJitter, RetryPolicy, SyncError, SyncSummary};

@@ -2,8 +2,8 @@
 
 use std::fmt;
 use whimbrel_model::{
-    ChannelId, ChannelSummary, Message, MessageId, Op, OpId, OutboxItem, People, RangeSet, ReadPosition, UserId,
-    limits,
+    ChannelId, ChannelSummary, Message, MessageId, Op, OpId, OutboxItem, People, RangeSet, ReadPosition,
+    UserId, limits,
 };
 
 /// Why a message cannot be made the first unread one. Nothing was changed.

@@ -212,7 +212,11 @@ impl World {
                     }
                 }
             }
-            ServerFrame::Ready(_) | ServerFrame::Bye(_) | ServerFrame::Event(_) | ServerFrame::Typing(_) | ServerFrame::Watchers(_) => {}
+            ServerFrame::Ready(_)
+            | ServerFrame::Bye(_)
+            | ServerFrame::Event(_)
+            | ServerFrame::Typing(_)
+            | ServerFrame::Watchers(_) => {}
         }
         self.input(Input::Frame(frame));
         true

@@ -134,7 +134,10 @@ impl Peer {
             ClientFrame::Ask(ask) => *self.requests.entry(ask.id).or_default() += 1,
             ClientFrame::Presence(ask) => *self.requests.entry(ask.id).or_default() += 1,
             ClientFrame::Parcel(ask) => *self.requests.entry(ask.id).or_default() += 1,
-            ClientFrame::Hello(_) | ClientFrame::Watch(_) | ClientFrame::Typing(_) | ClientFrame::Watching(_) => {}
+            ClientFrame::Hello(_)
+            | ClientFrame::Watch(_)
+            | ClientFrame::Typing(_)
+            | ClientFrame::Watching(_) => {}
         }
         let mut batches = Vec::new();
         let handled = {
@@ -188,7 +191,10 @@ impl Peer {
                 self.ended.get_or_insert(bye);
                 return;
             }
-            ServerFrame::Ready(_) | ServerFrame::Event(_) | ServerFrame::Typing(_) | ServerFrame::Watchers(_) => return,
+            ServerFrame::Ready(_)
+            | ServerFrame::Event(_)
+            | ServerFrame::Typing(_)
+            | ServerFrame::Watchers(_) => return,
             ServerFrame::Heads(page) => page.id,
             ServerFrame::Page(page) => page.id,
             ServerFrame::History(page) => page.id,

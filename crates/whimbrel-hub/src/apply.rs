@@ -15,8 +15,8 @@ mod user;
 use crate::{Answer, Digest, Keys, Request, ResultRecord, Rules, Storage, StorageError, WorkingSet};
 use step::Steps;
 use whimbrel_model::{
-    ChannelId, Code, DeviceSyncState, Invalid, MemberState, Message, Op, OpEnvelope, ReadPosition, StreamEvent, Timestamp,
-    UserId, permission,
+    ChannelId, Code, DeviceSyncState, Invalid, MemberState, Message, Op, OpEnvelope, ReadPosition,
+    StreamEvent, Timestamp, UserId, permission,
 };
 use whimbrel_protocol::Outcome;
 
@@ -241,11 +241,9 @@ fn carry_out_account(set: &mut WorkingSet, scene: &Scene<'_>, op: &Op) -> Result
         }
         Op::UpdateDevice { device, change } => account::update(set, scene, *device, change),
         Op::RevokeDevice { device } => Ok(account::revoke(set, scene, *device)),
-        Op::RequestDeviceSync {
-            device,
-            request,
-            key,
-        } => Ok(account::request_sync(set, scene, *device, (*request, key))),
+        Op::RequestDeviceSync { device, request, key } => {
+            Ok(account::request_sync(set, scene, *device, (*request, key)))
+        }
         Op::OfferDeviceSync {
             device,
             request,

@@ -2,16 +2,16 @@ mod devices;
 mod presences;
 
 use crate::{
-    BusLink,
-    bus::Courier,
-    Authenticate, Clock, Features, Outbound, Rules, Session, Storage, StorageError,
+    Authenticate, BusLink, Clock, Features, Outbound, Rules, Session, Storage, StorageError,
     authenticate::AuthError,
+    bus::Courier,
     devices::SeenDesk,
     feed::capped_snapshot,
     outbound::{Mailbox, bye, encode_frame},
+    parcels,
     presence::PresenceDesk,
+    privacy,
     push::{PushCounts, PushDesk, PushProvider, Pusher},
-    parcels, privacy,
     registry::{Connection, Registry, token_expired},
     writer::{Reply, Submission, Writer, unavailable},
 };
@@ -24,11 +24,10 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
-use whimbrel_model::{
-    ChannelId, Code, Cursor, HistoryFrom, OpEnvelope, StreamId, Timestamp, UserId, limits,
-};
+use whimbrel_model::{ChannelId, Code, Cursor, HistoryFrom, OpEnvelope, StreamId, Timestamp, UserId, limits};
 use whimbrel_protocol::{
-    Answer, Bye, HeadsPage, Hello, HistoryPage, OpResult, PROTOCOL, Page, Parcel, ParcelPage, Question, Ready, ServerFrame,
+    Answer, Bye, HeadsPage, Hello, HistoryPage, OpResult, PROTOCOL, Page, Parcel, ParcelPage, Question,
+    Ready, ServerFrame,
 };
 
 /// How often results that are past their retention are pruned: rare, for they are kept for days.
@@ -310,7 +309,11 @@ impl Hub {
         stream: &StreamId,
         cursor: Option<Cursor>,
     ) -> Result<Page, StorageError> {
-        let mut page = self.0.storage.page(user, stream, cursor, limits::PAGE_ROWS).await?;
+        let mut page = self
+            .0
+            .storage
+            .page(user, stream, cursor, limits::PAGE_ROWS)
+            .await?;
         privacy::rows(&mut page.rows, user);
         Ok(page)
     }
@@ -479,10 +482,18 @@ impl Housekeeper {
         const DAY_MS: i64 = 24 * 60 * 60 * 1000;
         let now = self.clock.now().as_millis();
         let before = |days: u32| Timestamp(now.saturating_sub(DAY_MS * i64::from(days)));
-        if let Err(error) = self.storage.prune_results(before(limits::RESULT_RETENTION_DAYS)).await {
+        if let Err(error) = self
+            .storage
+            .prune_results(before(limits::RESULT_RETENTION_DAYS))
+            .await
+        {
             warn!(%error, "old results could not be pruned");
         }
-        if let Err(error) = self.storage.prune_devices(before(limits::REVOKED_DEVICE_DAYS)).await {
+        if let Err(error) = self
+            .storage
+            .prune_devices(before(limits::REVOKED_DEVICE_DAYS))
+            .await
+        {
             warn!(%error, "devices that were revoked long ago could not be pruned");
         }
         if let Err(error) = self.storage.prune_parcels(before(limits::PARCEL_DAYS)).await {

@@ -1,7 +1,6 @@
 use std::collections::BTreeSet;
 use whimbrel_model::{
-    AccountKey,
-    ChannelId, DeviceId, MessageId, Op, OpEnvelope, OpId, ReactionType, RowKey, StreamId, UserId,
+    AccountKey, ChannelId, DeviceId, MessageId, Op, OpEnvelope, OpId, ReactionType, RowKey, StreamId, UserId,
 };
 
 /// One operation of one user, as it reaches the hub.

@@ -187,8 +187,13 @@ impl Presence {
         for user in &peer.watched {
             self.unwatch(number, user);
         }
-        if self.users.get(&peer.user).is_some_and(|known| known.has_said(number)) {
-            self.unsaid.insert((now.mono + self.grace_ms, peer.user.clone(), number));
+        if self
+            .users
+            .get(&peer.user)
+            .is_some_and(|known| known.has_said(number))
+        {
+            self.unsaid
+                .insert((now.mono + self.grace_ms, peer.user.clone(), number));
         }
         match peer.is_here {
             true => self.go(&peer.user, now),
@@ -506,7 +511,10 @@ impl Presence {
                 break;
             }
             self.unsaid.pop_first();
-            let is_back = self.connections.get(&number).is_some_and(|peer| peer.user == user);
+            let is_back = self
+                .connections
+                .get(&number)
+                .is_some_and(|peer| peer.user == user);
             let Some(known) = self.users.get(&user).filter(|_| !is_back) else {
                 continue;
             };

@@ -1,6 +1,6 @@
 use whimbrel_model::{
-    AccountRow, Channel, Code, Delivered, Draft, Head, Member, Membership, Message, OpId, Reaction, Read, StreamId, Timestamp, User,
-    UserId,
+    AccountRow, Channel, Code, Delivered, Draft, Head, Member, Membership, Message, OpId, Reaction, Read,
+    StreamId, Timestamp, User, UserId,
 };
 
 /// SHA-256 of an operation's content, see [`OpEnvelope::digest`](whimbrel_model::OpEnvelope::digest).

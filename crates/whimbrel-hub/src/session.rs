@@ -10,7 +10,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use whimbrel_model::{Code, DeviceId, Op, OpEnvelope, UserId, limits};
 use whimbrel_protocol::{
-    Answer, Bye, ClientFrame, Failed, HeadsPage, HistoryPage, OpResult, Ops, Outcome, Page, ServerFrame, Sync, encode,
+    Answer, Bye, ClientFrame, Failed, HeadsPage, HistoryPage, OpResult, Ops, Outcome, Page, ServerFrame,
+    Sync, encode,
 };
 
 /// One live connection: takes the client's frames. Dropping it ends the connection.
@@ -158,7 +159,10 @@ impl Session {
             id: op.id,
             outcome: Outcome::Rejected {
                 code: Code::Forbidden,
-                message: format!("this is the connection of {own}, and {} is of another device", op.op.name()),
+                message: format!(
+                    "this is the connection of {own}, and {} is of another device",
+                    op.op.name()
+                ),
             },
         });
         let results: Vec<_> = results.collect();

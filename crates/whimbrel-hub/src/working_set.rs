@@ -2,8 +2,8 @@ use crate::{ChannelRecord, MessageRecord, Records, ResultRecord};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 use whimbrel_model::{
-    AccountKey, AccountRow, ChannelId, Delivered, Device, DeviceId, Draft, Head, Member, Membership, MessageId, OpId, Reaction, ReactionType, Read, Row,
-    RowKey, StreamId, User, UserId,
+    AccountKey, AccountRow, ChannelId, Delivered, Device, DeviceId, Draft, Head, Member, Membership,
+    MessageId, OpId, Reaction, ReactionType, Read, Row, RowKey, StreamId, User, UserId,
 };
 
 type Place = (ChannelId, UserId);

@@ -1,5 +1,6 @@
 use crate::{
-    ChannelId, Cursor, DeviceId, Head, LocalChange, OpId, OutboxItem, RangeSet, Row, StreamId, Timestamp, UserId,
+    ChannelId, Cursor, DeviceId, Head, LocalChange, OpId, OutboxItem, RangeSet, Row, StreamId, Timestamp,
+    UserId,
 };
 
 /// One local write: everything that one cause changes, committed as a whole or not at all.

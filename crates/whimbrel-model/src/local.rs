@@ -125,7 +125,12 @@ impl Local {
             return Err(Invalid::new("key", "must not be empty"));
         }
         if key.len() > limits::LOCAL_KEY_BYTES {
-            return Err(Invalid::too_large("key", key.len(), limits::LOCAL_KEY_BYTES, "bytes"));
+            return Err(Invalid::too_large(
+                "key",
+                key.len(),
+                limits::LOCAL_KEY_BYTES,
+                "bytes",
+            ));
         }
         let others = self.settings.iter().filter(|(other, _)| *other != key);
         let others: usize = others.map(|(key, value)| key.len() + value.len()).sum();
@@ -167,6 +172,10 @@ mod tests {
         }
         assert!(local.check_setting("one", &half).is_ok());
         assert!(local.check_setting("", "").is_err());
-        assert!(local.check_setting(&"k".repeat(limits::LOCAL_KEY_BYTES + 1), "").is_err());
+        assert!(
+            local
+                .check_setting(&"k".repeat(limits::LOCAL_KEY_BYTES + 1), "")
+                .is_err()
+        );
     }
 }

@@ -1,6 +1,6 @@
 use crate::{
-    Account, Channel, ChannelId, Contact, Cursor, Head, Local, Membership, Message, MessageId, OutboxItem, RangeSet,
-    Reaction, Read, ReadPosition, StreamId, Timestamp,
+    Account, Channel, ChannelId, Contact, Cursor, Head, Local, Membership, Message, MessageId, OutboxItem,
+    RangeSet, Reaction, Read, ReadPosition, StreamId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -28,8 +28,8 @@ pub use parcel::{Parcel, ParcelAct, ParcelPage, PartBytes, PutPart};
 pub use presence::{AskPresence, OwnPresence, Presence, PresenceRefused, UserPresence};
 pub use push::{PushKind, PushPayload};
 pub use question::{
-    Answer, Ask, DeviceState, Find, FindChannels, FindDevices, FindMembers, FindMessages, FindReactions, Question, Search, Unsearched,
-    Window,
+    Answer, Ask, DeviceState, Find, FindChannels, FindDevices, FindMembers, FindMessages, FindReactions,
+    Question, Search, Unsearched, Window,
 };
 pub use token::Token;
 pub use version::{PROTOCOL, VersionRange};

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use whimbrel_model::{
-    ChannelSummary, ConsentState, Custom, Draft, Member, MemberState, Message, MessageId, MessageKind, Mute, People, Reaction,
-    Read, Timestamp, User, UserId, limits,
+    ChannelSummary, ConsentState, Custom, Draft, Member, MemberState, Message, MessageId, MessageKind, Mute,
+    People, Reaction, Read, Timestamp, User, UserId, limits,
 };
 
 /// Something that a filter is evaluated on: it yields the values of its fields.

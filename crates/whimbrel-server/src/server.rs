@@ -81,7 +81,9 @@ impl Server {
             .map_err(|(key, problem)| ConfigError::new(key, &Source::Default, problem))?;
         let tokens = Tokens::new(&config.auth)?;
         let webhook = config.push.as_ref().map(|push| Webhook::new(push, clock.clone()));
-        let provider = webhook.transpose()?.map(|webhook| Arc::new(webhook) as Arc<dyn PushProvider>);
+        let provider = webhook
+            .transpose()?
+            .map(|webhook| Arc::new(webhook) as Arc<dyn PushProvider>);
         let listener = listen(config.listen)?;
         let storage = Arc::new(SqliteStorage::open(&config.database).await?);
         let hub_config = HubConfig {

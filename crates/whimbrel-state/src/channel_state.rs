@@ -19,8 +19,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 use whimbrel_model::{
-    ChannelId, ChannelSummary, ConsentState, Delta, Member, MessageId, Op, OutboxItem, Read, UserId, overlay::MessageView,
-    permission::Denied,
+    ChannelId, ChannelSummary, ConsentState, Delta, Member, MessageId, Op, OutboxItem, Read, UserId,
+    overlay::MessageView, permission::Denied,
 };
 
 /// A channel: what it is, its messages, its members and how far they have read, kept up to date while a handle lives.

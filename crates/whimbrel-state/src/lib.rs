@@ -82,14 +82,14 @@ pub use channel_list::{Admission, ChannelItem, ChannelList, ChannelRow, LoadStat
 pub use channel_state::{Capability, ChannelCounts, ChannelFacts, ChannelState, MemberItem, Paging, Sending};
 pub use consents::{ChangedBy, ConsentChange, ConsentOf};
 pub use content::{Content, Currency};
+pub use drafts::{DraftPlace, DraftView, Drafts};
 pub use eyeball::Subscriber;
 pub use eyeball_im::VectorDiff;
-pub use drafts::{DraftPlace, DraftView, Drafts};
 pub use freshness::{Freshness, Reach, Source};
 pub use global_state::{GlobalFacts, GlobalState, Initialization};
+pub use list::{Diffs, Items};
 pub use loading::Direction;
 pub use local::LocalSettings;
-pub use list::{Diffs, Items};
 pub use outbox::OutboxSummary;
 pub use part::Part;
 pub use pins::Pins;

@@ -8,9 +8,9 @@ mod threads;
 mod timelines;
 
 use crate::{
-    ChangedBy, ChannelList, ChannelRow, Diffs, Freshness, Items, OutboxSummary, Reach, Source,
-    StateConfig, SyncState, Unread, account::Account, channel_list, consents::Consents, outbox::Outbox,
-    typing::Typing, unread, users::Users,
+    ChangedBy, ChannelList, ChannelRow, Diffs, Freshness, Items, OutboxSummary, Reach, Source, StateConfig,
+    SyncState, Unread, account::Account, channel_list, consents::Consents, outbox::Outbox, typing::Typing,
+    unread, users::Users,
 };
 use eyeball::{SharedObservable, Subscriber};
 use open_objects::Objects;
@@ -21,8 +21,8 @@ use std::{
 };
 use timelines::Timelines;
 use whimbrel_model::{
-    Change, ChannelId, ChannelSummary, Delta, MessageId, MessageQuery, Op, OutboxItem, Row,
-    StreamId, Timestamp, User, UserId,
+    Change, ChannelId, ChannelSummary, Delta, MessageId, MessageQuery, Op, OutboxItem, Row, StreamId,
+    Timestamp, User, UserId,
 };
 use whimbrel_query::Query;
 

@@ -278,7 +278,7 @@ pub(crate) fn stale(
             Op::UpdateMembership { change, .. } if change.consent.is_some() => stale.all = true,
             Op::AnswerInvite { .. } => stale.all = true,
             Op::SendMessage { cid, .. } if list.is_some_and(|list| list.hides_threads_of(cid)) => {
-                stale.all = true
+                stale.all = true;
             }
             op => {
                 add(parent(item).into_iter().collect());

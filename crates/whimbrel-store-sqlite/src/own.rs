@@ -37,8 +37,7 @@ impl<'a> OwnChange<'a> {
                 _ => {}
             }
         }
-        let is_some = 
-            change.account.is_some() || !change.outbox.is_empty() || !change.settings.is_empty();
+        let is_some = change.account.is_some() || !change.outbox.is_empty() || !change.settings.is_empty();
         is_some.then_some(change)
     }
 }

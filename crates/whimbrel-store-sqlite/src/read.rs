@@ -11,9 +11,9 @@ use sqlx::{
     sqlite::{SqliteArguments, SqliteRow},
 };
 use whimbrel_model::{
-    AccountRow, Channel, ChannelId, ChannelSummary, Delivered, ConsentState, HistoryFrom, Member, Membership, Message,
-    MessageId, MessagePage, MessageQuery, MessageScope, People, RangeSet, Reaction, Read, ReadPosition, Timestamp,
-    User, UserId,
+    AccountRow, Channel, ChannelId, ChannelSummary, ConsentState, Delivered, HistoryFrom, Member, Membership,
+    Message, MessageId, MessagePage, MessageQuery, MessageScope, People, RangeSet, Reaction, Read,
+    ReadPosition, Timestamp, User, UserId,
 };
 use whimbrel_store::StoreError;
 

@@ -11,10 +11,12 @@ use std::{
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 use whimbrel_model::{
-    AccountRow, ChannelId, ChannelSummary, Delivered, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
-    MessageQuery, People, Read, ThreadPlace, User, UserId,
+    AccountRow, ChannelId, ChannelSummary, Delivered, Delta, Draft, FollowedThread, Loaded, Member, Message,
+    MessageId, MessagePage, MessageQuery, People, Read, ThreadPlace, User, UserId,
 };
-use whimbrel_store::{AccountReader, PageCursor, Query, Recovery, SearchPage, SearchQuery, Store, StoreError, StoreReader};
+use whimbrel_store::{
+    AccountReader, PageCursor, Query, Recovery, SearchPage, SearchQuery, Store, StoreError, StoreReader,
+};
 
 /// One account's database in one SQLite file.
 ///
@@ -183,11 +185,7 @@ impl StoreReader for SqliteStore {
             .noticed(self.readers.channels(query, after, limit, people).await)
     }
 
-    async fn channel(
-        &self,
-        cid: &ChannelId,
-        people: &People,
-    ) -> Result<Option<ChannelSummary>, StoreError> {
+    async fn channel(&self, cid: &ChannelId, people: &People) -> Result<Option<ChannelSummary>, StoreError> {
         self.health.noticed(self.readers.channel(cid, people).await)
     }
 
@@ -213,11 +211,7 @@ impl StoreReader for SqliteStore {
             .noticed(self.readers.threads(after, limit, people).await)
     }
 
-    async fn thread(
-        &self,
-        parent: MessageId,
-        people: &People,
-    ) -> Result<Option<FollowedThread>, StoreError> {
+    async fn thread(&self, parent: MessageId, people: &People) -> Result<Option<FollowedThread>, StoreError> {
         self.health.noticed(self.readers.thread(parent, people).await)
     }
 

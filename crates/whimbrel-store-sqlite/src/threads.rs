@@ -8,7 +8,8 @@ use crate::{
 };
 use sqlx::{Row as _, sqlite::SqliteRow};
 use whimbrel_model::{
-    ChannelId, Draft, FollowedThread, Membership, Message, MessageId, People, RangeSet, Read, ReadPosition, ThreadPlace,
+    ChannelId, Draft, FollowedThread, Membership, Message, MessageId, People, RangeSet, Read, ReadPosition,
+    ThreadPlace,
 };
 use whimbrel_store::StoreError;
 

@@ -9,9 +9,9 @@ mod timelines;
 
 use crate::{own::Own, script::Script};
 use rows::Batch;
-use timelines::Touched;
 use sqlx::sqlite::SqliteArguments;
 use std::collections::BTreeMap;
+use timelines::Touched;
 use whimbrel_model::{
     Account, Change, ChannelId, Cursor, Delta, Head, OpId, OutboxItem, OutboxStatus, RangeSet, StreamId,
     Timestamp,

@@ -137,11 +137,7 @@ impl StoreReader for MemoryStore {
         Ok(self.data()?.channels(query, after, limit, people)?)
     }
 
-    async fn channel(
-        &self,
-        cid: &ChannelId,
-        people: &People,
-    ) -> Result<Option<ChannelSummary>, StoreError> {
+    async fn channel(&self, cid: &ChannelId, people: &People) -> Result<Option<ChannelSummary>, StoreError> {
         Ok(self.data()?.channel(cid, people))
     }
 
@@ -166,11 +162,7 @@ impl StoreReader for MemoryStore {
         Ok(self.data()?.threads(after, limit, people))
     }
 
-    async fn thread(
-        &self,
-        parent: MessageId,
-        people: &People,
-    ) -> Result<Option<FollowedThread>, StoreError> {
+    async fn thread(&self, parent: MessageId, people: &People) -> Result<Option<FollowedThread>, StoreError> {
         Ok(self.data()?.thread(parent, people))
     }
 

@@ -8,7 +8,8 @@ use std::{cmp::Reverse, collections::BTreeSet, path::PathBuf, sync::Arc};
 use uuid::Uuid;
 use whimbrel_model::{
     AccountRow, Change, ChannelId, ChannelSummary, Delivered, Delta, Draft, FollowedThread, Loaded, Member,
-    Message, MessageId, MessagePage, MessageQuery, OpId, People, Read, Row, StreamId, ThreadPlace, User, UserId,
+    Message, MessageId, MessagePage, MessageQuery, OpId, People, Read, Row, StreamId, ThreadPlace, User,
+    UserId,
 };
 use whimbrel_query::{
     ChannelItem, Endpoint, Filter, PageCursor, Query, SearchPage, SearchQuery, Sort, field,
@@ -202,10 +203,7 @@ impl SplitStore {
         let mut after = after.cloned();
         loop {
             let wanted = limit.saturating_sub(found.len());
-            let page = self
-                .disk
-                .channels(query, after.as_ref(), wanted, people)
-                .await?;
+            let page = self.disk.channels(query, after.as_ref(), wanted, people).await?;
             let is_last = page.len() < wanted;
             after = page.last().map(|summary| query.cursor(&item(summary, people)));
             let others = page.into_iter();
@@ -313,11 +311,7 @@ impl StoreReader for SplitStore {
         Ok(found)
     }
 
-    async fn channel(
-        &self,
-        cid: &ChannelId,
-        people: &People,
-    ) -> Result<Option<ChannelSummary>, StoreError> {
+    async fn channel(&self, cid: &ChannelId, people: &People) -> Result<Option<ChannelSummary>, StoreError> {
         self.of(cid).channel(cid, people).await
     }
 
@@ -346,11 +340,7 @@ impl StoreReader for SplitStore {
         Ok(found)
     }
 
-    async fn thread(
-        &self,
-        parent: MessageId,
-        people: &People,
-    ) -> Result<Option<FollowedThread>, StoreError> {
+    async fn thread(&self, parent: MessageId, people: &People) -> Result<Option<FollowedThread>, StoreError> {
         match self.memory.thread(parent, people).await? {
             Some(thread) => Ok(Some(thread)),
             None => self.disk.thread(parent, people).await,

@@ -3,8 +3,8 @@ use async_trait::async_trait;
 use std::{fmt::Debug, path::PathBuf};
 use uuid::Uuid;
 use whimbrel_model::{
-    AccountRow, ChannelId, ChannelSummary, Delivered, Delta, Draft, FollowedThread, Loaded, Member, Message, MessageId, MessagePage,
-    MessageQuery, People, Read, ThreadPlace, User, UserId,
+    AccountRow, ChannelId, ChannelSummary, Delivered, Delta, Draft, FollowedThread, Loaded, Member, Message,
+    MessageId, MessagePage, MessageQuery, People, Read, ThreadPlace, User, UserId,
 };
 use whimbrel_query::{PageCursor, Query, SearchPage, SearchQuery};
 
@@ -95,11 +95,7 @@ pub trait StoreReader: AccountReader {
 
     /// Reads one channel's row of the list, whether the account is in it or not. Nothing if neither the channel's own
     /// row nor the own membership is on the device.
-    async fn channel(
-        &self,
-        cid: &ChannelId,
-        people: &People,
-    ) -> Result<Option<ChannelSummary>, StoreError>;
+    async fn channel(&self, cid: &ChannelId, people: &People) -> Result<Option<ChannelSummary>, StoreError>;
 
     /// Reads the members of a channel, gone ones included, by user id.
     async fn members(&self, cid: &ChannelId) -> Result<Vec<Member>, StoreError>;
@@ -121,11 +117,7 @@ pub trait StoreReader: AccountReader {
 
     /// Reads one thread, followed or not. Nothing if the message that began it is not on the device, or is of a history that
     /// the server no longer has.
-    async fn thread(
-        &self,
-        parent: MessageId,
-        people: &People,
-    ) -> Result<Option<FollowedThread>, StoreError>;
+    async fn thread(&self, parent: MessageId, people: &People) -> Result<Option<FollowedThread>, StoreError>;
 
     /// Reads the pinned messages of a channel, those whose pin has ended among them: the last pinned first.
     async fn pinned(&self, cid: &ChannelId) -> Result<Vec<Message>, StoreError>;

@@ -31,7 +31,10 @@ impl Engine {
         let Phase::Online(online) = &mut self.phase else {
             return;
         };
-        let idle = online.heads_known && online.filling.is_none() && self.streams.following && self.streams.behind() == 0;
+        let idle = online.heads_known
+            && online.filling.is_none()
+            && self.streams.following
+            && self.streams.behind() == 0;
         if !idle || self.config.fill_messages == 0 {
             return;
         }

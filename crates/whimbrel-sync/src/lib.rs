@@ -53,8 +53,8 @@ mod session;
 mod streams;
 mod synced;
 mod typing;
-mod watchers;
 mod watch;
+mod watchers;
 
 pub use ask::AskError;
 pub use backoff::{FullJitter, RetryPolicy};

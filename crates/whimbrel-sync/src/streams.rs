@@ -9,8 +9,8 @@ mod suspect;
 use crate::{consent::Consents, receipts::Receipts};
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
-    Account, Change, ChannelId, Cursor, Delta, Epoch, Head, MemberState, RangeSet, Row, StreamEvent, StreamId,
-    UserId,
+    Account, Change, ChannelId, Cursor, Delta, Epoch, Head, MemberState, RangeSet, Row, StreamEvent,
+    StreamId, UserId,
 };
 use whimbrel_protocol::{HistoryPage, Page};
 
@@ -534,7 +534,8 @@ impl Streams {
     fn put_rows(&mut self, rows: &[Row], delta: &mut Delta) {
         for row in rows {
             delta.push(Change::Row(row.clone()));
-            self.receipts.put(row, |cid| marks::covered(&self.streams, cid, self.epoch));
+            self.receipts
+                .put(row, |cid| marks::covered(&self.streams, cid, self.epoch));
             self.consents.note(row);
             let Row::Membership(membership) = row else {
                 continue;

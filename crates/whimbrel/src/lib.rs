@@ -14,10 +14,14 @@ pub use whimbrel_client::model;
 /// The filter and sort language, see [`Client::query_channels`].
 pub use whimbrel_client::query;
 pub use whimbrel_client::{
-    AccountFacts, ArchiveMetadata, ArchiveOptions, ArchiveProblem, ChangedBy, Channel, ChannelItem, ChannelList, ChannelUpdate, Client, ClientBuilder, ConsentChange, ConsentChanges, ConsentOf, DeviceItem, DeviceReceipt, DeviceState, DeviceSyncState, Devices, Diffs, DraftView, Drafts,
-    Environment, Error, Filter, Found, ImportSummary, Items, LoadState, LocalSettings, LogoutOptions, LogoutReceipt, MemberReceipt, MessageReceipts, Network, NewChannel, NewDraft, NewMessage, NewerEdge,
-    NotSearched, OlderEdge, OnceSummary, OutboxSummary, Pins, Presence, PresenceOf, PushKind, PushPayload, Pushed, QueryChannels, QueryError, Queued, Receipt, ReceiptStatus, SearchHit,
-    SearchMessages, SearchResults, Sent, SettleError, Skipped, Sort, SyncError, SyncState, SyncSummary, SystemEnvironment, ThreadItem,
+    AccountFacts, ArchiveMetadata, ArchiveOptions, ArchiveProblem, ChangedBy, Channel, ChannelItem,
+    ChannelList, ChannelUpdate, Client, ClientBuilder, ConsentChange, ConsentChanges, ConsentOf, DeviceItem,
+    DeviceReceipt, DeviceState, DeviceSyncState, Devices, Diffs, DraftView, Drafts, Environment, Error,
+    Filter, Found, ImportSummary, Items, LoadState, LocalSettings, LogoutOptions, LogoutReceipt,
+    MemberReceipt, MessageReceipts, Network, NewChannel, NewDraft, NewMessage, NewerEdge, NotSearched,
+    OlderEdge, OnceSummary, OutboxSummary, Pins, Presence, PresenceOf, PushKind, PushPayload, Pushed,
+    QueryChannels, QueryError, Queued, Receipt, ReceiptStatus, SearchHit, SearchMessages, SearchResults,
+    Sent, SettleError, Skipped, Sort, SyncError, SyncState, SyncSummary, SystemEnvironment, ThreadItem,
     ThreadList, Timeline, TimelineItem, Token, TokenError, TokenProvider, Unread, UnreadExplanation,
     UnreadTotals, VectorDiff, Watch, Watchers, WatchersOf, field,
 };

@@ -12,8 +12,8 @@ use std::{
 };
 use uuid::Uuid;
 use whimbrel_archive::{
-    ArchiveError, ArchiveReader, ArchiveWriter, ArchivedChannel, ArchivedCover, ArchivedSetting, DeviceKey, Element, Key,
-    Lock, Manifest, Metadata,
+    ArchiveError, ArchiveReader, ArchiveWriter, ArchivedChannel, ArchivedCover, ArchivedSetting, DeviceKey,
+    Element, Key, Lock, Manifest, Metadata,
 };
 use whimbrel_model::{DeviceId, Epoch, RangeSet, Row, SecretText, Timestamp, User, UserId};
 

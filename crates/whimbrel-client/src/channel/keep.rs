@@ -46,10 +46,14 @@ impl Channel {
         let known = self.summary().await?.map_or(0, |summary| summary.head_seq);
         // What waits here is known too, and comes right after unless somebody else was faster: then it shows again.
         let is_waiting = |item: &OutboxItem| {
-            item.rejection().is_none()
-                && matches!(&item.op, Op::SendMessage { cid, .. } if *cid == self.cid)
+            item.rejection().is_none() && matches!(&item.op, Op::SendMessage { cid, .. } if *cid == self.cid)
         };
-        let waiting = self.client.outbox().iter().filter(|item| is_waiting(item)).count();
+        let waiting = self
+            .client
+            .outbox()
+            .iter()
+            .filter(|item| is_waiting(item))
+            .count();
         let seq = known + waiting as u64;
         self.keep(MembershipChange {
             hidden: Some(Hide::Until { seq }),

@@ -125,7 +125,11 @@ impl Driver {
         }
     }
 
-    pub(super) async fn open_timeline(&mut self, cid: ChannelId, scope: MessageScope) -> Result<Timeline, Error> {
+    pub(super) async fn open_timeline(
+        &mut self,
+        cid: ChannelId,
+        scope: MessageScope,
+    ) -> Result<Timeline, Error> {
         self.watch(&cid);
         if let Some(open) = self.parts.state.timeline(&cid, scope) {
             return Ok(open);
@@ -212,7 +216,10 @@ impl Driver {
     }
 
     /// Reads the part of `query` that is up to date on disk. Nothing there: returns from where to ask the server.
-    pub(super) async fn older_on_disk(&self, query: &MessageQuery) -> Result<ControlFlow<MessagePage, u64>, Error> {
+    pub(super) async fn older_on_disk(
+        &self,
+        query: &MessageQuery,
+    ) -> Result<ControlFlow<MessagePage, u64>, Error> {
         let mut page = self.parts.store.messages(query).await?;
         let (HistoryFrom::Before(before), MessageScope::Channel) = (query.from, query.scope) else {
             // A thread's replies are spread over the channel: what is on the device is what can be shown.

@@ -225,7 +225,7 @@ async fn any_number_of_channels_comes_back_at_once() {
     let ada = online(&server, "ada").await;
     let bob = online(&server, "bob").await;
     for number in 0..70 {
-        let channel = ada.channel(&format!("messaging:c{number}")).unwrap();
+        let channel = ada.channel(format!("messaging:c{number}")).unwrap();
         channel.create("One of many", ["bob"]).await.unwrap();
     }
     settled(&ada).await;

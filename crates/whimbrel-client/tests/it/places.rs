@@ -251,7 +251,11 @@ async fn a_window_has_the_rows_of_its_channel_type_and_the_disk_has_all() {
     let server = TestServer::new();
     let ada = online(&server, "ada").await;
     made(&ada).await;
-    let bob = uncapped(&server, "bob").window("messaging", 20).open().await.unwrap();
+    let bob = uncapped(&server, "bob")
+        .window("messaging", 20)
+        .open()
+        .await
+        .unwrap();
     go_live(&bob).await;
     let timeline: Timeline = general(&bob).timeline().await.unwrap();
     send_many(&ada, 200).await;

@@ -2,7 +2,9 @@
 
 use futures_util::StreamExt;
 use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
-use whimbrel_client::{Channel, Client, ClientBuilder, Items, OutboxSummary, SyncState, Timeline, TimelineItem};
+use whimbrel_client::{
+    Channel, Client, ClientBuilder, Items, OutboxSummary, SyncState, Timeline, TimelineItem,
+};
 use whimbrel_model::{MessageId, overlay::MessageStatus};
 use whimbrel_store::MemoryStore;
 use whimbrel_testkit::server::TestServer;

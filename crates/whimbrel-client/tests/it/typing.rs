@@ -166,7 +166,10 @@ async fn an_account_that_wants_no_indicators_has_none_on_any_device() {
         typing_indicators: Some(on),
         ..SettingsChange::default()
     };
-    let (seen, own) = (general(&phone).watch_typing(None), general(&ada).watch_typing(None));
+    let (seen, own) = (
+        general(&phone).watch_typing(None),
+        general(&ada).watch_typing(None),
+    );
     general(&ada).typing().await.unwrap();
     arrive().await;
     assert_eq!(names(&seen), ["ada"]);
@@ -183,5 +186,8 @@ async fn an_account_that_wants_no_indicators_has_none_on_any_device() {
     general(&ada).typing().await.unwrap();
     general(&phone).typing().await.unwrap();
     arrive().await;
-    assert_eq!((names(&seen), names(&own)), (vec!["ada".to_owned()], vec!["bob".to_owned()]));
+    assert_eq!(
+        (names(&seen), names(&own)),
+        (vec!["ada".to_owned()], vec!["bob".to_owned()])
+    );
 }

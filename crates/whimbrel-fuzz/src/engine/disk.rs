@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use whimbrel_model::{
-    Account, AccountRow, Change, ChannelId, Contact, Cursor, Delta, Head, Loaded, Local, Membership, OpId, OutboxItem, Row,
-    StreamId, Timestamp, UserId,
+    Account, AccountRow, Change, ChannelId, Contact, Cursor, Delta, Head, Loaded, Local, Membership, OpId,
+    OutboxItem, Row, StreamId, Timestamp, UserId,
 };
 
 #[derive(Debug, Default)]

@@ -105,12 +105,7 @@ pub(super) fn keep(
 }
 
 /// Whoever writes in a channel of which nothing was decided allows it.
-pub(super) fn allow_by_writing(
-    set: &mut WorkingSet,
-    scene: &Scene<'_>,
-    steps: &mut Steps,
-    cid: &ChannelId,
-) {
+pub(super) fn allow_by_writing(set: &mut WorkingSet, scene: &Scene<'_>, steps: &mut Steps, cid: &ChannelId) {
     let undecided = set.membership(cid, scene.user);
     let undecided = undecided.filter(|row| row.consent == ConsentState::Unknown);
     if let Some(mut row) = undecided.cloned() {

@@ -7,8 +7,8 @@ use crate::{
 };
 use std::collections::BTreeSet;
 use whimbrel_model::{
-    AccountRow, ChannelId, ChannelSummary, Member, MemberState, Membership, Message, People, Read, Row, RowKey, StreamId, Timestamp, User,
-    UserId,
+    AccountRow, ChannelId, ChannelSummary, Member, MemberState, Membership, Message, People, Read, Row,
+    RowKey, StreamId, Timestamp, User, UserId,
 };
 use whimbrel_protocol::{Answer, FindChannels, Question};
 use whimbrel_query::limits;

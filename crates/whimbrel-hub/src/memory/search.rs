@@ -3,9 +3,7 @@
 use super::tables::Tables;
 use crate::{Found, SearchPlan, StorageError};
 use std::{fmt, str::FromStr};
-use whimbrel_model::{
-    MessageId, Timestamp, UserId,
-};
+use whimbrel_model::{MessageId, Timestamp, UserId};
 use whimbrel_protocol::{Answer, Search};
 use whimbrel_query::Hits;
 

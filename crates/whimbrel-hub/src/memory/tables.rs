@@ -1,8 +1,10 @@
-use crate::{ChannelRecord, Digest, Keys, LastSeen, MessageRecord, Records, ResultRecord, Seen, StorageError};
+use crate::{
+    ChannelRecord, Digest, Keys, LastSeen, MessageRecord, Records, ResultRecord, Seen, StorageError,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
-    AccountRow, ChannelId, DeviceId, Head, MemberState, Message, MessageId, OpId, Reaction, Row, RowKey, StreamId, Timestamp, User,
-    UserId,
+    AccountRow, ChannelId, DeviceId, Head, MemberState, Message, MessageId, OpId, Reaction, Row, RowKey,
+    StreamId, Timestamp, User, UserId,
 };
 use whimbrel_protocol::StreamHead;
 

@@ -15,13 +15,14 @@ use std::{
 };
 use tokio::{task::yield_now, time::timeout};
 use uuid::Uuid;
-use whimbrel_hub::{KeptParcel, ParcelPart, ParcelStorage, LastSeen, PresenceRecord, PresenceStorage, 
-    Decide, DeviceRecord, DeviceSeen, DeviceStorage, Hub, HubConfig, Keys, MemoryStorage, PushAbout,
-    PushTarget, Storage, StorageError,
+use whimbrel_hub::{
+    Decide, DeviceRecord, DeviceSeen, DeviceStorage, Hub, HubConfig, KeptParcel, Keys, LastSeen,
+    MemoryStorage, ParcelPart, ParcelStorage, PresenceRecord, PresenceStorage, PushAbout, PushTarget,
+    Storage, StorageError,
 };
-use whimbrel_model::{DeviceSync, DeviceId, 
-    ChannelId, Cursor, Epoch, HistoryFrom, MessageId, OpEnvelope, OpId, Row, StreamId, Timestamp, UserId,
-    limits,
+use whimbrel_model::{
+    ChannelId, Cursor, DeviceId, DeviceSync, Epoch, HistoryFrom, MessageId, OpEnvelope, OpId, Row, StreamId,
+    Timestamp, UserId, limits,
 };
 use whimbrel_protocol::{
     Answer, ClientFrame, Heads, HeadsPage, History, HistoryPage, OpResult, Ops, Page, Question, Sync,
@@ -72,7 +73,11 @@ impl DeviceStorage for Slow {
 
 #[async_trait]
 impl PresenceStorage for Slow {
-    async fn presence(&self, watcher: &UserId, users: &[UserId]) -> Result<Vec<PresenceRecord>, StorageError> {
+    async fn presence(
+        &self,
+        watcher: &UserId,
+        users: &[UserId],
+    ) -> Result<Vec<PresenceRecord>, StorageError> {
         self.0.presence(watcher, users).await
     }
 

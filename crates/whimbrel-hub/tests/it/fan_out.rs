@@ -281,7 +281,10 @@ async fn a_channel_that_a_connection_does_not_watch_sends_it_nothing_and_heads_t
     let ServerFrame::Heads(page) = phone.next().await else {
         panic!("no heads")
     };
-    let moved = page.heads.iter().find(|head| head.stream == StreamId::Channel(cid()));
+    let moved = page
+        .heads
+        .iter()
+        .find(|head| head.stream == StreamId::Channel(cid()));
     assert_eq!(moved.unwrap().head.seq, 1);
     phone.session.handle(watch(true)).await.unwrap();
     accept(&hub, "ada", send("hello again")).await;

@@ -10,11 +10,14 @@ use std::sync::{
 };
 use tokio::{sync::Semaphore, task::JoinSet};
 use uuid::Uuid;
-use whimbrel_hub::{KeptParcel, ParcelPart, ParcelStorage, LastSeen, PresenceRecord, PresenceStorage, 
-    Decide, DeviceRecord, DeviceSeen, DeviceStorage, Hub, HubConfig, Keys, MemoryStorage, PushAbout,
-    PushTarget, Storage, StorageError,
+use whimbrel_hub::{
+    Decide, DeviceRecord, DeviceSeen, DeviceStorage, Hub, HubConfig, KeptParcel, Keys, LastSeen,
+    MemoryStorage, ParcelPart, ParcelStorage, PresenceRecord, PresenceStorage, PushAbout, PushTarget,
+    Storage, StorageError,
 };
-use whimbrel_model::{DeviceSync, DeviceId, ChannelId, Code, Cursor, Epoch, HistoryFrom, Op, StreamId, Timestamp, UserId};
+use whimbrel_model::{
+    ChannelId, Code, Cursor, DeviceId, DeviceSync, Epoch, HistoryFrom, Op, StreamId, Timestamp, UserId,
+};
 use whimbrel_protocol::{Answer, HeadsPage, HistoryPage, OpResult, Page, Question};
 
 /// The storage in memory, with a gate before each commit, and a plan of failures.
@@ -74,7 +77,11 @@ impl DeviceStorage for Gated {
 
 #[async_trait]
 impl PresenceStorage for Gated {
-    async fn presence(&self, watcher: &UserId, users: &[UserId]) -> Result<Vec<PresenceRecord>, StorageError> {
+    async fn presence(
+        &self,
+        watcher: &UserId,
+        users: &[UserId],
+    ) -> Result<Vec<PresenceRecord>, StorageError> {
         self.inner.presence(watcher, users).await
     }
 

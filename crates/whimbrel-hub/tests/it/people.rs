@@ -204,7 +204,10 @@ async fn an_invitation_is_answered_once_and_shows_the_invited_no_channel_before(
     let mut world = World::with_channel("ada", &[]).await;
     let events = world.accepted("ada", invite(&["bob", "eve"])).await;
     let row = membership(&events, "bob");
-    assert_eq!((row.state, row.consent), (MemberState::Invited, ConsentState::Unknown));
+    assert_eq!(
+        (row.state, row.consent),
+        (MemberState::Invited, ConsentState::Unknown)
+    );
     let invitation = row.invite.unwrap();
     assert_eq!(
         (invitation.by, invitation.name.as_str()),
@@ -219,7 +222,10 @@ async fn an_invitation_is_answered_once_and_shows_the_invited_no_channel_before(
 
     let events = world.accepted("bob", answer(true)).await;
     let row = membership(&events, "bob");
-    assert_eq!((row.state, row.consent), (MemberState::Active, ConsentState::Allowed));
+    assert_eq!(
+        (row.state, row.consent),
+        (MemberState::Active, ConsentState::Allowed)
+    );
     assert_eq!((row.invite, row.added_by), (None, Some(user("ada"))));
     world.changes_nothing("bob", answer(false)).await;
     world.accepted("bob", send("hello")).await;
@@ -257,7 +263,10 @@ async fn what_is_delivered_only_grows_for_each_device_and_never_past_the_head() 
     assert_eq!((row.seq, row.devices), (2, vec![mark(1, 1), mark(2, 2)]));
     let row = register_of(&mut world, "bob", delivered(1, 900)).await;
     assert_eq!((row.seq, row.devices), (3, vec![mark(1, 3), mark(2, 2)]));
-    assert_eq!(world.rejected("eve", delivered(3, 1)).await, Code::ChannelNotFound);
+    assert_eq!(
+        world.rejected("eve", delivered(3, 1)).await,
+        Code::ChannelNotFound
+    );
 }
 
 #[tokio::test]
@@ -304,7 +313,10 @@ async fn who_shows_no_receipts_has_registers_that_are_private_until_they_move_ag
     account(&mut world, "bob", quiet(true)).await;
     let row = register_of(&mut world, "bob", delivered(1, 2)).await;
     assert!(!row.private && row.devices_public);
-    assert_eq!(Row::Delivered(row.clone()).seen_by(&ada), Some(Row::Delivered(row)));
+    assert_eq!(
+        Row::Delivered(row.clone()).seen_by(&ada),
+        Some(Row::Delivered(row))
+    );
     let [Row::Read(read)] = &world.rows("bob", mark_read(0, 2)).await[..] else {
         panic!("no read position");
     };
@@ -343,7 +355,10 @@ async fn a_device_is_registered_named_and_revoked_for_good() {
     let row = device_row(&mut world, revoke(1)).await;
     assert_eq!((row.revoked_at, row.push), (Some(Timestamp(world.now)), None));
     world.changes_nothing("ada", revoke(1)).await;
-    assert_eq!(world.rejected("ada", register(1, "phone")).await, Code::DeviceRevoked);
+    assert_eq!(
+        world.rejected("ada", register(1, "phone")).await,
+        Code::DeviceRevoked
+    );
     assert_eq!(world.rejected("ada", update(change)).await, Code::DeviceRevoked);
     // One that never said a word can be shut out too.
     device_row(&mut world, revoke(2)).await;

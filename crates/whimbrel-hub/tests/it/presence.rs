@@ -215,7 +215,11 @@ async fn settings_that_are_changed_twice_in_one_group_are_told_once() {
     assert!(change(&mut bob).await.online);
     accept(&hub, "ada", status("here")).await;
     let seen = change(&mut bob).await;
-    assert_eq!((seen.online, seen.status.as_str()), (true, "here"), "she was not seen before");
+    assert_eq!(
+        (seen.online, seen.status.as_str()),
+        (true, "here"),
+        "she was not seen before"
+    );
     hub.close().await;
 }
 

@@ -457,7 +457,10 @@ async fn an_operation_id_with_another_content_is_a_conflict_and_does_nothing() {
                 },
             )
             .await;
-        let written = foreign.events.iter().filter(|event| event.stream == channel_stream());
+        let written = foreign
+            .events
+            .iter()
+            .filter(|event| event.stream == channel_stream());
         assert_eq!(written.count(), 1, "ids are each user's own");
     }
 }

@@ -14,8 +14,8 @@ use whimbrel_hub::{
     Rules, Session, Storage, apply_group,
 };
 use whimbrel_model::{
-    ChannelId, Code, Custom, DeviceId, Epoch, MessageId, MessageKind, Op, OpEnvelope, OpId, Row, StreamEvent, StreamId,
-    Timestamp, UserId,
+    ChannelId, Code, Custom, DeviceId, Epoch, MessageId, MessageKind, Op, OpEnvelope, OpId, Row, StreamEvent,
+    StreamId, Timestamp, UserId,
 };
 use whimbrel_protocol::{
     Bye, ClientFrame, Heads, Hello, OpResult, Ops, Outcome, OwnPresence, PROTOCOL, ServerFrame, Token, decode,

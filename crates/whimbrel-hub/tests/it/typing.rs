@@ -5,9 +5,7 @@ use std::time::Duration;
 use tokio::time::advance;
 use whimbrel_hub::HubConfig;
 use whimbrel_model::{MessageId, limits};
-use whimbrel_protocol::{
-    AskPresence, ClientFrame, Heads, ServerFrame, Typing, UserTyping, Watch, Watching,
-};
+use whimbrel_protocol::{AskPresence, ClientFrame, Heads, ServerFrame, Typing, UserTyping, Watch, Watching};
 
 const EVERY: Duration = Duration::from_millis(limits::TYPING_EVERY_MS);
 

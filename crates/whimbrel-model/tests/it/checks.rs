@@ -136,11 +136,7 @@ fn a_distinct_channel_is_made_with_the_members_that_it_stands_for() {
         let refused = create(&both, members).validate_for(maker).unwrap_err();
         assert_eq!(refused.code().as_str(), "invalid");
     }
-    assert_eq!(
-        create(&cid(), &[]).validate_for(&ada),
-        Ok(()),
-        "any other id"
-    );
+    assert_eq!(create(&cid(), &[]).validate_for(&ada), Ok(()), "any other id");
     // Only creating is about the members.
     let later = Op::AddMembers {
         cid: both,

@@ -10,7 +10,12 @@ fn add_unknown(value: &mut Value, is_kind: bool) {
     match value {
         Value::Object(fields) => {
             // An object that names a kind has one key; custom data is the app's own, a filter and an order are another language.
-            let inner_is_kind = |key: &str| matches!(key, "op" | "outcome" | "from" | "question" | "account" | "state" | "act");
+            let inner_is_kind = |key: &str| {
+                matches!(
+                    key,
+                    "op" | "outcome" | "from" | "question" | "account" | "state" | "act"
+                )
+            };
             let is_ours = |key: &str| !matches!(key, "custom" | "filter" | "sort" | "channels");
             let is_question = fields.contains_key("channels") && is_kind;
             for (key, inner) in fields.iter_mut().filter(|(key, _)| is_question || is_ours(key)) {

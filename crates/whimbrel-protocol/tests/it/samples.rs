@@ -22,7 +22,7 @@ use whimbrel_model::{
 use whimbrel_protocol::{
     AskPresence, Bye, ClientFrame, Failed, Heads, HeadsPage, Hello, History, HistoryPage, OpResult, Ops,
     Outcome, OwnPresence, PROTOCOL, Page, Presence, PresenceRefused, Ready, Results, ServerFrame, StreamHead,
-    Sync, Token, Typing, UserTyping, UserPresence, Watch, Watchers, Watching,
+    Sync, Token, Typing, UserPresence, UserTyping, Watch, Watchers, Watching,
 };
 
 fn id(number: u128) -> Uuid {
@@ -240,13 +240,7 @@ pub(crate) fn client_frames() -> Vec<(&'static str, ClientFrame)> {
             history(HistoryFrom::AroundMessage(MessageId(id(0x101)))),
         ),
         ("ask", questions::ask()),
-        (
-            "watch",
-            ClientFrame::Watch(Watch {
-                cids: vec![cid()],
-                on: false,
-            }),
-        ),
+        ("watch", watch()),
         ("typing", typing(None, true)),
         ("typing-thread", typing(Some(message_id(1)), false)),
         (
@@ -256,6 +250,13 @@ pub(crate) fn client_frames() -> Vec<(&'static str, ClientFrame)> {
     ];
     frames.extend(parcels::asks());
     frames
+}
+
+fn watch() -> ClientFrame {
+    ClientFrame::Watch(Watch {
+        cids: vec![cid()],
+        on: false,
+    })
 }
 
 fn own_presence() -> OwnPresence {

@@ -21,10 +21,7 @@ static PEOPLE: LazyLock<People> = LazyLock::new(|| {
             ..Contact::new(me, of)
         }
     };
-    let contacts = [
-        of("bob", ConsentState::Allowed),
-        of("Cy", ConsentState::Denied),
-    ];
+    let contacts = [of("bob", ConsentState::Allowed), of("Cy", ConsentState::Denied)];
     People::at(&contacts, Timestamp(0))
 });
 
@@ -223,19 +220,21 @@ fn kept() -> impl Strategy<Value = Membership> {
     ]);
     let consent = (consent, proptest::option::of(user()));
     let kept = (times, hidden, muted, consent);
-    kept.prop_map(|([pinned_at, archived_at], hidden_seq, muted, (consent, added_by))| {
-        let cid = ChannelId::new("team:kept").unwrap();
-        let me = UserId::new(ME).unwrap();
-        Membership {
-            pinned_at,
-            archived_at,
-            hidden_seq,
-            muted: muted.map(|until| Mute { until }),
-            consent,
-            added_by,
-            ..Membership::new(cid, me, Role::Member, MemberState::Active, 1)
-        }
-    })
+    kept.prop_map(
+        |([pinned_at, archived_at], hidden_seq, muted, (consent, added_by))| {
+            let cid = ChannelId::new("team:kept").unwrap();
+            let me = UserId::new(ME).unwrap();
+            Membership {
+                pinned_at,
+                archived_at,
+                hidden_seq,
+                muted: muted.map(|until| Mute { until }),
+                consent,
+                added_by,
+                ..Membership::new(cid, me, Role::Member, MemberState::Active, 1)
+            }
+        },
+    )
 }
 
 fn message(id: MessageId, cid: ChannelId) -> Message {

@@ -98,11 +98,7 @@ pub(super) async fn sync(
     let cursor = query.cursor()?;
     let page = match query.newest {
         None => app.hub.page(&user, &query.stream, cursor).await?,
-        Some(newest) => {
-            app.hub
-                .capped_page(&user, &query.stream, cursor, newest)
-                .await?
-        }
+        Some(newest) => app.hub.capped_page(&user, &query.stream, cursor, newest).await?,
     };
     Ok(Json(page))
 }

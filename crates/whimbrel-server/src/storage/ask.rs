@@ -15,7 +15,10 @@ use tables::{CHANNELS, CHANNELS_FROM, MEMBER_COUNT, MEMBERS, MEMBERS_FROM, UNREA
 use whimbrel_hub::{
     AskPlace, AskPlan, ChannelBeside, ChannelFound, Found, MemberFound, StorageError, ThreadFound, too_many,
 };
-use whimbrel_model::{AccountRow, ChannelId, ChannelSummary, ConsentState, Draft, Message, MessageId, People, Row, RowKey, StreamId, Timestamp, UserId};
+use whimbrel_model::{
+    AccountRow, ChannelId, ChannelSummary, ConsentState, Draft, Message, MessageId, People, Row, RowKey,
+    StreamId, Timestamp, UserId,
+};
 use whimbrel_protocol::{Answer, FindMembers, Question};
 use whimbrel_query::{Bind, Schema, Sql, limits};
 
@@ -499,7 +502,10 @@ mod tests {
     async fn channels_are_looked_for_among_those_of_the_asker() {
         let question = Question::Channels(FindChannels::default());
         let plan = AskPlan::new(&question).unwrap();
-        let before = vec![Bind::Text("ada".to_owned()), Bind::Text(known(&People::default()))];
+        let before = vec![
+            Bind::Text("ada".to_owned()),
+            Bind::Text(known(&People::default())),
+        ];
         let (text, binds) = statement(&plan, &CHANNELS, &Chosen::channels(&plan), before).unwrap();
         let steps = plan_of(text, binds).await;
         assert!(

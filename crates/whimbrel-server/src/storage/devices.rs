@@ -13,9 +13,7 @@ use std::sync::atomic::Ordering;
 use whimbrel_hub::{
     DeviceRecord, DeviceSeen, DeviceStorage, HeadsPlan, PushAbout, PushTarget, Seen, StorageError,
 };
-use whimbrel_model::{
-    AccountKey, AccountRow, Contact, Device, Row, RowKey, StreamId, Timestamp, UserId,
-};
+use whimbrel_model::{AccountKey, AccountRow, Contact, Device, Row, RowKey, StreamId, Timestamp, UserId};
 
 const DEVICES: &str = "
 SELECT r.body, s.at, s.token FROM rows r

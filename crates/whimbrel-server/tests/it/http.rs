@@ -32,8 +32,15 @@ async fn everything_that_the_socket_answers_can_be_asked_one_by_one() {
     );
     let next: Page = bob.get(&address).await.json();
     assert!(next.rows.is_empty() && !next.reset);
-    let none: Page = bob.get("/v1/sync?stream=C:messaging:general&newest=0").await.json();
-    assert_eq!((none.rows.len(), none.to), (page.rows.len() - 1, page.to), "all but the message");
+    let none: Page = bob
+        .get("/v1/sync?stream=C:messaging:general&newest=0")
+        .await
+        .json();
+    assert_eq!(
+        (none.rows.len(), none.to),
+        (page.rows.len() - 1, page.to),
+        "all but the message"
+    );
     let history: HistoryPage = bob.get("/v1/history?cid=messaging:general&limit=10").await.json();
     assert_eq!((history.lo, history.hi, history.rows.len()), (1, 1, 1));
     let id = history.rows[0].key();

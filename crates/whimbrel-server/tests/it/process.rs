@@ -55,7 +55,10 @@ fn help_names_every_option_and_where_else_it_can_be_set() {
     let help = run(program().arg("--help"));
     assert!(help.status.success());
     let help = text(&help.stdout);
-    for key in whimbrel_server::KEYS.iter().filter(|key| !key.ends_with("secret")) {
+    for key in whimbrel_server::KEYS
+        .iter()
+        .filter(|key| !key.ends_with("secret"))
+    {
         assert!(help.contains(&format!("--{}", key.replace('_', "-"))), "{key}");
     }
     for word in [
@@ -178,7 +181,10 @@ fn an_operator_lists_and_revokes_devices() {
     let device = "01900000-0000-7000-8000-000000000001";
     let ask = |arguments: &[&str]| {
         let mut command = program();
-        command.env("WHIMBREL_SECRET", crate::support::SECRET).arg("--database").arg(&database);
+        command
+            .env("WHIMBREL_SECRET", crate::support::SECRET)
+            .arg("--database")
+            .arg(&database);
         run(command.args(arguments))
     };
     let listed = ask(&["devices", "--user", "ada"]);
@@ -187,5 +193,10 @@ fn an_operator_lists_and_revokes_devices() {
     assert!(revoked.status.success(), "{}", text(&revoked.stderr));
     let listed = text(&ask(&["devices", "--user", "ada"]).stdout);
     assert!(listed.contains(device) && listed.contains("revoked"), "{listed}");
-    assert_eq!(ask(&["revoke-device", "--user", "ada", "--device", "phone"]).status.code(), Some(2));
+    assert_eq!(
+        ask(&["revoke-device", "--user", "ada", "--device", "phone"])
+            .status
+            .code(),
+        Some(2)
+    );
 }

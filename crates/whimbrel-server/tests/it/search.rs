@@ -39,7 +39,11 @@ async fn find(storage: &SqliteStorage, text: &str) -> Answer {
         ..Search::default()
     };
     storage
-        .ask(&user("ada"), &Question::Search(search), whimbrel_model::Timestamp(0))
+        .ask(
+            &user("ada"),
+            &Question::Search(search),
+            whimbrel_model::Timestamp(0),
+        )
         .await
         .unwrap()
 }

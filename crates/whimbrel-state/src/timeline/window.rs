@@ -470,7 +470,12 @@ impl Window {
         for id in touched {
             let entry = self.entries.entry(id).or_default();
             let before = entry.place.and_then(|place| batch.get(&place));
-            let shown = show(entry, before, outbox.about(id), (&self.me, &self.registers, outbox.people()));
+            let shown = show(
+                entry,
+                before,
+                outbox.about(id),
+                (&self.me, &self.registers, outbox.people()),
+            );
             let shown = shown.and_then(|(place, mut item)| {
                 if !stands_in(self.scope, &self.cid, &item.view.message)
                     || (self.high < u64::MAX && !matches!(place, Place::Accepted(_)))

@@ -5,7 +5,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 use whimbrel_model::{
-    AccountRow, Change, Channel, ChannelId, ChannelSummary, Custom, Delta, Draft, FollowedThread, HistoryFrom, Member, MemberState, Membership, Message, MessageBody, MessageId, MessagePage, MessageQuery, MessageScope, Op, OpId, OutboxItem, OutboxStatus, People, RangeSet, Reaction, Read, ReadPosition, Role, Row, RowKey, StreamId, ThreadPlace, Timestamp, UserId,
+    AccountRow, Change, Channel, ChannelId, ChannelSummary, Custom, Delta, Draft, FollowedThread,
+    HistoryFrom, Member, MemberState, Membership, Message, MessageBody, MessageId, MessagePage, MessageQuery,
+    MessageScope, Op, OpId, OutboxItem, OutboxStatus, People, RangeSet, Reaction, Read, ReadPosition, Role,
+    Row, RowKey, StreamId, ThreadPlace, Timestamp, UserId,
 };
 use whimbrel_query::{ChannelItem, PageCursor, Query};
 use whimbrel_state::{ChannelRow, ReceiptRows};
@@ -102,7 +105,11 @@ impl Disk {
     /// Who is in a channel, and how far they are in it and in a thread.
     pub(crate) fn receipts(&self, cid: &ChannelId, thread: Option<MessageId>) -> ReceiptRows {
         let mut reads = self.reads(cid, None);
-        reads.extend(thread.into_iter().flat_map(|thread| self.reads(cid, Some(thread))));
+        reads.extend(
+            thread
+                .into_iter()
+                .flat_map(|thread| self.reads(cid, Some(thread))),
+        );
         let delivered = self.rows.values().filter_map(|row| match row {
             Row::Delivered(row) if row.cid == *cid => Some(row.clone()),
             _ => None,
@@ -140,9 +147,8 @@ impl Disk {
         let waiting = ReadPosition::waiting(cid, Some(parent), self.outbox.values());
         let waiting_read = waiting.filter(|waiting| Some(*waiting) > known);
         let position = known.max(waiting_read).unwrap_or_default().seq;
-        let unread = replies().filter(|row| {
-            row.seq > position && row.counts_as_unread_reply_for(me) && !self.is_silent(row)
-        });
+        let unread = replies()
+            .filter(|row| row.seq > position && row.counts_as_unread_reply_for(me) && !self.is_silent(row));
         let is_joined = self.rows.values().any(|row| {
             matches!(row, Row::Membership(row)
                 if row.user == *me && row.cid == *cid && row.state == MemberState::Active)
@@ -260,9 +266,8 @@ impl Disk {
         let position = waiting.unwrap_or(known).1;
         let messages = || self.all_messages().filter(|row| row.cid == *cid);
         let unread = || {
-            messages().filter(|row| {
-                row.seq > position && row.counts_as_unread_for(me) && !self.is_silent(row)
-            })
+            messages()
+                .filter(|row| row.seq > position && row.counts_as_unread_for(me) && !self.is_silent(row))
         };
         let members = self.rows.values().filter(
             |row| matches!(row, Row::Member(row) if row.cid == *cid && row.state == MemberState::Active),

@@ -3,7 +3,8 @@
 use crate::disk::{Disk, user};
 use futures_util::{FutureExt, StreamExt};
 use whimbrel_model::{
-    Change, ChannelId, ConsentState, Delta, HistoryFrom, MessageId, MessagePage, MessageQuery, MessageScope, Mute, Op, OpId, OutboxItem, Timestamp,
+    Change, ChannelId, ConsentState, Delta, HistoryFrom, MessageId, MessagePage, MessageQuery, MessageScope,
+    Mute, Op, OpId, OutboxItem, Timestamp,
 };
 use whimbrel_query::Query;
 use whimbrel_state::{

@@ -8,7 +8,7 @@ use futures_util::{FutureExt, StreamExt};
 use whimbrel_model::{
     Change, Code, Custom, Delta, Op, OutboxItem, OutboxStatus, Rejection, Row, StreamId, User,
 };
-use whimbrel_state::{OutboxSummary, State, SyncState, StateConfig};
+use whimbrel_state::{OutboxSummary, State, StateConfig, SyncState};
 
 fn profile(id: &str, name: &str, ver: u64) -> User {
     User {

@@ -15,7 +15,9 @@ use crate::{
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use whimbrel_model::{
-    AccountKey, AccountRow, Change, ChannelId, Code, ConsentState, Custom, Delta, DeviceId, Draft, MemberState, Membership, Message, MessageBody, MessageId, Op, OutboxStatus, Reaction, ReactionType, Read, Rejection, Row, RowKey, Timestamp, UserId,
+    AccountKey, AccountRow, Change, ChannelId, Code, ConsentState, Custom, Delta, DeviceId, Draft,
+    MemberState, Membership, Message, MessageBody, MessageId, Op, OutboxStatus, Reaction, ReactionType, Read,
+    Rejection, Row, RowKey, Timestamp, UserId,
 };
 
 /// One thing that happens. Numbers choose among what there is.

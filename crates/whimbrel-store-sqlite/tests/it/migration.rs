@@ -1,9 +1,7 @@
 //! Databases of older schemas.
 
 use crate::sample::{account, cid, count, database, dir, item, run_sql};
-use whimbrel_model::{
-    Change, MessageId, People, Read, ReadPosition, UserId,
-};
+use whimbrel_model::{Change, MessageId, People, Read, ReadPosition, UserId};
 use whimbrel_query::{Endpoint, Filter, Query, Sort, field};
 use whimbrel_store::{AccountReader as _, Store, StoreReader};
 use whimbrel_store_sqlite::SqliteStore;
@@ -110,13 +108,20 @@ async fn read_positions_and_what_is_unread_are_kept_and_mentions_are_counted() {
         assert_eq!(store.recovery(), None);
         let reads = store.reads(&general, None).await.unwrap();
         assert_eq!(reads, [read("ada", 1, 1, 2, 5), read("bob", 0, 6, 0, 8)]);
-        let row = store.channel(&general, &People::default()).await.unwrap().unwrap();
+        let row = store
+            .channel(&general, &People::default())
+            .await
+            .unwrap()
+            .unwrap();
         // Past the position that waits there is only what names somebody else: what is deleted, own or in a thread is not.
         assert_eq!(row.waiting_read, Some(ReadPosition { epoch: 1, seq: 2 }));
         assert_eq!((row.unread, row.mentions), (1, 0));
         let membership = row.membership.unwrap();
         assert_eq!((membership.pinned_at, membership.muted), (None, None));
-        let listed = store.channels(&Query::channel_list(), None, 9, &People::default()).await.unwrap();
+        let listed = store
+            .channels(&Query::channel_list(), None, 9, &People::default())
+            .await
+            .unwrap();
         assert_eq!(listed.len(), 1);
         assert_eq!(store.threads(None, 9, &People::default()).await.unwrap(), []);
         assert_eq!(store.drafts().await.unwrap(), []);
@@ -132,7 +137,11 @@ async fn read_positions_and_what_is_unread_are_kept_and_mentions_are_counted() {
         .apply(&Change::OutboxRemoved(waiting.id).into())
         .await
         .unwrap();
-    let row = store.channel(&general, &People::default()).await.unwrap().unwrap();
+    let row = store
+        .channel(&general, &People::default())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((row.unread, row.mentions), (2, 1));
     // The reply's thread is there as soon as the server has told of it.
     let first: MessageId = "01900000-0000-7000-8000-000000000009".parse().unwrap();

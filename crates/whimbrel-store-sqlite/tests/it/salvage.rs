@@ -7,9 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use tempfile::TempDir;
-use whimbrel_model::{
-    Change, Cursor, Delta, Epoch, LocalChange, OutboxItem, People, StreamId,
-};
+use whimbrel_model::{Change, Cursor, Delta, Epoch, LocalChange, OutboxItem, People, StreamId};
 use whimbrel_store::{Query, Store, StoreError, StoreReader};
 use whimbrel_store_sqlite::SqliteStore;
 use whimbrel_testkit::dice::Dice;
@@ -86,7 +84,9 @@ fn flip(bytes: &mut [u8], dice: &mut Dice) {
 
 /// Reads everything, twice if the first time finds out that it is damaged.
 async fn read_all(store: &SqliteStore) -> Vec<OutboxItem> {
-    let _ = store.channels(&Query::channel_list(), None, 10, &People::default()).await;
+    let _ = store
+        .channels(&Query::channel_list(), None, 10, &People::default())
+        .await;
     let _ = store.message(whimbrel_model::MessageId(item(1).id.0)).await;
     match store.load().await {
         Ok(loaded) => loaded.outbox,

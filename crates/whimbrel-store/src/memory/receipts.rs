@@ -39,7 +39,10 @@ impl Data {
         let mut newest = log.take_while(|(seq, _)| *seq > known);
         // A chain of pages that is not complete has brought messages beyond the sequence of the cursor.
         let is_others = |id: &MessageId| {
-            let message = self.messages.get(id).filter(|row| row.ver > 0 && row.author != *user);
+            let message = self
+                .messages
+                .get(id)
+                .filter(|row| row.ver > 0 && row.author != *user);
             message.is_some_and(|row| row.seq <= cursor.seq || row.ver <= cursor.ver)
         };
         newest.find(|(_, id)| is_others(id)).map(|(seq, _)| *seq)

@@ -3,8 +3,8 @@
 use super::data::{ChannelData, Data};
 use std::cmp::Reverse;
 use whimbrel_model::{
-    AccountRow, ChannelId, Contact, Delivered, Draft, FollowedThread, MemberState, Membership, Message, MessageId, People, Read,
-    ReadPosition, ThreadPlace, UserId,
+    AccountRow, ChannelId, Contact, Delivered, Draft, FollowedThread, MemberState, Membership, Message,
+    MessageId, People, Read, ReadPosition, ThreadPlace, UserId,
 };
 
 impl Data {

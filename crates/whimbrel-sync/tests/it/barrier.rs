@@ -59,7 +59,10 @@ fn all_pages_of_the_heads_have_to_come() {
     assert!(told(&effects).is_empty());
     let second = asks_heads(&effects.frames)[0].id;
     let effects = world.frame(heads_page(second, "3", false, Vec::new()));
-    assert!(told(&effects).is_empty(), "what moved meanwhile may be in no page");
+    assert!(
+        told(&effects).is_empty(),
+        "what moved meanwhile may be in no page"
+    );
     let third = asks_heads(&effects.frames)[0].clone();
     assert_eq!(third.since.as_deref(), Some("3"));
     assert_eq!(

@@ -187,7 +187,11 @@ fn a_revoked_device_tries_no_more_and_keeps_what_it_has() {
         assert!(closes(&effects));
         assert!(matches!(world.engine.status(), Status::Revoked { .. }));
         assert_eq!(world.engine.next_wake(), None);
-        assert_eq!(world.item(id).rejection(), None, "the user's words are still there");
+        assert_eq!(
+            world.item(id).rejection(),
+            None,
+            "the user's words are still there"
+        );
         assert_eq!(connects(&world.input(Input::GoOnline)), Some(false));
     }
 }

@@ -73,6 +73,10 @@ fn a_new_connection_is_told_again_and_a_step_that_was_under_way_is_taken() {
     drop(world.wake());
     let effects = world.input(Input::Connected(whimbrel_protocol::Token::new("a token")));
     assert!(matches!(effects.frames[0], ClientFrame::Hello(_)));
-    assert_eq!(watching(&effects.frames), [(false, 1)], "before anything can come");
+    assert_eq!(
+        watching(&effects.frames),
+        [(false, 1)],
+        "before anything can come"
+    );
     assert_eq!(watching(&world.frame(crate::frames::ready()).frames), []);
 }

@@ -6,7 +6,8 @@ use crate::{
 };
 use std::collections::{BTreeSet, HashMap};
 use whimbrel_model::{
-    Change, ConsentState, Cursor, Head, Op, OpEnvelope, OpId, OutboxItem, RangeSet, StreamId, Timestamp, UserId,
+    Change, ConsentState, Cursor, Head, Op, OpEnvelope, OpId, OutboxItem, RangeSet, StreamId, Timestamp,
+    UserId,
 };
 use whimbrel_protocol::{ClientFrame, Ops, ServerFrame, Token};
 use whimbrel_sync::{CommandError, Effects, Engine, EngineConfig, Entropy, Env, Input, Notice, Status};

@@ -7,7 +7,8 @@ use crate::{
 };
 use uuid::Uuid;
 use whimbrel_model::{
-    AccountKey, AccountRow, Code, Device, DeviceChange, DeviceId, DeviceSync, DeviceSyncState, Invalid, limits,
+    AccountKey, AccountRow, Code, Device, DeviceChange, DeviceId, DeviceSync, DeviceSyncState, Invalid,
+    limits,
 };
 
 /// What a device says of itself.

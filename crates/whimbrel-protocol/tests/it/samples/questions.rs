@@ -4,8 +4,8 @@ use super::{cid, id, rows};
 use serde_json::json;
 use whimbrel_model::{DeviceId, MessageId, PlainJson, Row, Timestamp};
 use whimbrel_protocol::{
-    Answer, Ask, ClientFrame, DeviceState, Find, FindChannels, FindDevices, FindMembers, FindMessages, FindReactions, Question, Search,
-    ServerFrame, Unsearched, Window,
+    Answer, Ask, ClientFrame, DeviceState, Find, FindChannels, FindDevices, FindMembers, FindMessages,
+    FindReactions, Question, Search, ServerFrame, Unsearched, Window,
 };
 
 /// Every question, by name.

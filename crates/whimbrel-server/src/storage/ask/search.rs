@@ -1,15 +1,13 @@
 //! Searches: the index for what it has, and a look at the newest of what it does not have yet.
 
 use super::{
-    Asking, CHANNELS, CHANNELS_FROM, Chosen, SqliteReader, get, interrupted, known, opt_row, signed, unsigned,
-    unusable,
+    Asking, CHANNELS, CHANNELS_FROM, Chosen, SqliteReader, get, interrupted, known, opt_row, signed,
+    unsigned, unusable,
 };
 use crate::storage::stored::parse;
 use sqlx::sqlite::SqliteRow;
 use whimbrel_hub::{SearchPlan, StorageError};
-use whimbrel_model::{
-    ChannelId, Message, Row, Timestamp, UserId,
-};
+use whimbrel_model::{ChannelId, Message, Row, Timestamp, UserId};
 use whimbrel_protocol::{Answer, Search};
 use whimbrel_query::{Bind, Hits, SearchQuery, author_mark, channel_mark, limits};
 
