@@ -20,9 +20,9 @@ pub(crate) use hints::Letter;
 
 use hints::Hint;
 use known::Known;
-use peer::Peer;
+use peer::{Peer, too_many};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use whimbrel_model::{Code, Contact, Settings, Timestamp, UserId, limits};
+use whimbrel_model::{Contact, Settings, Timestamp, UserId, limits};
 use whimbrel_protocol::{OwnPresence, PresenceRefused, UserPresence};
 
 /// How often `last_active` of somebody who stays connected is refreshed.
@@ -586,16 +586,5 @@ impl Presence {
         {
             self.users.remove(user);
         }
-    }
-}
-
-fn too_many(user: &UserId) -> PresenceRefused {
-    PresenceRefused {
-        user: user.clone(),
-        code: Code::TooLarge,
-        message: format!(
-            "this connection is told of {} users already, which is the limit: remove others first",
-            limits::PRESENCE_WATCHED
-        ),
     }
 }

@@ -1,7 +1,8 @@
 //! One connection, as far as presence goes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use whimbrel_model::{Timestamp, UserId};
+use whimbrel_model::{Code, Timestamp, UserId, limits};
+use whimbrel_protocol::PresenceRefused;
 
 #[derive(Debug)]
 pub(super) struct Peer {
@@ -47,5 +48,17 @@ impl Peer {
             .into_iter()
             .filter(|user| self.watched.contains(user))
             .collect()
+    }
+}
+
+/// Refuses a user for whom there is no room any more.
+pub(super) fn too_many(user: &UserId) -> PresenceRefused {
+    PresenceRefused {
+        user: user.clone(),
+        code: Code::TooLarge,
+        message: format!(
+            "this connection is told of {} users already, which is the limit: remove others first",
+            limits::PRESENCE_WATCHED
+        ),
     }
 }
