@@ -213,7 +213,7 @@ pub(crate) struct Server {
     /// What was said of each read position; by an own reply in a thread too.
     reads: BTreeMap<Option<MessageId>, BTreeSet<Said>>,
     fields: [Option<String>; 4],
-    kept: Kept,
+    pub(crate) kept: Kept,
     /// With the version.
     drafts: BTreeMap<(Option<MessageId>, DeviceId), (u64, DraftContent)>,
     settings: SettingsChange,
@@ -231,8 +231,8 @@ struct Registered {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Kept {
-    consent: ConsentState,
+pub(crate) struct Kept {
+    pub(crate) consent: ConsentState,
     pinned: bool,
     archived: bool,
     hidden: Option<u64>,
