@@ -115,8 +115,9 @@ fn decide_one(set: &mut WorkingSet, scene: &Scene<'_>) -> Applied {
             if !matches!(scene.op.op, Op::SendMessage { .. }) && !scene.op.op.leaves_no_result() {
                 record(set, scene, Answer::Accepted);
             }
-            if steps.is_empty() && matches!(scene.op.op, Op::CreateChannel { .. }) {
-                // A distinct channel that is there: the maker learns of it at once, as after a repeat.
+            if steps.is_empty() && matches!(scene.op.op, Op::CreateChannel { .. } | Op::MarkDelivered { .. })
+            {
+                // A distinct channel that is there, or a mark that is known: the actor learns of it at once, as after a repeat.
                 return replay::accepted(set, scene);
             }
             let events = steps.finish(set);

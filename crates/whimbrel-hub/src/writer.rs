@@ -212,8 +212,11 @@ impl Writer {
                 {
                     push.add(hint);
                 }
-                revoked.extend(events.iter().flat_map(|event| revoked_devices(&event.rows)));
-                synced.extend(events.iter().flat_map(|event| synced_users(&event.rows)));
+                // By what is answered, and not by what has changed: a repeat stands for a commit of which nothing was heard.
+                if let Outcome::Accepted { steps } = &outcome {
+                    revoked.extend(steps.iter().flat_map(|step| revoked_devices(&step.rows)));
+                    synced.extend(steps.iter().flat_map(|step| synced_users(&step.rows)));
+                }
                 if events.is_empty() {
                     self.settle(&outcome, &newest);
                 }

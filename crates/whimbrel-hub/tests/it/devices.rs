@@ -7,7 +7,8 @@ use crate::support::{
 use std::sync::Arc;
 use uuid::Uuid;
 use whimbrel_hub::{
-    Beside, BusLink, DeviceSeen, DeviceStorage, Hub, HubConfig, LocalBus, MemoryStorage, Seen,
+    Beside, BusLink, DeviceSeen, DeviceStorage, Hub, HubConfig, LocalBus, MemoryStorage, Request, Rules,
+    Seen, apply_group,
 };
 use whimbrel_model::{
     AccountRow, Code, DeviceChange, DeviceId, Epoch, Op, OpEnvelope, Row, StreamId, Timestamp, limits,
@@ -101,6 +102,27 @@ async fn a_revocation_ends_all_connections_of_that_device_at_once() {
     assert_eq!(lost_too.bye().await.0.code, Code::DeviceRevoked);
     steps(&kept.results(1).await.0[0].outcome);
     assert!(!asks_heads(&mut kept, None).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_repeat_of_a_revocation_ends_what_a_commit_that_nobody_heard_of_did_not() {
+    let storage = MemoryStorage::new(Epoch(1));
+    let clock = Arc::new(ManualClock::default());
+    let hub = start_on(Arc::new(storage.clone()), &clock, HubConfig::default());
+    let mut lost = Client::connect_as(&hub, on(1)).await;
+    let mut kept = Client::connect_as(&hub, on(2)).await;
+    let op = envelope(revoke(1));
+    // As a commit that was carried out although it failed: in the database, and no word of it.
+    let request = Request {
+        user: user("ada"),
+        op: op.clone(),
+    };
+    apply_group(&storage, &Rules::default(), Timestamp(1), &[request])
+        .await
+        .unwrap();
+    kept.send(vec![op]).await;
+    assert_eq!(lost.bye().await.0.code, Code::DeviceRevoked);
+    steps(&kept.results(1).await.0[0].outcome);
 }
 
 #[tokio::test]

@@ -119,9 +119,7 @@ impl World {
                         }
                     }
                 }
-                if applied_moves {
-                    self.shuts_out(&request.user, &request.op.op);
-                }
+                self.shuts_out(&request.user, &request.op.op, applied_moves);
             }
             let mut outcome = applied.outcome;
             // Only what brings rows of many people can be too large.

@@ -34,8 +34,8 @@ impl World {
         Ok(true)
     }
 
-    /// A device is shut out from now on: its connections end.
-    pub(super) fn shuts_out(&mut self, user: &UserId, op: &Op) {
+    /// A device is shut out from now on, or was by a commit of which nothing was heard: its connections end.
+    pub(super) fn shuts_out(&mut self, user: &UserId, op: &Op, is_new: bool) {
         let Op::RevokeDevice { device } = op else { return };
         let index = self.ghost.marks.device(*device);
         let open = self.net.conns.iter().filter(|(_, conn)| {
@@ -46,11 +46,13 @@ impl World {
             let run = self.devices[index].run.as_ref();
             run.is_some_and(|run| run.state.outbox().iter().any(|item| item.attempted))
         });
-        self.log.count(match (open.is_empty(), sends) {
-            (true, _) => "revoked_offline",
-            (false, true) => "revoked_sending",
-            (false, false) => "revoked_online",
-        });
+        if is_new {
+            self.log.count(match (open.is_empty(), sends) {
+                (true, _) => "revoked_offline",
+                (false, true) => "revoked_sending",
+                (false, false) => "revoked_online",
+            });
+        }
         if self.mutant == Some(Mutant::RevokedGoesOn) {
             return;
         }
