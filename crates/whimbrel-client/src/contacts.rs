@@ -44,15 +44,7 @@ impl Client {
         self.decide(user, ConsentState::Allowed, None).await
     }
 
-    /// Denies a person, until it is decided otherwise. See [`Client::block_user`].
-    ///
-    /// # Errors
-    /// As [`Client::allow`].
-    pub async fn deny(&self, user: UserId) -> Result<Queued, Error> {
-        self.block_user(user, None).await
-    }
-
-    /// Blocks a person, until a time or until [`Client::unblock_user`]. They are not told.
+    /// Blocks a person, until a time or until [`Client::unblock_user`]: they are denied. They are not told.
     ///
     /// What they write is hidden ([`TimelineItem::hidden`](crate::TimelineItem::hidden)), and counts as unread nowhere; channels
     /// that they brought the account into, and of which nothing else was decided, leave the usual lists and totals. Nothing is
@@ -123,7 +115,7 @@ impl Client {
     /// that it is invited to by somebody who is not denied. What is on disk, at once, and every change from then on.
     ///
     /// [`ChannelItem::invite`](crate::ChannelItem::invite) tells one from the other. Writing in a channel, [`Channel::allow`] and
-    /// [`Channel::deny`], [`Client::allow`] and [`Client::deny`] of whoever brought the account in, and
+    /// [`Channel::deny`], [`Client::allow`] and [`Client::block_user`] of whoever brought the account in, and
     /// [`Channel::accept_invite`] and [`Channel::reject_invite`] take it out.
     ///
     /// [`Channel::allow`]: crate::Channel::allow

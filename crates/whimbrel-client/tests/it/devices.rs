@@ -447,7 +447,7 @@ async fn what_two_devices_do_while_both_are_away_comes_together() {
     does_everything(&ada, said).await;
     general(&other).save_draft("another draft").await.unwrap();
     general(&other).unpin().await.unwrap();
-    other.deny(user("bob")).await.unwrap();
+    other.block_user(user("bob"), None).await.unwrap();
     other
         .rename_device(ada.device(), "the other's name")
         .await

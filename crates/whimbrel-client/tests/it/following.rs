@@ -79,7 +79,7 @@ async fn who_is_denied_is_not_followed_anywhere_and_by_default_on_every_device()
     let ada = online(&server, "ada").await;
     let follow = [ConsentState::Allowed, ConsentState::Unknown];
     let (bob, counting, store) = bob(&server, &follow).await;
-    let denied = bob.deny(UserId::new("ada").unwrap()).await.unwrap();
+    let denied = bob.block_user(UserId::new("ada").unwrap(), None).await.unwrap();
     within("the decision", denied.settled()).await.unwrap();
     drop(counting.take());
     // In a channel that is made after it, not even its beginning comes.

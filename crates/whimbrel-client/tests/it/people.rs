@@ -201,7 +201,7 @@ async fn channels_begun_by_a_blocked_person_leave_the_lists_and_come_back() {
     made(&ada).await;
     caught_up(&bob).await;
     let (list, requests) = (bob.channels().await.unwrap(), bob.requests().await.unwrap());
-    bob.deny(user("ada")).await.unwrap();
+    bob.block_user(user("ada"), None).await.unwrap();
     assert_eq!((names(&list), names(&requests)), (vec![], vec![]));
     bob.allow(user("ada")).await.unwrap();
     assert_eq!((consent(&list), names(&requests)), (vec![Allowed], vec![]));
@@ -230,7 +230,7 @@ async fn any_number_of_channels_comes_back_at_once() {
     }
     settled(&ada).await;
     caught_up(&bob).await;
-    bob.deny(user("ada")).await.unwrap();
+    bob.block_user(user("ada"), None).await.unwrap();
     let list = bob.channels().await.unwrap();
     assert_eq!((list.items().len(), list.has_more()), (0, false));
     bob.allow(user("ada")).await.unwrap();

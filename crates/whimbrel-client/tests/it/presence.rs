@@ -244,7 +244,7 @@ async fn who_shares_no_channel_is_refused_and_who_denies_looks_offline() {
     assert_eq!((refused.len(), &refused[&user("dan")].0), (1, &Code::Forbidden));
     assert_eq!(presence.accepted(), [user("ada")].into());
     sees(&presence, "ada", is(true)).await;
-    ada.deny(user("bob")).await.unwrap();
+    ada.block_user(user("bob"), None).await.unwrap();
     let seen = sees(&presence, "ada", is(false)).await;
     assert_eq!(seen.last().unwrap().last_active, None);
 }
