@@ -6,7 +6,7 @@ use crate::app::{Event, Feed, Scope, ShownDraft, TimelineFeed, listing};
 use futures_util::StreamExt;
 use tokio::sync::mpsc::Sender;
 use whimbrel::{
-    ChannelList, Client, DraftView, Error, LoadState, Timeline, Watch,
+    ChannelList, Client, Diffs, DraftView, Error, Items, LoadState, Timeline, Watch,
     model::{ChannelId, DeviceId, DraftContent, DraftSeen, MessageId, MessageScope},
 };
 
@@ -15,24 +15,8 @@ pub(super) async fn channels(client: Client, word: String, news: Sender<Event>) 
         Ok(list) => list,
         Err(error) => return say(&news, error).await,
     };
-    let mut load = list.watch_load_state();
-    let (mut items, mut changes) = list.subscribe();
-    loop {
-        let feed = Feed::Channels {
-            items: items.clone(),
-            has_more: list.has_more(),
-        };
-        if news.send(Event::Feed(feed)).await.is_err() {
-            return;
-        }
-        tokio::select! {
-            batch = changes.next() => match batch {
-                Some(batch) => batch.into_iter().for_each(|diff| diff.apply(&mut items)),
-                None => return,
-            },
-            Some(_) = load.next() => {}
-        }
-    }
+    let feed = |items, has_more| Feed::Channels { items, has_more };
+    follow_list(list.subscribe(), list.watch_load_state(), &news, feed).await;
 }
 
 pub(super) async fn unread(client: Client, news: Sender<Event>) {
@@ -50,6 +34,32 @@ pub(super) async fn follow<T: Clone>(mut value: Watch<T>, news: &Sender<Event>, 
             return;
         }
         now = value.next().await;
+    }
+}
+
+/// Tells of a list: what it is now, and after each change, with whether there is more of it to load.
+pub(super) async fn follow_list<T: Clone + Send + Sync + Unpin + 'static>(
+    (mut items, mut changes): (Items<T>, Diffs<T>),
+    mut load: Watch<LoadState>,
+    news: &Sender<Event>,
+    feed: impl Fn(Items<T>, bool) -> Feed,
+) {
+    loop {
+        let has_more = load.get() == LoadState::More;
+        if news
+            .send(Event::Feed(feed(items.clone(), has_more)))
+            .await
+            .is_err()
+        {
+            return;
+        }
+        tokio::select! {
+            batch = changes.next() => match batch {
+                Some(batch) => batch.into_iter().for_each(|diff| diff.apply(&mut items)),
+                None => return,
+            },
+            Some(_) = load.next() => {}
+        }
     }
 }
 
@@ -104,24 +114,8 @@ pub(super) async fn threads(client: Client, news: Sender<Event>) {
         Ok(list) => list,
         Err(error) => return problem(&news, &error).await,
     };
-    let mut load = list.watch_load_state();
-    let (mut items, mut changes) = list.subscribe();
-    loop {
-        let feed = Feed::Threads {
-            items: items.clone(),
-            has_more: list.load_state() == LoadState::More,
-        };
-        if news.send(Event::Feed(feed)).await.is_err() {
-            return;
-        }
-        tokio::select! {
-            batch = changes.next() => match batch {
-                Some(batch) => batch.into_iter().for_each(|diff| diff.apply(&mut items)),
-                None => return,
-            },
-            Some(_) = load.next() => {}
-        }
-    }
+    let feed = |items, has_more| Feed::Threads { items, has_more };
+    follow_list(list.subscribe(), list.watch_load_state(), &news, feed).await;
 }
 
 pub(super) async fn drafts(client: Client, news: Sender<Event>) {

@@ -1,11 +1,11 @@
 //! What the client shows of people, of the account and of its devices, as news for the app.
 
-use super::feeds::{follow, problem};
+use super::feeds::{follow, follow_list, problem};
 use crate::app::{Event, Feed, Scope, parent};
 use futures_util::StreamExt;
 use tokio::sync::mpsc::Sender;
 use whimbrel::{
-    Client, Devices, LoadState,
+    Client, Devices,
     model::{ChannelId, MessageId, UserId},
 };
 
@@ -58,24 +58,8 @@ pub(super) async fn requests(client: Client, news: Sender<Event>) {
         Ok(list) => list,
         Err(error) => return problem(&news, &error).await,
     };
-    let mut load = list.watch_load_state();
-    let (mut items, mut changes) = list.subscribe();
-    loop {
-        let feed = Feed::Requests {
-            items: items.clone(),
-            has_more: list.load_state() == LoadState::More,
-        };
-        if news.send(Event::Feed(feed)).await.is_err() {
-            return;
-        }
-        tokio::select! {
-            batch = changes.next() => match batch {
-                Some(batch) => batch.into_iter().for_each(|diff| diff.apply(&mut items)),
-                None => return,
-            },
-            Some(_) = load.next() => {}
-        }
-    }
+    let feed = |items, has_more| Feed::Requests { items, has_more };
+    follow_list(list.subscribe(), list.watch_load_state(), &news, feed).await;
 }
 
 pub(super) async fn account(client: Client, news: Sender<Event>) {
